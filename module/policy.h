@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * policy.h - the order in which frames are given up
+ *
+ * A policy is pure code: frame numbers and events go in, victims come out. It takes no lock (the
+ * pool lock is held around every call), does no I/O, allocates nothing and never sees a page, so
+ * the same source compiles into the module and into a user-space test or simulator.
+ *
+ * What a policy can know. A program's hits do not reach us, only its faults. A frame is therefore
+ * kept on one of two lists:
+ *
+ *      touch                      demote                      victim
+ *    ---------> [ active ] ------------------> [ standby ] ----------->
+ *        ^                                          |
+ *        +------------- touch (soft fault) ---------+
+ *
+ * Frames on standby are resident but unmapped: touching one is a cheap soft fault, and that fault
+ * is an exact re-reference. Without standby an "LRU" by fault time is FIFO.
+ *
+ * Demotion costs soft faults, so it has to be paid for: every hard fault earns @demote_pages of
+ * credit, every soft fault takes one. Frames are unmapped in ranges; unmapping may start only when
+ * the credit covers the frames such a range can hold.
+ */
+#ifndef VMDEMO_POLICY_H
+#define VMDEMO_POLICY_H
+
+#ifdef __KERNEL__
+#include <linux/types.h>
+#include <linux/minmax.h>
+#else
+#include "policy_user.h"
+#endif
+
+/* No frame: end of a list, an empty slot. Frame numbers stay below it. */
+#define VMDEMO_NONE		0x3fffffffU
+
+/* Pools up to this size keep every frame but the newest on standby: exact, and they can afford it. */
+#define VMDEMO_SMALL_POOL	256U
+
+enum vmdemo_list_id {
+	VMDEMO_LIST_NONE,	/* not in the order: free, or absent */
+	VMDEMO_LIST_ACTIVE,
+	VMDEMO_LIST_STANDBY,
+	VMDEMO_NR_LISTS
+};
+
+/* A frame's place in the order: eight bytes, since there is one per frame. */
+struct vmdemo_node {
+	u32 newer;
+	u32 older : 30;
+	u32 list : 2;
+};
+
+struct vmdemo_list {
+	u32 newest;
+	u32 oldest;
+	u32 nr;
+};
+
+struct vmdemo_policy;
+
+/**
+ * struct vmdemo_policy_ops - what a policy decides; called under the pool lock, must not sleep
+ * @name:      as the attribute 'policy' shows it
+ * @insert:    @frame was filled; it is in no list. Hard faults earn credit before, by
+ *             vmdemo_policy_earn().
+ * @touch:     @frame, in a list, was referenced: a soft fault, or a read(2) or write(2) that hit
+ * @spare:     the evictor found victim @frame mapped again (a late re-reference). True: the policy
+ *             has moved it, take another. False: it is to go all the same.
+ * @demotable: the next frame to put on standby, or VMDEMO_NONE if there are enough. @slack is how
+ *             many frames are free, which count as standby.
+ *
+ * Removal, rotation, demotion and the choice of victims (oldest of standby, then oldest of active)
+ * are the same for all and stand below.
+ */
+struct vmdemo_policy_ops {
+	const char *name;
+	void (*insert)(struct vmdemo_policy *policy, u32 frame);
+	void (*touch)(struct vmdemo_policy *policy, u32 frame);
+	bool (*spare)(struct vmdemo_policy *policy, u32 frame);
+	u32 (*demotable)(const struct vmdemo_policy *policy, u32 slack);
+};
+
+struct vmdemo_policy {
+	const struct vmdemo_policy_ops *ops;
+	struct vmdemo_node *nodes;	/* one per frame number, owned by the caller */
+	u32 nr_nodes;
+	u32 nr_frames;			/* frames that exist, for the targets */
+	u32 standby_pct;
+	u32 demote_pages;		/* credit a hard fault earns */
+	s64 credit;
+	struct vmdemo_list lists[VMDEMO_NR_LISTS];
+};
+
+extern const struct vmdemo_policy_ops vmdemo_policy_lru;
+extern const struct vmdemo_policy_ops vmdemo_policy_fifo;
+
+/* Frames that standby and the free list together should hold. */
+static inline u32 vmdemo_policy_target(const struct vmdemo_policy *policy)
+{
+	if (policy->nr_frames <= VMDEMO_SMALL_POOL)
+		return policy->nr_frames - !!policy->nr_frames;
+	return (u64)policy->nr_frames * policy->standby_pct / 100;
+}
+
+static inline u32 vmdemo_policy_nr(const struct vmdemo_policy *policy, enum vmdemo_list_id id)
+{
+	return policy->lists[id].nr;
+}
+
+static inline enum vmdemo_list_id vmdemo_policy_where(const struct vmdemo_policy *policy, u32 frame)
+{
+	return policy->nodes[frame].list;
+}
+
+static inline void vmdemo_policy_add(struct vmdemo_policy *policy, u32 frame,
+				     enum vmdemo_list_id id)
+{
+	struct vmdemo_list *list = &policy->lists[id];
+	struct vmdemo_node *node = &policy->nodes[frame];
+
+	node->newer = VMDEMO_NONE;
+	node->older = list->newest;
+	node->list = id;
+	if (list->newest == VMDEMO_NONE)
+		list->oldest = frame;
+	else
+		policy->nodes[list->newest].newer = frame;
+	list->newest = frame;
+	list->nr++;
+}
+
+/* Take @frame, in some list, out of the order. */
+static inline void vmdemo_policy_remove(struct vmdemo_policy *policy, u32 frame)
+{
+	struct vmdemo_node *node = &policy->nodes[frame];
+	struct vmdemo_list *list = &policy->lists[node->list];
+
+	if (node->newer == VMDEMO_NONE)
+		list->newest = node->older;
+	else
+		policy->nodes[node->newer].older = node->older;
+	if (node->older == VMDEMO_NONE)
+		list->oldest = node->newer;
+	else
+		policy->nodes[node->older].newer = node->newer;
+	list->nr--;
+	node->list = VMDEMO_LIST_NONE;
+}
+
+/* Make @frame the newest of list @id, wherever it was. */
+static inline void vmdemo_policy_move(struct vmdemo_policy *policy, u32 frame,
+				      enum vmdemo_list_id id)
+{
+	vmdemo_policy_remove(policy, frame);
+	vmdemo_policy_add(policy, frame, id);
+}
+
+/* The victim after @frame in order of eviction, the first one after VMDEMO_NONE. */
+static inline u32 vmdemo_policy_victim(const struct vmdemo_policy *policy, u32 frame)
+{
+	enum vmdemo_list_id id = VMDEMO_LIST_STANDBY;
+
+	if (frame == VMDEMO_NONE) {
+		frame = policy->lists[id].oldest;
+	} else {
+		id = policy->nodes[frame].list;
+		frame = policy->nodes[frame].newer;
+	}
+	if (frame == VMDEMO_NONE && id == VMDEMO_LIST_STANDBY)
+		frame = policy->lists[VMDEMO_LIST_ACTIVE].oldest;
+	return frame;
+}
+
+/* A hard fault pays for demotions to come. The cap keeps a past of misses from funding a storm. */
+static inline void vmdemo_policy_earn(struct vmdemo_policy *policy)
+{
+	s64 cap = 2 * (s64)policy->nr_frames;
+
+	policy->credit = policy->credit + policy->demote_pages;
+	if (policy->credit > cap)
+		policy->credit = cap;
+}
+
+/* May a range that can hold @frames mapped frames be unmapped now? */
+static inline bool vmdemo_policy_affords(const struct vmdemo_policy *policy, u32 frames)
+{
+	return policy->nr_frames <= VMDEMO_SMALL_POOL ||
+	       policy->credit >= (s64)(frames < policy->nr_frames ? frames : policy->nr_frames);
+}
+
+/* Start with an empty order over @nodes[0..@nr_nodes-1]. */
+void vmdemo_policy_init(struct vmdemo_policy *policy, const struct vmdemo_policy_ops *ops,
+			struct vmdemo_node *nodes, u32 nr_nodes);
+
+/* Hand all frames of @from, oldest first, to @to: a policy switched live starts from an order. */
+void vmdemo_policy_adopt(struct vmdemo_policy *to, struct vmdemo_policy *from);
+
+#endif /* VMDEMO_POLICY_H */

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * policy_lru.c - least recently used, as far as faults can tell: a lazily demoted segmented list
+ *
+ * Active frames stand in order of their last fault. The oldest go to standby, in that order, and
+ * are unmapped on the way; a touch there brings a frame back to the young end of active. The
+ * victim is the oldest standby frame: it was not touched during its whole time there.
+ *
+ * The scheme is the second-chance segmented FIFO of VMS (Turner and Levy, "Segmented FIFO page
+ * replacement", 1981). The larger standby is, the closer to exact LRU and the more soft faults.
+ */
+#include "policy.h"
+
+static void vmdemo_lru_insert(struct vmdemo_policy *policy, u32 frame)
+{
+	vmdemo_policy_add(policy, frame, VMDEMO_LIST_ACTIVE);
+}
+
+static void vmdemo_lru_touch(struct vmdemo_policy *policy, u32 frame)
+{
+	vmdemo_policy_move(policy, frame, VMDEMO_LIST_ACTIVE);
+}
+
+static bool vmdemo_lru_spare(struct vmdemo_policy *policy, u32 frame)
+{
+	vmdemo_policy_move(policy, frame, VMDEMO_LIST_ACTIVE);
+	return true;
+}
+
+static u32 vmdemo_lru_demotable(const struct vmdemo_policy *policy, u32 slack)
+{
+	if (slack + vmdemo_policy_nr(policy, VMDEMO_LIST_STANDBY) >= vmdemo_policy_target(policy))
+		return VMDEMO_NONE;
+	return policy->lists[VMDEMO_LIST_ACTIVE].oldest;
+}
+
+const struct vmdemo_policy_ops vmdemo_policy_lru = {
+	.name		= "lru",
+	.insert		= vmdemo_lru_insert,
+	.touch		= vmdemo_lru_touch,
+	.spare		= vmdemo_lru_spare,
+	.demotable	= vmdemo_lru_demotable,
+};
