@@ -24,12 +24,31 @@ void vmdemo_policy_init(struct vmdemo_policy *policy, const struct vmdemo_policy
 	}
 }
 
-void vmdemo_policy_adopt(struct vmdemo_policy *to, struct vmdemo_policy *from)
+/* Make @frame, in no list, the oldest active one. */
+static void vmdemo_policy_add_oldest(struct vmdemo_policy *policy, u32 frame)
+{
+	struct vmdemo_list *list = &policy->lists[VMDEMO_LIST_ACTIVE];
+	struct vmdemo_node *node = &policy->nodes[frame];
+
+	if (list->oldest == VMDEMO_NONE) {
+		vmdemo_policy_add(policy, frame, VMDEMO_LIST_ACTIVE);
+		return;
+	}
+	node->newer = list->oldest;
+	node->older = VMDEMO_NONE;
+	node->list = VMDEMO_LIST_ACTIVE;
+	policy->nodes[list->oldest].older = frame;
+	list->oldest = frame;
+	list->nr++;
+}
+
+void vmdemo_policy_switch(struct vmdemo_policy *policy, const struct vmdemo_policy_ops *ops)
 {
 	u32 frame;
 
-	while ((frame = vmdemo_policy_victim(from, VMDEMO_NONE)) != VMDEMO_NONE) {
-		vmdemo_policy_remove(from, frame);
-		to->ops->insert(to, frame);
+	policy->ops = ops;
+	while ((frame = policy->lists[VMDEMO_LIST_STANDBY].newest) != VMDEMO_NONE) {
+		vmdemo_policy_remove(policy, frame);
+		vmdemo_policy_add_oldest(policy, frame);
 	}
 }

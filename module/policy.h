@@ -193,7 +193,7 @@ static inline bool vmdemo_policy_affords(const struct vmdemo_policy *policy, u32
 void vmdemo_policy_init(struct vmdemo_policy *policy, const struct vmdemo_policy_ops *ops,
 			struct vmdemo_node *nodes, u32 nr_nodes);
 
-/* Hand all frames of @from, oldest first, to @to: a policy switched live starts from an order. */
-void vmdemo_policy_adopt(struct vmdemo_policy *to, struct vmdemo_policy *from);
+/* Follow other rules from now on, starting from the present order of eviction. */
+void vmdemo_policy_switch(struct vmdemo_policy *policy, const struct vmdemo_policy_ops *ops);
 
 #endif /* VMDEMO_POLICY_H */

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0
+# A plain `make` builds vmdemo.ko here, for the running kernel or KVER=RELEASE; it never installs, loads or
+# downloads anything.  Everything else is a script that can be run by itself.
+
+KVER ?= $(shell uname -r)
+KDIR ?= /lib/modules/$(KVER)/build
+export CMD
+
+.PHONY: all run test check install uninstall clean help
+
+all:
+	@[ -e $(KDIR)/Makefile ] || { echo "No headers of kernel $(KVER) are installed: install linux-headers-$(KVER)," \
+		"or give KVER= one of: $$(ls /lib/modules | tr '\n' ' ')" >&2; exit 2; }
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+run:
+	@scripts/setup run
+	@scripts/run $${CMD:+-- sh -c "$$CMD"}
+
+test:
+	@scripts/setup test
+	@scripts/test
+
+check:
+	@scripts/setup check
+	@scripts/check
+
+install:
+	@scripts/dkms install
+
+uninstall:
+	@scripts/dkms uninstall
+
+clean:
+	@[ ! -e $(KDIR)/Makefile ] || $(MAKE) -C $(KDIR) M=$(CURDIR) clean
+
+help:
+	@echo 'make             build vmdemo.ko for the running kernel, or KVER=RELEASE'
+	@echo 'make run         show the module at work in a virtual machine; CMD="..." runs that instead'
+	@echo 'make test        run all tests in virtual machines, on every supported kernel'
+	@echo 'make check       look the sources over: warnings, style, layers, documentation'
+	@echo 'make install     install through DKMS (as root)'
+	@echo 'make uninstall   remove from DKMS (as root)'
+	@echo 'make clean       remove what a build left here'

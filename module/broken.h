@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * broken.h - shortcuts known to lose data, for a test build that shows the tests catch them
+ *
+ * `make BREAK=name` takes one of these shortcuts, widens its race window, and gives a module that
+ * says so when it is loaded. Ordinary builds define nothing here and compile none of it.
+ */
+#ifndef VMDEMO_BROKEN_H
+#define VMDEMO_BROKEN_H
+
+#include <linux/delay.h>
+
+/* Decide that a page is clean before it is unmapped: stores in between are lost. */
+#ifdef VMDEMO_BREAK_dirty_early
+#define VMDEMO_DIRTY_EARLY	1
+#else
+#define VMDEMO_DIRTY_EARLY	0
+#endif
+
+/* Free the frame while its write is still on the way: it is read back too early. */
+#ifdef VMDEMO_BREAK_index_early
+#define VMDEMO_INDEX_EARLY	1
+#else
+#define VMDEMO_INDEX_EARLY	0
+#endif
+
+/* Evict pages that somebody holds: what DMA brings afterwards is lost. */
+#ifdef VMDEMO_BREAK_no_refcheck
+#define VMDEMO_NO_REFCHECK	1
+#else
+#define VMDEMO_NO_REFCHECK	0
+#endif
+
+/* Take a frame that was found for the one that was looked for: it may hold another page by now. */
+#ifdef VMDEMO_BREAK_no_recheck
+#define VMDEMO_NO_RECHECK	1
+#else
+#define VMDEMO_NO_RECHECK	0
+#endif
+
+#define VMDEMO_BROKEN	(VMDEMO_DIRTY_EARLY || VMDEMO_INDEX_EARLY || VMDEMO_NO_REFCHECK || \
+			 VMDEMO_NO_RECHECK)
+
+/* Give the race that a shortcut opens the time to happen. */
+static inline void vmdemo_broken_widen(void)
+{
+	usleep_range(50, 200);
+}
+
+/* The same where sleeping is not allowed. */
+static inline void vmdemo_broken_widen_atomic(void)
+{
+	udelay(20);
+}
+
+#endif /* VMDEMO_BROKEN_H */

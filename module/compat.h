@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * compat.h - the newest kernel's names on older kernels
+ *
+ * Included before every source file by Kbuild. The only file that knows kernel versions: a .c file
+ * is written for the newest kernel, and what an older one lacks gets its name here.
+ */
+#ifndef VMDEMO_COMPAT_H
+#define VMDEMO_COMPAT_H
+
+#include <linux/version.h>
+#include <linux/blkdev.h>
+#include <linux/device/class.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define VMDEMO_DEVNODE_CONST
+#else
+#define VMDEMO_DEVNODE_CONST const
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags |= flags;
+}
+
+static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags &= ~flags;
+}
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+#define copy_splice_read generic_file_splice_read
+#endif
+
+/* From 6.6 on a fault runs under the per-VMA lock alone only where ->map_pages is set. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+#define VMDEMO_MAP_PAGES(stub) NULL
+static inline void release_fault_lock(struct vm_fault *vmf)
+{
+	mmap_read_unlock(vmf->vma->vm_mm);
+}
+#else
+#define VMDEMO_MAP_PAGES(stub) (stub)
+#endif
+
+/* An exclusively claimed block device: a file from 6.9 on, before that the device and its mode. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0)
+#define BLK_OPEN_READ	FMODE_READ
+#define BLK_OPEN_WRITE	FMODE_WRITE
+
+struct vmdemo_bdev {
+	struct block_device *bdev;
+	fmode_t mode;
+};
+
+static inline int vmdemo_bdev_open(struct vmdemo_bdev *handle, const char *path, fmode_t mode,
+				   void *holder)
+{
+	struct block_device *bdev;
+
+	mode |= FMODE_EXCL;
+	bdev = blkdev_get_by_path(path, mode, holder);
+	if (IS_ERR(bdev))
+		return PTR_ERR(bdev);
+	handle->bdev = bdev;
+	handle->mode = mode;
+	return 0;
+}
+
+static inline void vmdemo_bdev_close(struct vmdemo_bdev *handle)
+{
+	blkdev_put(handle->bdev, handle->mode);
+	handle->bdev = NULL;
+}
+#else
+struct vmdemo_bdev {
+	struct block_device *bdev;
+	struct file *file;
+};
+
+static inline int vmdemo_bdev_open(struct vmdemo_bdev *handle, const char *path, blk_mode_t mode,
+				   void *holder)
+{
+	struct file *file = bdev_file_open_by_path(path, mode, holder, NULL);
+
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	handle->file = file;
+	handle->bdev = file_bdev(file);
+	return 0;
+}
+
+static inline void vmdemo_bdev_close(struct vmdemo_bdev *handle)
+{
+	bdev_fput(handle->file);
+	handle->bdev = NULL;
+}
+#endif
+
+#endif /* VMDEMO_COMPAT_H */

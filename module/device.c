@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * device.c - one pool, one backing block device, one linear space
+ *
+ * The backing device changes only while nobody has the device open, so an open file can rely on it.
+ * Unbinding never drops data: what cannot be written keeps the device bound. Only leaving for good
+ * (rmmod) gives up after a while, and says what was lost.
+ */
+#include <linux/slab.h>
+
+#include "device.h"
+#include "pager_linear.h"
+#include "pool.h"
+#include "reclaim.h"
+#include "writeback.h"
+
+static void vmdemo_device_free(struct device *dev)
+{
+	kfree(container_of(dev, struct vmdemo_device, dev));
+}
+
+/**
+ * vmdemo_device_create - a device with a pool and nothing bound
+ * @id:     number of the device, from 0
+ * @frames: size of the pool
+ *
+ * May sleep. Returns the device, not registered, or an ERR_PTR: -ENOMEM, -EINVAL for a pool that
+ * is too small or larger than half the memory.
+ */
+struct vmdemo_device *vmdemo_device_create(u32 id, u32 frames)
+{
+	struct vmdemo_device *device = kzalloc(sizeof(*device), GFP_KERNEL);
+	int err;
+
+	if (!device)
+		return ERR_PTR(-ENOMEM);
+	device->id = id;
+	mutex_init(&device->lock);
+	device->pool = vmdemo_pool_create();
+	if (IS_ERR(device->pool)) {
+		err = PTR_ERR(device->pool);
+		goto err_device;
+	}
+	err = vmdemo_device_resize(device, frames);
+	if (err)
+		goto err_pool;
+	err = vmdemo_space_init(&device->space, device->pool, &device->backing, 0);
+	if (err)
+		goto err_pool;
+	err = vmdemo_writeback_init(device->pool);
+	if (err)
+		goto err_space;
+	err = vmdemo_reclaim_init(device->pool);
+	if (err)
+		goto err_writeback;
+	device_initialize(&device->dev);
+	device->dev.release = vmdemo_device_free;
+	return device;
+
+err_writeback:
+	vmdemo_writeback_exit(device->pool);
+err_space:
+	vmdemo_space_exit(&device->space);
+err_pool:
+	vmdemo_pool_destroy(device->pool);
+err_device:
+	kfree(device);
+	return ERR_PTR(err);
+}
+
+/**
+ * vmdemo_device_destroy - undo vmdemo_device_create()
+ * @device: unbound, not registered
+ *
+ * May sleep. The memory goes with the last reference to the struct device.
+ */
+void vmdemo_device_destroy(struct vmdemo_device *device)
+{
+	vmdemo_reclaim_exit(device->pool);
+	vmdemo_writeback_exit(device->pool);
+	vmdemo_space_exit(&device->space);
+	vmdemo_pool_destroy(device->pool);
+	put_device(&device->dev);
+}
+
+/**
+ * vmdemo_device_bind - give the device its backing store
+ * @device: unbound
+ * @path:   of a block device
+ *
+ * May sleep. Returns 0, -EBUSY if something is bound, or an error of vmdemo_backing_open().
+ */
+int vmdemo_device_bind(struct vmdemo_device *device, const char *path)
+{
+	int err;
+
+	mutex_lock(&device->lock);
+	if (device->gone)
+		err = -ENODEV;
+	else if (device->backing.handle.bdev)
+		err = -EBUSY;
+	else
+		err = vmdemo_backing_open(&device->backing, path, device);
+	if (!err)
+		vmdemo_space_set_size(&device->space,
+				      bdev_nr_bytes(device->backing.handle.bdev));
+	mutex_unlock(&device->lock);
+	return err;
+}
+
+static bool vmdemo_device_quiet(struct vmdemo_device *device)
+{
+	return !atomic_read(&device->pool->nr_writing);
+}
+
+/* Take everything out of the pool. @lost as in vmdemo_reclaim_drop(). */
+static int vmdemo_device_empty(struct vmdemo_device *device, unsigned long *lost)
+{
+	struct vmdemo_space *space = &device->space;
+	int err;
+
+	/* Nobody has it open, but a page may be held for a while by a pipe or a DMA. */
+	err = vmdemo_reclaim_drop(space, 0, space->nr_pages - 1, lost);
+	if (!err)
+		wait_event(device->pool->free_wait, vmdemo_device_quiet(device));
+	return err;
+}
+
+static void vmdemo_device_close_backing(struct vmdemo_device *device)
+{
+	vmdemo_backing_close(&device->backing);
+	vmdemo_space_set_size(&device->space, 0);
+}
+
+/**
+ * vmdemo_device_unbind - write everything and let go of the backing store
+ * @device: may be unbound already
+ *
+ * May sleep. Returns 0; -EBUSY while it is open, or while somebody holds a page; -EIO if something
+ * cannot be written: then it stays bound and nothing is lost.
+ */
+int vmdemo_device_unbind(struct vmdemo_device *device)
+{
+	int err = 0;
+
+	mutex_lock(&device->lock);
+	if (!device->backing.handle.bdev)
+		goto out;
+	err = -EBUSY;
+	if (device->opens)
+		goto out;
+	err = vmdemo_device_sync(device, 0, U64_MAX);
+	if (!err)
+		err = vmdemo_device_empty(device, NULL);
+	if (!err)
+		vmdemo_device_close_backing(device);
+out:
+	mutex_unlock(&device->lock);
+	return err;
+}
+
+/**
+ * vmdemo_device_leave - unbind for good, with or without the data
+ * @device: not open, and it cannot be opened again
+ *
+ * Tries to write for as long as reclaim's patience lasts. What cannot be written is dropped,
+ * counted in pages_lost and logged. May sleep.
+ */
+void vmdemo_device_leave(struct vmdemo_device *device)
+{
+	unsigned long lost = 0;
+	int err;
+
+	mutex_lock(&device->lock);
+	device->gone = true;
+	if (device->backing.handle.bdev) {
+		err = vmdemo_device_sync(device, 0, U64_MAX);
+		vmdemo_device_empty(device, &lost);
+		if (lost)
+			dev_err(&device->dev, "%lu pages lost: writing %s failed with %d\n", lost,
+				device->backing.path, err);
+		vmdemo_stat_add(device->pool, pages_lost, lost);
+		vmdemo_device_close_backing(device);
+	}
+	mutex_unlock(&device->lock);
+}
+
+/* One more open file. Returns 0, -ENXIO without backing, -ENODEV when the module is leaving. */
+int vmdemo_device_open(struct vmdemo_device *device)
+{
+	int err = 0;
+
+	mutex_lock(&device->lock);
+	if (device->gone)
+		err = -ENODEV;
+	else if (!device->backing.handle.bdev)
+		err = -ENXIO;
+	else
+		device->opens++;
+	mutex_unlock(&device->lock);
+	return err;
+}
+
+/* One less. The data stays in the pool. */
+void vmdemo_device_release(struct vmdemo_device *device)
+{
+	mutex_lock(&device->lock);
+	device->opens--;
+	mutex_unlock(&device->lock);
+}
+
+/**
+ * vmdemo_device_resize - set the size of the pool
+ * @device: the device, in use or not
+ * @frames: new size
+ *
+ * May sleep, killably, up to 5 s when it shrinks. Returns 0, -EINVAL, -ENOMEM, -EINTR, or -EBUSY if
+ * frames are held: then the rest goes when it can.
+ */
+int vmdemo_device_resize(struct vmdemo_device *device, u32 frames)
+{
+	int err;
+
+	if (frames < VMDEMO_MIN_FRAMES || frames > device->pool->max_frames)
+		return -EINVAL;
+	mutex_lock(&device->lock);
+	err = vmdemo_pool_resize(device->pool, frames);
+	mutex_unlock(&device->lock);
+	if (!err)
+		err = vmdemo_reclaim_shrink(device->pool, frames);
+	return err;
+}
+
+/**
+ * vmdemo_device_sync - put what was written on stable storage
+ * @device: bound
+ * @start:  first byte
+ * @end:    last byte, or beyond the end
+ *
+ * May sleep. Returns 0 only if everything dirty in the range when the call began is on the device
+ * and its cache is flushed; the error of a write otherwise, -ENOMEM, or -EINTR when killed.
+ */
+int vmdemo_device_sync(struct vmdemo_device *device, u64 start, u64 end)
+{
+	struct vmdemo_space *space = &device->space;
+	pgoff_t first = start >> PAGE_SHIFT;
+	pgoff_t last = min_t(u64, end >> PAGE_SHIFT, space->nr_pages - 1);
+	int err = 0;
+
+	if (first <= last)
+		err = vmdemo_writeback_range(space, first, last);
+	return err ?: vmdemo_backing_flush(&device->backing);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * device.h - one pool, one backing block device, one linear space
+ */
+#ifndef VMDEMO_DEVICE_H
+#define VMDEMO_DEVICE_H
+
+#include <linux/cdev.h>
+#include <linux/device.h>
+
+#include "space.h"
+
+struct vmdemo_device {
+	/* immutable */
+	struct device dev;
+	struct cdev cdev;
+	struct vmdemo_pool *pool;
+	struct vmdemo_space space;
+	u32 id;
+
+	struct mutex lock;		/* binding, opening, resizing */
+	struct vmdemo_backing backing;	/* under lock to change; then nobody has the device open */
+	unsigned int opens;		/* under lock */
+	bool gone;			/* under lock: the module is leaving */
+};
+
+/* An open file. */
+struct vmdemo_file {
+	struct vmdemo_device *device;
+	struct vmdemo_streams streams;
+	enum vmdemo_advice advice;
+};
+
+/* The least pool: one instruction may touch this many pages, and then some. */
+#define VMDEMO_MIN_FRAMES	8
+
+struct vmdemo_device *vmdemo_device_create(u32 id, u32 frames);
+void vmdemo_device_destroy(struct vmdemo_device *device);
+int vmdemo_device_bind(struct vmdemo_device *device, const char *path);
+int vmdemo_device_unbind(struct vmdemo_device *device);
+void vmdemo_device_leave(struct vmdemo_device *device);
+int vmdemo_device_open(struct vmdemo_device *device);
+void vmdemo_device_release(struct vmdemo_device *device);
+int vmdemo_device_resize(struct vmdemo_device *device, u32 frames);
+int vmdemo_device_sync(struct vmdemo_device *device, u64 start, u64 end);
+
+static inline bool vmdemo_device_readonly(const struct vmdemo_device *device)
+{
+	return device->backing.readonly;
+}
+
+#endif /* VMDEMO_DEVICE_H */

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * fault.c - page faults: everything that knows a VMA
+ *
+ * The steps of a page fault, and who does them:
+ *   1. the access traps, the kernel finds the VMA            (CPU, kernel)
+ *   2. is the page resident? if not, a frame is found        (here, space.c, reclaim.c)
+ *   3. the page is read into the frame                       (pager_linear.c, block layer)
+ *   4. the page table entry is set                           (kernel, on our return)
+ *   5. the instruction is executed again                     (CPU)
+ *
+ * A fault returns the frame's own struct page, locked and referenced. The kernel maps it as it maps
+ * a file's page, so fork, copy-on-write, O_DIRECT, futexes and ptrace work as on a file.
+ *
+ * Waiting, for a read or for a frame, happens without the mmap lock or VMA lock where the kernel
+ * allows that: it is dropped and the fault tried again, since otherwise munmap() and ps(1) would
+ * hang behind a slow disk. On the second attempt it has to be waited for in place.
+ */
+#include <linux/file.h>
+#include <linux/sched/signal.h>
+
+#include "device.h"
+#include "fault.h"
+#include "pool.h"
+#include "trace.h"
+#include "writeback.h"
+
+static DEFINE_PER_CPU(u64, vmdemo_fault_ids);
+
+/* A number for tracing, different from that of all other faults. */
+static u64 vmdemo_fault_id(void)
+{
+	if (!trace_vmdemo_fault_enter_enabled() && !trace_vmdemo_load_enabled() &&
+	    !trace_vmdemo_wait_enabled() && !trace_vmdemo_fault_return_enabled())
+		return 0;
+	return this_cpu_inc_return(vmdemo_fault_ids) * nr_cpu_ids + raw_smp_processor_id();
+}
+
+/*
+ * Is there a page @index for this VMA? The one check of its kind: mmap lets nothing else pass, but
+ * mremap() may have grown the mapping.
+ */
+static bool vmdemo_vm_inside(const struct vmdemo_space *space, pgoff_t index)
+{
+	return index < space->nr_pages;
+}
+
+static enum vmdemo_advice vmdemo_vm_advice(const struct vm_area_struct *vma,
+					   const struct vmdemo_file *vf)
+{
+	if (vma->vm_flags & VM_RAND_READ)
+		return VMDEMO_ADVICE_RANDOM;
+	if (vma->vm_flags & VM_SEQ_READ)
+		return VMDEMO_ADVICE_SEQUENTIAL;
+	return READ_ONCE(vf->advice);
+}
+
+/*
+ * The page is not there yet. Either wait here (0: try again), or without the lock (VM_FAULT_RETRY),
+ * or fail (VM_FAULT_SIGBUS).
+ */
+static vm_fault_t vmdemo_vm_wait(struct vm_fault *vmf, struct vmdemo_access *acc)
+{
+	struct file *file;
+
+	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
+		return VM_FAULT_RETRY;
+	if (!fault_flag_allow_retry_first(vmf->flags))
+		return vmdemo_space_wait(acc) ? VM_FAULT_SIGBUS : 0;
+	/* Without the lock the VMA may go; the file keeps the space. */
+	file = get_file(vmf->vma->vm_file);
+	release_fault_lock(vmf);
+	vmdemo_space_wait(acc);
+	vmdemo_access_end(acc);
+	acc->wait = NULL;
+	acc->spare = VMDEMO_NONE;
+	fput(file);
+	return VM_FAULT_RETRY;
+}
+
+static vm_fault_t vmdemo_vm_get(struct vm_fault *vmf, struct vmdemo_access *acc,
+				struct folio **folio)
+{
+	vm_fault_t result;
+	int err;
+
+	while ((err = vmdemo_space_get(acc, folio)) == -EAGAIN) {
+		result = vmdemo_vm_wait(vmf, acc);
+		if (result)
+			return result;
+	}
+	return err ? VM_FAULT_SIGBUS : VM_FAULT_LOCKED;
+}
+
+static vm_fault_t vmdemo_vm_fault(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct vmdemo_file *vf = vma->vm_file->private_data;
+	struct vmdemo_space *space = &vf->device->space;
+	struct vmdemo_pool *pool = space->pool;
+	pgoff_t index = vmf->pgoff;
+	struct vmdemo_access acc;
+	u32 frame = VMDEMO_NONE;
+	struct folio *folio;
+	vm_fault_t result;
+
+	vmdemo_access_begin(&acc, space, index, VMDEMO_ASK_FAULT);
+	acc.id = vmdemo_fault_id();
+	acc.streams = &vf->streams;
+	acc.advice = vmdemo_vm_advice(vma, vf);
+	trace_vmdemo_fault_enter(acc.id, index, vmf->flags);
+	if (!vmdemo_vm_inside(space, index)) {
+		vmdemo_stat_inc(pool, faults_invalid);
+		return VM_FAULT_SIGBUS;
+	}
+	if ((vmf->flags & FAULT_FLAG_WRITE) && !(vma->vm_flags & VM_SHARED) &&
+	    !(vmf->flags & FAULT_FLAG_TRIED))
+		vmdemo_stat_inc(pool, faults_cow);
+
+	result = vmdemo_vm_get(vmf, &acc, &folio);
+	if (result == VM_FAULT_LOCKED) {
+		vmf->page = folio_page(folio, 0);
+		frame = vmdemo_frame_nr(folio);
+	}
+	if (acc.loaded && result != VM_FAULT_SIGBUS)
+		result |= VM_FAULT_MAJOR;
+	trace_vmdemo_fault_return(acc.id, index, result, frame);
+	vmdemo_access_end(&acc);
+	return result;
+}
+
+/*
+ * A shared page is about to be written. The folio lock, taken here and held until the PTE is set,
+ * keeps writeback from cleaning the page in between.
+ */
+static vm_fault_t vmdemo_vm_page_mkwrite(struct vm_fault *vmf)
+{
+	struct vmdemo_file *vf = vmf->vma->vm_file->private_data;
+	struct vmdemo_space *space = &vf->device->space;
+	struct folio *folio = page_folio(vmf->page);
+
+	vmdemo_stat_inc(space->pool, faults_mkwrite);
+	if (!folio_test_dirty(folio) && vmdemo_writeback_throttle(space->pool))
+		return VM_FAULT_SIGBUS;
+	for (;;) {
+		folio_lock(folio);
+		if (!vmdemo_space_owns(space, folio, vmf->pgoff)) {
+			folio_unlock(folio);
+			return VM_FAULT_NOPAGE;
+		}
+		/* Stable pages: what is being written does not change. */
+		if (!folio_test_writeback(folio))
+			break;
+		folio_unlock(folio);
+		if (folio_wait_writeback_killable(folio))
+			return VM_FAULT_SIGBUS;
+	}
+	folio_mark_dirty(folio);
+	return VM_FAULT_LOCKED;
+}
+
+/*
+ * Neighbours are not mapped from here: every first touch is to be seen. But from 6.6 on the kernel
+ * takes only the VMA lock for a fault where this is set.
+ */
+static vm_fault_t __maybe_unused vmdemo_vm_map_pages(struct vm_fault *vmf, pgoff_t start,
+						     pgoff_t end)
+{
+	return 0;
+}
+
+static const struct vm_operations_struct vmdemo_vm_ops = {
+	.fault		= vmdemo_vm_fault,
+	.page_mkwrite	= vmdemo_vm_page_mkwrite,
+	.map_pages	= VMDEMO_MAP_PAGES(vmdemo_vm_map_pages),
+};
+
+/**
+ * vmdemo_vm_mmap - map part of the linear space
+ * @file: open device
+ * @vma:  the new mapping
+ *
+ * Context: the mmap lock is held for writing. Returns 0, -EINVAL beyond the end of the device,
+ * -EACCES for a shared writable mapping of a read-only one.
+ */
+int vmdemo_vm_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct vmdemo_file *vf = file->private_data;
+	struct vmdemo_space *space = &vf->device->space;
+
+	if (vma->vm_pgoff > space->nr_pages || vma_pages(vma) > space->nr_pages - vma->vm_pgoff)
+		return -EINVAL;
+	if (vmdemo_device_readonly(vf->device) && (vma->vm_flags & VM_SHARED)) {
+		if (vma->vm_flags & VM_WRITE)
+			return -EACCES;
+		vm_flags_clear(vma, VM_MAYWRITE);
+	}
+	/* Pages of ours are ordinary pages, but not on any LRU list: as VM_MIXEDMAP allows. */
+	vm_flags_set(vma, VM_MIXEDMAP);
+	vma->vm_ops = &vmdemo_vm_ops;
+	return 0;
+}

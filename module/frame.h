@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * frame.h - the objects: frame, pool, space
+ *
+ *   process --mmap--> VMA --> space --index--> frame (one struct page) --> pool
+ *                              |
+ *                              +-- backing: page n is byte 4096 n of the block device
+ *
+ * Lock order, outermost first:
+ *
+ *   mmap_lock or per-VMA lock          held by the kernel on entry to every vm_op
+ *     space->inode's invalidate lock   shared: filling a frame; exclusive: discarding a range
+ *       pool->reclaim_lock             one evictor at a time
+ *         folio lock                   state of a frame and its place in the index; a second
+ *                                      one only by trylock
+ *           i_mmap_rwsem, PTE locks    inside unmap_mapping_pages() and folio_mkclean()
+ *           pool->lock                 index, order, free list: a leaf, no call out
+ *
+ * References. A frame in the index has one reference, the pool's. A free frame has none and its
+ * folio is locked, so a stale pointer to it can neither be referenced nor locked. Lookup takes a
+ * reference under RCU, locks, and checks that the folio still belongs to the page it looked for.
+ */
+#ifndef VMDEMO_FRAME_H
+#define VMDEMO_FRAME_H
+
+#include <linux/atomic.h>
+#include <linux/bio.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/pagemap.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "policy.h"
+#include "stats.h"
+
+/* A key is the space's number above 36 bits of page index: 2^48 bytes a space. */
+#define VMDEMO_INDEX_BITS	36
+#define VMDEMO_NO_KEY		(~0ULL)
+
+#define VMDEMO_CHUNK_SHIFT	9
+#define VMDEMO_CHUNK_FRAMES	(1U << VMDEMO_CHUNK_SHIFT)
+
+/* What we know of a loaded frame beside its folio's flags; under the folio lock. */
+#define VMDEMO_FRAME_FRESH	(1U << 0)	/* its hard fault has not returned to the program */
+#define VMDEMO_FRAME_AHEAD	(1U << 1)	/* read ahead and not touched yet */
+#define VMDEMO_FRAME_MARK	(1U << 2)	/* touching it starts the next window */
+#define VMDEMO_FRAME_WRITTEN	(1U << 3)	/* was dirty when its turn to go came */
+
+struct vmdemo_frame {
+	struct page *page;	/* pool lock; NULL: no such frame now */
+	u64 key;		/* pool lock to write; read under RCU */
+	u32 next;		/* pool lock to write: next in hash chain or free list */
+	u32 flags;		/* folio lock */
+};
+
+struct vmdemo_chunk {
+	struct vmdemo_frame frames[VMDEMO_CHUNK_FRAMES];
+	/* Atomic bit operations. Unwritten: dirty, or its write has not ended. */
+	DECLARE_BITMAP(unwritten, VMDEMO_CHUNK_FRAMES);
+	/* Unwritten when the flusher last looked; only the flusher sets them. */
+	DECLARE_BITMAP(aged, VMDEMO_CHUNK_FRAMES);
+};
+
+/* The index: heads of the hash chains. Replaced as a whole when the pool grows. */
+struct vmdemo_buckets {
+	struct rcu_head rcu;
+	u32 nr;
+	u32 head[];
+};
+
+/* Settings of a pool, each written alone and read without a lock. */
+struct vmdemo_settings {
+	u32 reserve;		/* free frames to keep, or VMDEMO_NONE: by pool size */
+	u32 read_ahead_pages;
+	u32 dirty_pct;
+	u32 dirty_age_ms;
+};
+
+struct vmdemo_pool {
+	/* immutable */
+	struct vmdemo_stats __percpu *stats;
+	u32 max_frames;
+	struct task_struct *thread;
+	struct workqueue_struct *flusher;
+
+	struct vmdemo_settings set;
+	struct vmdemo_chunk **chunks;		/* entries are set once, freed with the pool */
+	struct vmdemo_buckets __rcu *buckets;	/* pool lock to change */
+
+	spinlock_t lock;
+	u32 free;			/* under lock: head of the free list */
+	u32 nr_free;			/* under lock; read anywhere as a hint */
+	u32 nr_frames;			/* under lock: frames that exist */
+	u32 top;			/* under lock: frame numbers are below */
+	u32 target;			/* under lock: frames that should exist */
+	u32 *ghosts;			/* under lock: tags of evicted pages, nr_ghosts of them */
+	u32 nr_ghosts;
+	struct vmdemo_policy policy;	/* under lock */
+
+	struct mutex reclaim_lock;
+	u32 *batch;			/* under reclaim_lock: candidates */
+
+	atomic_t nr_unwritten;
+	atomic_t nr_writing;
+	atomic_long_t progress;		/* frames freed and writes that succeeded */
+	unsigned long retry_at;		/* in jiffies: reclaim writes again then; a write failed */
+	wait_queue_head_t reclaim_wait;	/* the reclaim thread sleeps here */
+	wait_queue_head_t free_wait;	/* a frame became free, or a write ended */
+	wait_queue_head_t clean_wait;	/* nr_unwritten fell, or the pool shrank */
+	struct delayed_work flush_work;
+};
+
+/* The block device behind a linear space. */
+struct vmdemo_backing {
+	struct vmdemo_bdev handle;	/* immutable while bound; handle.bdev NULL: unbound */
+	char *path;
+	bool readonly;
+};
+
+struct vmdemo_space {
+	/* immutable */
+	struct vmdemo_pool *pool;
+	struct inode *inode;		/* its i_mmap finds every PTE of the space */
+	u64 key;			/* key of page 0 */
+	struct vmdemo_backing *backing;
+	struct bio_set bios;
+
+	/* set when bound, while nobody has it open */
+	u64 size_bytes;
+	pgoff_t nr_pages;
+};
+
+static inline struct vmdemo_frame *vmdemo_frame(const struct vmdemo_pool *pool, u32 nr)
+{
+	return &pool->chunks[nr >> VMDEMO_CHUNK_SHIFT]->frames[nr & (VMDEMO_CHUNK_FRAMES - 1)];
+}
+
+/* Number of the frame that @folio, one of ours, is. */
+static inline u32 vmdemo_frame_nr(struct folio *folio)
+{
+	return (u32)(unsigned long)folio->private;
+}
+
+static inline struct vmdemo_space *vmdemo_folio_space(struct folio *folio)
+{
+	return folio->mapping->host->i_private;
+}
+
+/* Is locked @folio page @index of @space? It may have been evicted before we had the lock. */
+static inline bool vmdemo_space_owns(const struct vmdemo_space *space, struct folio *folio,
+				     pgoff_t index)
+{
+	return folio->mapping == space->inode->i_mapping && folio->index == index;
+}
+
+#endif /* VMDEMO_FRAME_H */

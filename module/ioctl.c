@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ioctl.c - the ioctls of ../uapi/vmdemo.h
+ *
+ * Every argument is checked in full before anything happens.
+ */
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <vmdemo.h>
+
+#include "device.h"
+#include "ioctl.h"
+#include "pool.h"
+#include "reclaim.h"
+
+#define VMDEMO_PAGEMAP_CHUNK	128
+
+/* A range of whole pages inside the space. Returns 0 or -EINVAL. */
+static int vmdemo_ioctl_check_range(const struct vmdemo_space *space, u64 offset, u64 length,
+				    pgoff_t *first, pgoff_t *last)
+{
+	u64 pages = length >> PAGE_SHIFT;
+
+	if (!length || !IS_ALIGNED(offset, PAGE_SIZE) || !IS_ALIGNED(length, PAGE_SIZE))
+		return -EINVAL;
+	*first = offset >> PAGE_SHIFT;
+	if (*first >= space->nr_pages || pages > space->nr_pages - *first)
+		return -EINVAL;
+	*last = *first + pages - 1;
+	return 0;
+}
+
+static long vmdemo_ioctl_info(struct vmdemo_device *device, void __user *arg)
+{
+	struct vmdemo_info info = {
+		.size		= sizeof(info),
+		.flags		= vmdemo_device_readonly(device) ? VMDEMO_INFO_READONLY : 0,
+		.size_bytes	= device->space.size_bytes,
+		.page_size	= VMDEMO_PAGE_SIZE,
+		.frames		= READ_ONCE(device->pool->target),
+		.frames_actual	= READ_ONCE(device->pool->nr_frames),
+		.pagemap_max	= VMDEMO_PAGEMAP_MAX,
+	};
+	u32 head[2];	/* size, flags */
+	u32 known;
+
+	BUILD_BUG_ON(offsetofend(struct vmdemo_info, pagemap_max) != VMDEMO_INFO_SIZE_VER0);
+	if (copy_from_user(head, arg, sizeof(head)))
+		return -EFAULT;
+	if (head[0] < VMDEMO_INFO_SIZE_VER0 || head[1])
+		return -EINVAL;
+	if (head[0] > PAGE_SIZE)
+		return -E2BIG;
+	known = min_t(u32, head[0], sizeof(info));
+	info.size = known;
+	if (copy_to_user(arg, &info, known) || clear_user(arg + known, head[0] - known))
+		return -EFAULT;
+	return 0;
+}
+
+static long vmdemo_ioctl_range(struct file *file, unsigned int cmd, struct vmdemo_range __user *arg)
+{
+	struct vmdemo_file *vf = file->private_data;
+	struct vmdemo_space *space = &vf->device->space;
+	struct vmdemo_range range;
+	pgoff_t first, last;
+	long ret;
+
+	if (copy_from_user(&range, arg, sizeof(range)))
+		return -EFAULT;
+	if (range.flags || range.reserved || range.pages)
+		return -EINVAL;
+	ret = vmdemo_ioctl_check_range(space, range.offset, range.length, &first, &last);
+	if (ret)
+		return ret;
+	if (!(file->f_mode & (cmd == VMDEMO_IOC_DISCARD ? FMODE_WRITE : FMODE_READ)))
+		return -EBADF;
+	switch (cmd) {
+	case VMDEMO_IOC_PREFETCH:
+		ret = vmdemo_space_prefetch(space, first, last);
+		if (ret == -EBUSY)
+			ret = -ENOBUFS;
+		break;
+	case VMDEMO_IOC_EVICT:
+		ret = vmdemo_reclaim_range(space, first, last);
+		break;
+	case VMDEMO_IOC_DISCARD:
+		if (vmdemo_device_readonly(vf->device))
+			return -EROFS;
+		ret = vmdemo_space_discard(space, first, last);
+		if (!ret)
+			ret = last - first + 1;
+		break;
+	}
+	if (ret < 0)
+		return ret;
+	return put_user((u64)ret, &arg->pages) ? -EFAULT : 0;
+}
+
+static void vmdemo_ioctl_describe(struct vmdemo_space *space, pgoff_t index,
+				  struct vmdemo_page *page)
+{
+	struct folio *folio = vmdemo_pool_lookup(space->pool, space->key + index, NULL);
+
+	*page = (struct vmdemo_page){ .frame = VMDEMO_NO_FRAME };
+	if (!folio)
+		return;
+	page->frame = vmdemo_frame_nr(folio);
+	if (folio_test_writeback(folio))
+		page->state = VMDEMO_PAGE_WRITING;
+	else if (!folio_test_uptodate(folio))
+		page->state = VMDEMO_PAGE_LOADING;
+	else if (vmdemo_pool_where(space->pool, page->frame) == VMDEMO_LIST_STANDBY)
+		page->state = VMDEMO_PAGE_STANDBY;
+	else
+		page->state = VMDEMO_PAGE_ACTIVE;
+	if (folio_test_dirty(folio))
+		page->flags |= VMDEMO_PAGE_DIRTY;
+	if (vmdemo_folio_pinned(folio, 1))
+		page->flags |= VMDEMO_PAGE_PINNED;
+	if (folio_mapped(folio))
+		page->flags |= VMDEMO_PAGE_MAPPED;
+	folio_put(folio);
+}
+
+static long vmdemo_ioctl_pagemap(struct file *file, struct vmdemo_pagemap __user *arg)
+{
+	struct vmdemo_file *vf = file->private_data;
+	struct vmdemo_page __user *out;
+	struct vmdemo_pagemap map;
+	struct vmdemo_page *chunk;
+	pgoff_t first, last;
+	u32 nr, i;
+	long ret;
+
+	if (copy_from_user(&map, arg, sizeof(map)))
+		return -EFAULT;
+	if (map.flags || map.reserved || map.length > (u64)VMDEMO_PAGEMAP_MAX * PAGE_SIZE)
+		return -EINVAL;
+	ret = vmdemo_ioctl_check_range(&vf->device->space, map.offset, map.length, &first, &last);
+	if (ret)
+		return ret;
+	if (!(file->f_mode & FMODE_READ))
+		return -EBADF;
+	chunk = kmalloc_array(VMDEMO_PAGEMAP_CHUNK, sizeof(*chunk), GFP_KERNEL);
+	if (!chunk)
+		return -ENOMEM;
+	for (out = u64_to_user_ptr(map.pages); first <= last && !ret; first += nr, out += nr) {
+		nr = min_t(pgoff_t, last - first + 1, VMDEMO_PAGEMAP_CHUNK);
+		for (i = 0; i < nr; i++)
+			vmdemo_ioctl_describe(&vf->device->space, first + i, &chunk[i]);
+		if (copy_to_user(out, chunk, nr * sizeof(*chunk)))
+			ret = -EFAULT;
+		else if (fatal_signal_pending(current))
+			ret = -EINTR;
+		cond_resched();
+	}
+	kfree(chunk);
+	return ret;
+}
+
+/* INFO's size may be another version's; its number and direction are the same in all. */
+static bool vmdemo_ioctl_is_info(unsigned int cmd)
+{
+	return _IOC_TYPE(cmd) == VMDEMO_IOC_MAGIC && _IOC_NR(cmd) == _IOC_NR(VMDEMO_IOC_INFO) &&
+	       _IOC_DIR(cmd) == _IOC_DIR(VMDEMO_IOC_INFO);
+}
+
+/**
+ * vmdemo_ioctl - the device's ioctls
+ * @file: open device
+ * @cmd:  VMDEMO_IOC_*
+ * @arg:  address of the argument
+ *
+ * May sleep. Returns 0 or a negative error; see ../uapi/vmdemo.h. -ENOTTY for an unknown command.
+ */
+long vmdemo_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct vmdemo_file *vf = file->private_data;
+	void __user *user = (void __user *)arg;
+
+	if (vmdemo_ioctl_is_info(cmd))
+		return vmdemo_ioctl_info(vf->device, user);
+	switch (cmd) {
+	case VMDEMO_IOC_PREFETCH:
+	case VMDEMO_IOC_EVICT:
+	case VMDEMO_IOC_DISCARD:
+		return vmdemo_ioctl_range(file, cmd, user);
+	case VMDEMO_IOC_PAGEMAP:
+		return vmdemo_ioctl_pagemap(file, user);
+	}
+	return -ENOTTY;
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * main.c - module parameters, the devices, init and exit
+ */
+#include <linux/module.h>
+#include <linux/reboot.h>
+
+#include "broken.h"
+#include "chardev.h"
+#include "device.h"
+#include "sysfs.h"
+
+#define VMDEMO_MAX_DEVICES	16
+
+static unsigned int num_devices = 1;
+module_param(num_devices, uint, 0444);
+MODULE_PARM_DESC(num_devices, "Number of devices (1-16, default 1)");
+
+static char *backing[VMDEMO_MAX_DEVICES];
+static unsigned int num_backing;
+module_param_array(backing, charp, &num_backing, 0444);
+MODULE_PARM_DESC(backing, "Backing block device, one per device, separated by commas");
+
+static unsigned int frames[VMDEMO_MAX_DEVICES];
+static unsigned int num_frames;
+module_param_array(frames, uint, &num_frames, 0444);
+MODULE_PARM_DESC(frames, "Page frames in the pool, one number per device (default 1024 each)");
+
+static struct vmdemo_device *vmdemo_devices[VMDEMO_MAX_DEVICES];
+static dev_t vmdemo_devt;
+
+static struct class vmdemo_class = {
+	.name		= "vmdemo",
+	.dev_groups	= vmdemo_sysfs_groups,
+};
+
+static void vmdemo_remove(unsigned int id)
+{
+	struct vmdemo_device *device = vmdemo_devices[id];
+
+	/* No new opens and no attributes after this; open files keep the module from leaving. */
+	cdev_device_del(&device->cdev, &device->dev);
+	vmdemo_device_leave(device);
+	vmdemo_device_destroy(device);
+}
+
+static int vmdemo_add(unsigned int id)
+{
+	struct vmdemo_device *device;
+	int err;
+
+	device = vmdemo_device_create(id, id < num_frames ? frames[id] : 1024);
+	if (IS_ERR(device)) {
+		pr_err("vmdemo: device %u with frames=%u: error %ld\n", id,
+		       id < num_frames ? frames[id] : 1024, PTR_ERR(device));
+		return PTR_ERR(device);
+	}
+	device->dev.class = &vmdemo_class;
+	device->dev.devt = vmdemo_devt + id;
+	err = dev_set_name(&device->dev, id ? "vmdemo%u" : "vmdemo", id);
+	if (err)
+		goto err_device;
+	if (id < num_backing && *backing[id]) {
+		err = vmdemo_device_bind(device, backing[id]);
+		if (err) {
+			pr_err("vmdemo: backing=%s: error %d\n", backing[id], err);
+			goto err_device;
+		}
+	}
+	cdev_init(&device->cdev, &vmdemo_chardev_fops);
+	device->cdev.owner = THIS_MODULE;
+	err = cdev_device_add(&device->cdev, &device->dev);
+	if (err)
+		goto err_leave;
+	vmdemo_devices[id] = device;
+	dev_info(&device->dev, "%u frames, backing %s\n", READ_ONCE(device->pool->nr_frames),
+		 device->backing.path ?: "none");
+	return 0;
+
+err_leave:
+	vmdemo_device_leave(device);
+err_device:
+	vmdemo_device_destroy(device);
+	return err;
+}
+
+/* The machine goes down: what programs wrote is not to be lost with it. */
+static int vmdemo_reboot(struct notifier_block *nb, unsigned long action, void *data)
+{
+	unsigned int id;
+
+	for (id = 0; id < num_devices; id++) {
+		struct vmdemo_device *device = vmdemo_devices[id];
+
+		mutex_lock(&device->lock);
+		if (device->backing.handle.bdev && vmdemo_device_sync(device, 0, U64_MAX))
+			dev_err(&device->dev, "writing %s failed\n", device->backing.path);
+		mutex_unlock(&device->lock);
+	}
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block vmdemo_reboot_nb = {
+	.notifier_call = vmdemo_reboot,
+};
+
+static int __init vmdemo_init(void)
+{
+	unsigned int id;
+	int err;
+
+	if (!num_devices || num_devices > VMDEMO_MAX_DEVICES || num_backing > num_devices ||
+	    num_frames > num_devices) {
+		pr_err("vmdemo: num_devices is 1-%u, and no list may be longer\n",
+		       VMDEMO_MAX_DEVICES);
+		return -EINVAL;
+	}
+	if (VMDEMO_BROKEN)
+		pr_warn("vmdemo: test build that loses data on purpose\n");
+	err = vmdemo_spaces_init();
+	if (err)
+		return err;
+	err = alloc_chrdev_region(&vmdemo_devt, 0, num_devices, "vmdemo");
+	if (err)
+		goto err_spaces;
+	err = class_register(&vmdemo_class);
+	if (err)
+		goto err_region;
+	for (id = 0; id < num_devices; id++) {
+		err = vmdemo_add(id);
+		if (err)
+			goto err_devices;
+	}
+	err = register_reboot_notifier(&vmdemo_reboot_nb);
+	if (err)
+		goto err_devices;
+	return 0;
+
+err_devices:
+	while (id--)
+		vmdemo_remove(id);
+	class_unregister(&vmdemo_class);
+err_region:
+	unregister_chrdev_region(vmdemo_devt, num_devices);
+err_spaces:
+	vmdemo_spaces_exit();
+	return err;
+}
+
+static void __exit vmdemo_exit(void)
+{
+	unsigned int id = num_devices;
+
+	unregister_reboot_notifier(&vmdemo_reboot_nb);
+	while (id--)
+		vmdemo_remove(id);
+	class_unregister(&vmdemo_class);
+	unregister_chrdev_region(vmdemo_devt, num_devices);
+	vmdemo_spaces_exit();
+}
+
+module_init(vmdemo_init);
+module_exit(vmdemo_exit);
+
+MODULE_DESCRIPTION("Demand-paged virtual memory over a block device");
+MODULE_AUTHOR("The vmdemo developers");
+MODULE_LICENSE("GPL");
+MODULE_VERSION(VMDEMO_VERSION);

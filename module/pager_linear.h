@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * pager_linear.h - pages of a linear space on their block device: page n is byte 4096 n
+ */
+#ifndef VMDEMO_PAGER_LINEAR_H
+#define VMDEMO_PAGER_LINEAR_H
+
+#include <linux/completion.h>
+#include <linux/refcount.h>
+
+#include "frame.h"
+
+/* Somebody waits for a number of writes and wants to know whether all succeeded. */
+struct vmdemo_sync {
+	refcount_t refs;
+	atomic_t pending;
+	int error;
+	struct completion done;
+};
+
+/* A bio under construction: pages that follow each other share one. */
+struct vmdemo_io {
+	struct vmdemo_space *space;
+	struct bio *bio;
+	struct vmdemo_sync *sync;	/* writes: who wants to know; may be NULL */
+	u64 id;				/* reads: the fault they are for */
+	pgoff_t next;
+	bool write;
+};
+
+int vmdemo_backing_open(struct vmdemo_backing *backing, const char *path, void *holder);
+void vmdemo_backing_close(struct vmdemo_backing *backing);
+int vmdemo_backing_flush(struct vmdemo_backing *backing);
+int vmdemo_backing_zero(struct vmdemo_backing *backing, pgoff_t first, pgoff_t nr, u64 size_bytes);
+
+struct vmdemo_sync *vmdemo_sync_create(void);
+int vmdemo_sync_wait(struct vmdemo_sync *sync);
+
+int vmdemo_pager_init(struct vmdemo_space *space);
+void vmdemo_pager_exit(struct vmdemo_space *space);
+void vmdemo_pager_read(struct vmdemo_io *io, struct folio *folio);
+void vmdemo_pager_write(struct vmdemo_io *io, struct folio *folio, struct page *bounce);
+void vmdemo_pager_submit(struct vmdemo_io *io);
+
+#endif /* VMDEMO_PAGER_LINEAR_H */

@@ -1,0 +1,615 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * reclaim.c - frames are demoted, evicted and freed
+ *
+ * A thread per device keeps free frames between two watermarks: below the low one it wakes, and
+ * works until `reserve` are free. With reserve 0, the case of small pools, every fault frees the
+ * one frame it needs and keeps it.
+ *
+ * Demotion unmaps lazily and in place. Before frames are evicted the policy names the oldest active
+ * one. If it is mapped, one call unmaps the whole aligned range of pages around it; the others of
+ * that range stay where they are in the order, only unmapped, and a touch of any of them is a soft
+ * fault. The victims of an LRU order are scattered, so unmapping them one by one would cost a TLB
+ * shootdown each, and with two CPUs those shootdowns are what everything waits for.
+ *
+ * Eviction: lock, unmap if mapped, freeze the reference count, and only then read the dirty flag.
+ * A victim that is dirty is written instead, and is a victim again when the write has ended. One
+ * that somebody holds goes to the young end of the order.
+ */
+#include <linux/freezer.h>
+#include <linux/kthread.h>
+#include <linux/ktime.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "broken.h"
+#include "pool.h"
+#include "reclaim.h"
+#include "trace.h"
+#include "writeback.h"
+
+/* Candidates looked at in one go at most; frames freed before demotion gets its turn again. */
+#define VMDEMO_RECLAIM_SCAN	256
+#define VMDEMO_RECLAIM_BATCH	32
+
+/* Pages unmapped by one call: as many as should hold some frames, but no endless empty tables. */
+#define VMDEMO_RANGE_MIN	512
+#define VMDEMO_RANGE_MAX	8192
+
+enum vmdemo_evicted {
+	VMDEMO_FREED,		/* the frame is free */
+	VMDEMO_WRITING,		/* it is being written */
+	VMDEMO_KEPT,		/* it could not go */
+};
+
+static void vmdemo_reclaim_unmap(struct vmdemo_space *space, pgoff_t first, pgoff_t nr)
+{
+	unmap_mapping_pages(space->inode->i_mapping, first, nr, false);
+	vmdemo_stat_inc(space->pool, unmap_calls);
+}
+
+/*
+ * Pages to unmap around one: the sparser the resident pages, the more, so that a call still yields
+ * dozens of frames; where they are very sparse, that one alone.
+ */
+static pgoff_t vmdemo_reclaim_span(const struct vmdemo_space *space)
+{
+	u32 frames = READ_ONCE(space->pool->nr_frames) + 1;
+	u64 span = 64 * div_u64(space->nr_pages, frames);
+
+	if (span > VMDEMO_RANGE_MAX)
+		return 1;
+	return max_t(u64, roundup_pow_of_two(span + 1), VMDEMO_RANGE_MIN);
+}
+
+/* ---- demotion ---- */
+
+/* Put the oldest active frame on standby. False: enough is there, or it cannot be done now. */
+static bool vmdemo_reclaim_demote_one(struct vmdemo_pool *pool)
+{
+	struct folio *folio = vmdemo_pool_demotable(pool);
+	struct vmdemo_space *space;
+	bool done = false;
+	pgoff_t span;
+	u32 nr;
+
+	if (!folio)
+		return false;
+	nr = vmdemo_frame_nr(folio);
+	if (!folio_trylock(folio)) {
+		folio_put(folio);
+		return false;
+	}
+	if (!folio->mapping)
+		goto out;
+	space = vmdemo_folio_space(folio);
+	if (folio_mapped(folio)) {
+		span = vmdemo_reclaim_span(space);
+		if (!vmdemo_policy_affords(&pool->policy, span))
+			goto out;
+		vmdemo_reclaim_unmap(space, round_down(folio->index, span), span);
+	}
+	done = true;
+	if (folio_mapped(folio)) {
+		/* Mapped again by another thread, from a fault that had it locked before us. */
+		vmdemo_pool_rotate(pool, nr);
+		goto out;
+	}
+	trace_vmdemo_demote(folio, nr);
+	vmdemo_stat_inc(pool, demotions);
+	vmdemo_pool_demote(pool, nr);
+out:
+	folio_unlock(folio);
+	folio_put(folio);
+	return done;
+}
+
+static void vmdemo_reclaim_demote(struct vmdemo_pool *pool, u32 most)
+{
+	lockdep_assert_held(&pool->reclaim_lock);
+	while (most-- && vmdemo_reclaim_demote_one(pool))
+		cond_resched();
+}
+
+/**
+ * vmdemo_reclaim_balance - before a page is filled without a reclaim thread: see to standby
+ * @pool: the pool
+ *
+ * At most demote_pages frames, or all of them in a small pool. May sleep; takes the reclaim lock if
+ * it is free.
+ */
+void vmdemo_reclaim_balance(struct vmdemo_pool *pool)
+{
+	u32 most = READ_ONCE(pool->policy.demote_pages);
+
+	if (vmdemo_pool_reserve(pool) || !mutex_trylock(&pool->reclaim_lock))
+		return;
+	if (READ_ONCE(pool->nr_frames) <= VMDEMO_SMALL_POOL)
+		most = VMDEMO_SMALL_POOL;
+	vmdemo_reclaim_demote(pool, most);
+	mutex_unlock(&pool->reclaim_lock);
+}
+
+/* ---- eviction ---- */
+
+/* The shortcut of BREAK=index_early: the page leaves the index before its write has ended. */
+static int vmdemo_reclaim_broken_write(struct vmdemo_pool *pool, struct folio *folio, u32 *keep)
+{
+	struct vmdemo_space *space = vmdemo_folio_space(folio);
+	struct vmdemo_io io = { .space = space, .write = true, .sync = vmdemo_sync_create() };
+	pgoff_t index = folio->index;
+	u32 nr;
+
+	folio_test_clear_dirty(folio);
+	if (!io.sync || vmdemo_pool_evict(pool, folio, &nr)) {
+		folio_set_dirty(folio);
+		kfree(io.sync);
+		return -EBUSY;
+	}
+	folio_ref_unfreeze(folio, 1);
+	vmdemo_broken_widen();
+	folio->index = index;
+	folio_start_writeback(folio);
+	vmdemo_pager_write(&io, folio, NULL);
+	vmdemo_pager_submit(&io);
+	vmdemo_sync_wait(io.sync);
+	while (!folio_ref_freeze(folio, 1))
+		cond_resched();
+	if (keep)
+		*keep = nr;
+	else
+		vmdemo_pool_put_free(pool, nr);
+	return 0;
+}
+
+/*
+ * Free the frame of @folio (one reference is ours, and is used up), or start writing it if it is
+ * dirty and @io is given. @force: also if a policy would spare it; what cannot go stays in place.
+ */
+static enum vmdemo_evicted vmdemo_reclaim_evict(struct vmdemo_pool *pool, struct folio *folio,
+						struct vmdemo_io *io, bool force, u32 *keep)
+{
+	bool was_clean = VMDEMO_DIRTY_EARLY && !folio_test_dirty(folio);
+	enum vmdemo_evicted result = VMDEMO_KEPT;
+	u32 nr = vmdemo_frame_nr(folio);
+	bool written;
+	int err;
+
+	if (VMDEMO_DIRTY_EARLY)
+		vmdemo_broken_widen();
+	if (!folio_trylock(folio))
+		goto put;
+	if (!folio->mapping)
+		goto unlock;
+	if (folio_test_writeback(folio)) {
+		result = VMDEMO_WRITING;
+		goto unlock;
+	}
+	if (folio_mapped(folio)) {
+		if (!force && !was_clean && vmdemo_pool_spare(pool, nr)) {
+			vmdemo_stat_inc(pool, late_references);
+			goto unlock;
+		}
+		vmdemo_reclaim_unmap(vmdemo_folio_space(folio), folio->index, 1);
+	}
+	if (was_clean)
+		folio_test_clear_dirty(folio);
+	written = vmdemo_frame(pool, nr)->flags & VMDEMO_FRAME_WRITTEN;
+	err = vmdemo_pool_evict(pool, folio, keep);
+	if (err == -EAGAIN && VMDEMO_INDEX_EARLY)
+		err = vmdemo_reclaim_broken_write(pool, folio, keep);
+	if (err == -EBUSY && VMDEMO_NO_REFCHECK && !keep && !folio_test_dirty(folio)) {
+		vmdemo_pool_orphan(pool, folio);
+		folio_unlock(folio);
+		folio_put(folio);
+		return vmdemo_pool_add_page(pool, nr) ? VMDEMO_KEPT : VMDEMO_FREED;
+	}
+	if (!err) {
+		if (written)
+			vmdemo_stat_inc(pool, evictions_dirty);
+		else
+			vmdemo_stat_inc(pool, evictions_clean);
+		return VMDEMO_FREED;
+	}
+	if (err == -EAGAIN && io && (force || time_after_eq(jiffies, READ_ONCE(pool->retry_at)))) {
+		vmdemo_frame(pool, nr)->flags |= VMDEMO_FRAME_WRITTEN;
+		if (!vmdemo_writeback_folio(io, folio))
+			result = VMDEMO_WRITING;
+		goto put;
+	}
+	/* Held by somebody, or unwritable for now: in use, as far as the order is concerned. */
+	if (!force && (err == -EBUSY || io))
+		vmdemo_pool_rotate(pool, nr);
+unlock:
+	folio_unlock(folio);
+put:
+	folio_put(folio);
+	return result;
+}
+
+/*
+ * Free up to @want frames, in the policy's order. @write: dirty victims are written on the way.
+ * @keep: where the one frame wanted is handed over. Returns frames freed; *@writing says how many
+ * candidates are being written.
+ */
+static u32 vmdemo_reclaim_batch(struct vmdemo_pool *pool, u32 want, bool write, u32 *keep,
+				u32 *writing)
+{
+	struct vmdemo_io io = { .write = true };
+	u32 freed = 0, scan = want, seen = 0, i, nr;
+	struct blk_plug plug;
+
+	lockdep_assert_held(&pool->reclaim_lock);
+	*writing = 0;
+	if (write)
+		blk_start_plug(&plug);
+	while (freed < want && seen < VMDEMO_RECLAIM_SCAN) {
+		scan = min_t(u32, scan, VMDEMO_RECLAIM_SCAN);
+		nr = vmdemo_pool_victims(pool, pool->batch, scan);
+		*writing = 0;
+		for (i = 0; i < nr && freed < want; i++) {
+			struct folio *folio = vmdemo_pool_get_frame(pool, pool->batch[i]);
+
+			if (!folio)
+				continue;
+			switch (vmdemo_reclaim_evict(pool, folio, write ? &io : NULL, false, keep)) {
+			case VMDEMO_FREED:
+				freed++;
+				break;
+			case VMDEMO_WRITING:
+				(*writing)++;
+				break;
+			case VMDEMO_KEPT:
+				break;
+			}
+		}
+		/* Exact order for one frame: its write is waited for, no other goes instead. */
+		if (nr < scan || (keep && *writing))
+			break;
+		seen += scan;
+		scan *= 2;
+	}
+	if (io.bio)
+		vmdemo_pager_submit(&io);
+	if (write)
+		blk_finish_plug(&plug);
+	return freed;
+}
+
+/* ---- for who needs a frame ---- */
+
+/**
+ * vmdemo_reclaim_try - free a frame without waiting for anything
+ * @pool:  the pool
+ * @spare: set to the number of the frame, which is the caller's
+ *
+ * Returns 0, or -EAGAIN: then vmdemo_reclaim_wait() is next. May sleep, briefly.
+ */
+int vmdemo_reclaim_try(struct vmdemo_pool *pool, u32 *spare)
+{
+	u32 freed, writing;
+
+	vmdemo_stat_inc(pool, reclaim_waits);
+	if (!mutex_trylock(&pool->reclaim_lock))
+		return -EAGAIN;
+	vmdemo_reclaim_demote(pool, VMDEMO_RECLAIM_BATCH);
+	freed = vmdemo_reclaim_batch(pool, 1, false, spare, &writing);
+	mutex_unlock(&pool->reclaim_lock);
+	return freed ? 0 : -EAGAIN;
+}
+
+/* One attempt of a waiter that may sleep. Returns frames freed, or -EINTR. */
+static int vmdemo_reclaim_direct(struct vmdemo_pool *pool, u32 *spare)
+{
+	u32 freed, writing;
+
+	if (vmdemo_pool_reserve(pool)) {
+		wake_up(&pool->reclaim_wait);
+		return 0;
+	}
+	if (mutex_lock_killable(&pool->reclaim_lock))
+		return -EINTR;
+	freed = vmdemo_reclaim_batch(pool, 1, true, spare, &writing);
+	mutex_unlock(&pool->reclaim_lock);
+	return freed;
+}
+
+/**
+ * vmdemo_reclaim_wait - wait for a frame
+ * @pool:  the pool
+ * @spare: set to the number of a frame freed for the caller; VMDEMO_NONE: look in the free list
+ *
+ * Sleeps, killably, for as long as frames are freed or writes are on their way. Returns 0 when
+ * another attempt makes sense, -EINTR when killed, -EBUSY when nothing moved for VMDEMO_STALL: all
+ * frames are pinned, or dirty and the device does not take them.
+ */
+int vmdemo_reclaim_wait(struct vmdemo_pool *pool, u32 *spare)
+{
+	long progress = atomic_long_read(&pool->progress);
+	unsigned long since = jiffies;
+	ktime_t start = ktime_get();
+	int ret;
+
+	for (;;) {
+		DEFINE_WAIT(wait);
+
+		prepare_to_wait(&pool->free_wait, &wait, TASK_KILLABLE);
+		ret = READ_ONCE(pool->nr_free) != 0;
+		if (!ret) {
+			__set_current_state(TASK_RUNNING);
+			ret = vmdemo_reclaim_direct(pool, spare);
+			prepare_to_wait(&pool->free_wait, &wait, TASK_KILLABLE);
+			if (!ret && !READ_ONCE(pool->nr_free))
+				schedule_timeout(HZ / 10);
+		}
+		finish_wait(&pool->free_wait, &wait);
+		if (!ret && fatal_signal_pending(current))
+			ret = -EINTR;
+		if (!ret && READ_ONCE(pool->nr_free))
+			ret = 1;
+		if (ret)
+			break;
+		if (progress != atomic_long_read(&pool->progress) ||
+		    atomic_read(&pool->nr_writing)) {
+			progress = atomic_long_read(&pool->progress);
+			since = jiffies;
+		} else if (time_after(jiffies, since + VMDEMO_STALL)) {
+			ret = -EBUSY;
+			break;
+		}
+	}
+	vmdemo_stat_add(pool, reclaim_wait_ns, ktime_to_ns(ktime_sub(ktime_get(), start)));
+	return min(ret, 0);
+}
+
+/* ---- ranges, for ioctls and for leaving ---- */
+
+/**
+ * vmdemo_reclaim_range - evict the resident pages of a range
+ * @space: the space
+ * @first: first page
+ * @last:  last page
+ *
+ * Dirty pages are written; those somebody holds, or that are dirtied meanwhile, stay. May sleep.
+ * Returns the number of frames freed or a negative error: -EIO, -ENOMEM, -EINTR.
+ */
+long vmdemo_reclaim_range(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
+{
+	struct vmdemo_pool *pool = space->pool;
+	struct vmdemo_walk walk;
+	struct folio *folio;
+	long freed = 0;
+	int err;
+
+	vmdemo_reclaim_unmap(space, first, last - first + 1);
+	err = vmdemo_writeback_range(space, first, last);
+	if (err)
+		return err;
+	vmdemo_walk_init(&walk, space, first, last, false);
+	while ((folio = vmdemo_walk_next(&walk))) {
+		if (fatal_signal_pending(current)) {
+			folio_put(folio);
+			return -EINTR;
+		}
+		freed += vmdemo_reclaim_evict(pool, folio, NULL, true, NULL) == VMDEMO_FREED;
+	}
+	return freed;
+}
+
+/* Lock a page that is not being written. With @leaving there is no way but to wait. */
+static int vmdemo_reclaim_drop_lock(struct folio *folio, bool leaving)
+{
+	int err = 0;
+
+	for (;;) {
+		if (leaving)
+			folio_lock(folio);
+		else
+			err = folio_lock_killable(folio);
+		if (err || !folio_test_writeback(folio))
+			return err;
+		folio_unlock(folio);
+		if (leaving)
+			folio_wait_writeback(folio);
+		else
+			err = folio_wait_writeback_killable(folio);
+		if (err)
+			return err;
+	}
+}
+
+/* Drop one page, written or not; @folio's reference is used up. See vmdemo_reclaim_drop(). */
+static int vmdemo_reclaim_drop_one(struct vmdemo_space *space, struct folio *folio,
+				   unsigned long until, unsigned long *lost)
+{
+	struct vmdemo_pool *pool = space->pool;
+	u32 nr = vmdemo_frame_nr(folio);
+	int err;
+
+	for (;;) {
+		err = vmdemo_reclaim_drop_lock(folio, lost);
+		if (err)
+			break;
+		if (folio->mapping != space->inode->i_mapping)
+			goto unlock;
+		if (folio_mapped(folio))
+			vmdemo_reclaim_unmap(space, folio->index, 1);
+		if (folio_test_clear_dirty(folio) && lost)
+			(*lost)++;
+		vmdemo_pool_unmark(pool, nr, folio);
+		if (!vmdemo_pool_evict(pool, folio, NULL))
+			return 0;
+		if (lost && time_after(jiffies, until)) {
+			vmdemo_pool_orphan(pool, folio);
+			goto unlock;
+		}
+		err = -EBUSY;
+unlock:
+		folio_unlock(folio);
+		if (!err || time_after(jiffies, until))
+			break;
+		schedule_timeout_uninterruptible(1);
+		if (!lost && fatal_signal_pending(current)) {
+			err = -EINTR;
+			break;
+		}
+	}
+	folio_put(folio);
+	return err;
+}
+
+/**
+ * vmdemo_reclaim_drop - take the pages of a range out of the pool without writing them
+ * @space: the space; its invalidate lock is held for writing, or nobody has it open
+ * @first: first page
+ * @last:  last page
+ * @lost:  NULL, or the module is leaving: counts pages that were dirty
+ *
+ * Who holds a page is waited for, up to 5 s in all; after that a leaving module gives the page to
+ * them. May sleep. Returns 0, -EINTR when killed, or -EBUSY if a page is still held.
+ */
+int vmdemo_reclaim_drop(struct vmdemo_space *space, pgoff_t first, pgoff_t last,
+			unsigned long *lost)
+{
+	unsigned long until = jiffies + VMDEMO_STALL;
+	struct vmdemo_walk walk;
+	struct folio *folio;
+	int err = 0;
+
+	vmdemo_reclaim_unmap(space, first, last - first + 1);
+	vmdemo_walk_init(&walk, space, first, last, false);
+	while (!err && (folio = vmdemo_walk_next(&walk)))
+		err = vmdemo_reclaim_drop_one(space, folio, until, lost);
+	return err;
+}
+
+/* ---- the thread ---- */
+
+/* Evict frames whose number is above the target. Returns true if some were freed or written. */
+static bool vmdemo_reclaim_excess(struct vmdemo_pool *pool)
+{
+	struct vmdemo_io io = { .write = true };
+	bool moved = false;
+	struct folio *folio;
+	u32 nr = 0;
+
+	while ((nr = vmdemo_pool_excess(pool, nr, &folio)) != VMDEMO_NONE) {
+		mutex_lock(&pool->reclaim_lock);
+		moved |= vmdemo_reclaim_evict(pool, folio, &io, true, NULL) != VMDEMO_KEPT;
+		mutex_unlock(&pool->reclaim_lock);
+		nr++;
+		cond_resched();
+	}
+	if (io.bio)
+		vmdemo_pager_submit(&io);
+	return moved;
+}
+
+static bool vmdemo_reclaim_shrinking(const struct vmdemo_pool *pool)
+{
+	return READ_ONCE(pool->nr_frames) > READ_ONCE(pool->target);
+}
+
+static bool vmdemo_reclaim_needed(const struct vmdemo_pool *pool)
+{
+	return READ_ONCE(pool->nr_free) < vmdemo_pool_low(pool) || vmdemo_reclaim_shrinking(pool);
+}
+
+/* Work until the reserve is there. Returns false if nothing could be done. */
+static bool vmdemo_reclaim_refill(struct vmdemo_pool *pool)
+{
+	bool moved = false;
+
+	while (!kthread_should_stop()) {
+		u32 reserve = vmdemo_pool_reserve(pool);
+		u32 nr_free = READ_ONCE(pool->nr_free);
+		u32 want, freed, writing;
+
+		if (nr_free >= reserve)
+			return true;
+		want = min_t(u32, reserve - nr_free, VMDEMO_RECLAIM_BATCH);
+		mutex_lock(&pool->reclaim_lock);
+		vmdemo_reclaim_demote(pool, 2 * want);
+		freed = vmdemo_reclaim_batch(pool, want, true, NULL, &writing);
+		mutex_unlock(&pool->reclaim_lock);
+		if (!freed)
+			return moved;
+		moved = true;
+		cond_resched();
+	}
+	return true;
+}
+
+static int vmdemo_reclaim_thread(void *data)
+{
+	struct vmdemo_pool *pool = data;
+	unsigned int noio = memalloc_noio_save();
+
+	set_user_nice(current, MIN_NICE / 4 * 3);
+	while (!kthread_should_stop()) {
+		long progress = atomic_long_read(&pool->progress);
+		bool moved;
+
+		wait_event_interruptible(pool->reclaim_wait, kthread_should_stop() ||
+					 vmdemo_reclaim_needed(pool));
+		moved = vmdemo_reclaim_refill(pool);
+		if (vmdemo_reclaim_shrinking(pool))
+			moved &= vmdemo_reclaim_excess(pool);
+		/* Until a write ends; if none is on its way all is pinned, which ends unannounced. */
+		if (!moved)
+			wait_event_interruptible_timeout(pool->free_wait, kthread_should_stop() ||
+							 atomic_long_read(&pool->progress) !=
+							 progress, HZ / 10);
+	}
+	memalloc_noio_restore(noio);
+	return 0;
+}
+
+/**
+ * vmdemo_reclaim_shrink - wait until the pool has shrunk
+ * @pool:   the pool; its target has been lowered
+ * @frames: the number to wait for
+ *
+ * Returns 0, -EINTR by a signal, or -EBUSY after 5 s: then the frames in excess go when they can.
+ */
+int vmdemo_reclaim_shrink(struct vmdemo_pool *pool, u32 frames)
+{
+	long left;
+
+	wake_up(&pool->reclaim_wait);
+	left = wait_event_killable_timeout(pool->clean_wait,
+					   READ_ONCE(pool->nr_frames) <= frames, 5 * HZ);
+	if (left < 0)
+		return -EINTR;
+	return left ? 0 : -EBUSY;
+}
+
+/**
+ * vmdemo_reclaim_init - start a pool's reclaim thread
+ * @pool: the pool
+ *
+ * May sleep. Returns 0, -ENOMEM or -EINTR.
+ */
+int vmdemo_reclaim_init(struct vmdemo_pool *pool)
+{
+	struct task_struct *thread;
+
+	pool->batch = kmalloc_array(VMDEMO_RECLAIM_SCAN, sizeof(*pool->batch), GFP_KERNEL);
+	if (!pool->batch)
+		return -ENOMEM;
+	thread = kthread_run(vmdemo_reclaim_thread, pool, "vmdemo_reclaim");
+	if (IS_ERR(thread)) {
+		kfree(pool->batch);
+		return PTR_ERR(thread);
+	}
+	pool->thread = thread;
+	return 0;
+}
+
+/* Nobody needs frames any more. */
+void vmdemo_reclaim_exit(struct vmdemo_pool *pool)
+{
+	kthread_stop(pool->thread);
+	kfree(pool->batch);
+}

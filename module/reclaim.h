@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * reclaim.h - frames are demoted, evicted and freed
+ */
+#ifndef VMDEMO_RECLAIM_H
+#define VMDEMO_RECLAIM_H
+
+#include "frame.h"
+
+int vmdemo_reclaim_init(struct vmdemo_pool *pool);
+void vmdemo_reclaim_exit(struct vmdemo_pool *pool);
+
+int vmdemo_reclaim_try(struct vmdemo_pool *pool, u32 *spare);
+int vmdemo_reclaim_wait(struct vmdemo_pool *pool, u32 *spare);
+void vmdemo_reclaim_balance(struct vmdemo_pool *pool);
+
+long vmdemo_reclaim_range(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
+int vmdemo_reclaim_drop(struct vmdemo_space *space, pgoff_t first, pgoff_t last,
+			unsigned long *lost);
+int vmdemo_reclaim_shrink(struct vmdemo_pool *pool, u32 frames);
+
+#endif /* VMDEMO_RECLAIM_H */

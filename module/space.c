@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * space.c - an address space of pages: get a page into a frame, whoever asks
+ *
+ * A space is a private inode on a pseudo file system of ours. Its i_mmap finds every PTE; its
+ * i_pages stays empty, since the pool's index knows the pages.
+ *
+ * vmdemo_space_get() never waits for I/O or for frames. It answers -EAGAIN, and what to wait for
+ * stands in the access: so that a fault can let go of its locks before vmdemo_space_wait(), while
+ * read(2) simply calls one after the other.
+ */
+#include <linux/mount.h>
+#include <linux/pseudo_fs.h>
+
+#include "broken.h"
+#include "pager_linear.h"
+#include "pool.h"
+#include "reclaim.h"
+#include "space.h"
+#include "trace.h"
+
+#define VMDEMO_MAGIC	0x766d646d
+
+/* ---- getting a page ---- */
+
+/* Read what readahead asks for beyond the page itself; stop where frames become scarce. */
+static void vmdemo_space_read_window(struct vmdemo_access *acc, struct vmdemo_io *io,
+				     const struct vmdemo_window *window)
+{
+	struct vmdemo_space *space = acc->space;
+	struct vmdemo_pool *pool = space->pool;
+	u32 i, nr = 0, none = VMDEMO_NONE;
+
+	for (i = 0; i < window->nr && window->start + i < space->nr_pages; i++) {
+		struct folio *folio;
+
+		if (READ_ONCE(pool->nr_free) <= vmdemo_pool_reserve(pool) / 4)
+			break;
+		folio = vmdemo_pool_insert(space, window->start + i, &none, false);
+		if (folio == ERR_PTR(-EEXIST))
+			continue;
+		if (IS_ERR(folio))
+			break;
+		vmdemo_frame(pool, vmdemo_frame_nr(folio))->flags =
+			VMDEMO_FRAME_AHEAD | (i == window->mark ? VMDEMO_FRAME_MARK : 0);
+		vmdemo_pager_read(io, folio);
+		folio_put(folio);
+		nr++;
+	}
+	vmdemo_stat_add(pool, readahead_pages, nr);
+}
+
+static void vmdemo_space_count(struct vmdemo_access *acc)
+{
+	struct vmdemo_pool *pool = acc->space->pool;
+
+	switch (acc->asker) {
+	case VMDEMO_ASK_FAULT:
+		vmdemo_stat_inc(pool, faults_hard);
+		break;
+	case VMDEMO_ASK_RW:
+		vmdemo_stat_inc(pool, rw_pages);
+		break;
+	case VMDEMO_ASK_PREFETCH:
+		vmdemo_stat_inc(pool, prefetch_pages);
+		break;
+	}
+}
+
+/*
+ * Put the page into a frame and start reading it, and its window. 0: *@folio is referenced; it is
+ * locked until the read ends or, for @overwrite, by us. -EEXIST: somebody was faster. -EAGAIN: no
+ * frame.
+ */
+static int vmdemo_space_fill(struct vmdemo_access *acc, struct folio **folio)
+{
+	struct vmdemo_space *space = acc->space;
+	struct vmdemo_pool *pool = space->pool;
+	struct vmdemo_io io = { .space = space, .id = acc->id };
+	struct vmdemo_window window = {};
+	bool hard = acc->asker == VMDEMO_ASK_FAULT;
+	struct blk_plug plug;
+	int err = 0;
+
+	filemap_invalidate_lock_shared(space->inode->i_mapping);
+	*folio = vmdemo_pool_insert(space, acc->index, &acc->spare, hard);
+	if (IS_ERR(*folio)) {
+		err = PTR_ERR(*folio);
+		goto out;
+	}
+	if (acc->overwrite)
+		goto out;
+	vmdemo_space_count(acc);
+	acc->loaded = true;
+	if (hard)
+		vmdemo_frame(pool, vmdemo_frame_nr(*folio))->flags = VMDEMO_FRAME_FRESH;
+	if (acc->streams)
+		vmdemo_readahead_miss(acc->streams, acc->index, acc->advice,
+				      READ_ONCE(pool->set.read_ahead_pages), &window);
+	blk_start_plug(&plug);
+	vmdemo_pager_read(&io, *folio);
+	vmdemo_space_read_window(acc, &io, &window);
+	vmdemo_pager_submit(&io);
+	blk_finish_plug(&plug);
+out:
+	filemap_invalidate_unlock_shared(space->inode->i_mapping);
+	return err;
+}
+
+/* A failed read is tried again by who asks next. The folio is locked; the read unlocks it. */
+static void vmdemo_space_reread(struct vmdemo_access *acc, struct folio *folio)
+{
+	struct vmdemo_io io = { .space = acc->space, .id = acc->id };
+
+	acc->loaded = true;
+	vmdemo_space_count(acc);
+	vmdemo_pager_read(&io, folio);
+	vmdemo_pager_submit(&io);
+}
+
+/* The middle of a window is reached: read the next one. */
+static void vmdemo_space_read_next(struct vmdemo_access *acc)
+{
+	struct vmdemo_pool *pool = acc->space->pool;
+	struct vmdemo_io io = { .space = acc->space, .id = acc->id };
+	struct vmdemo_window window;
+	struct blk_plug plug;
+
+	if (!acc->streams || acc->advice == VMDEMO_ADVICE_RANDOM)
+		return;
+	vmdemo_readahead_mark(acc->streams, acc->index, READ_ONCE(pool->set.read_ahead_pages),
+			      &window);
+	/* We hold the folio lock, which is below the invalidate lock: then rather not at all. */
+	if (!window.nr || !down_read_trylock(&acc->space->inode->i_mapping->invalidate_lock))
+		return;
+	blk_start_plug(&plug);
+	vmdemo_space_read_window(acc, &io, &window);
+	vmdemo_pager_submit(&io);
+	blk_finish_plug(&plug);
+	filemap_invalidate_unlock_shared(acc->space->inode->i_mapping);
+}
+
+/* A resident page was referenced: tell the counters and the policy. The folio is locked. */
+static void vmdemo_space_hit(struct vmdemo_access *acc, struct folio *folio)
+{
+	struct vmdemo_pool *pool = acc->space->pool;
+	u32 nr = vmdemo_frame_nr(folio);
+	u32 flags = vmdemo_frame(pool, nr)->flags;
+	bool soft = false;
+
+	if (acc->asker == VMDEMO_ASK_PREFETCH)
+		return;
+	vmdemo_frame(pool, nr)->flags = 0;
+	if (flags & VMDEMO_FRAME_FRESH)
+		return;
+	if (flags & VMDEMO_FRAME_AHEAD)
+		vmdemo_stat_inc(pool, readahead_used);
+	else
+		soft = acc->asker == VMDEMO_ASK_FAULT;
+	if (soft)
+		vmdemo_stat_inc(pool, faults_soft);
+	vmdemo_pool_touch(pool, nr, soft);
+	if (flags & VMDEMO_FRAME_MARK)
+		vmdemo_space_read_next(acc);
+}
+
+/*
+ * Lock a resident page, if that is a matter of moments: whoever locks an up-to-date page does not
+ * wait for I/O meanwhile.
+ */
+static int vmdemo_space_lock(struct vmdemo_access *acc, struct folio *folio)
+{
+	if (folio_trylock(folio))
+		return 0;
+	if (folio_test_uptodate(folio)) {
+		folio_lock(folio);
+		return 0;
+	}
+	acc->wait = folio;
+	return -EAGAIN;
+}
+
+/**
+ * vmdemo_space_get - get a page into a frame
+ * @acc:   the request
+ * @folio: the page: locked, with a reference, and up to date unless @acc->overwrite
+ *
+ * Sleeps for locks at most. Returns 0; -EAGAIN: call vmdemo_space_wait(), then again; -EIO: the page
+ * could not be read.
+ */
+int vmdemo_space_get(struct vmdemo_access *acc, struct folio **folio)
+{
+	struct vmdemo_space *space = acc->space;
+	struct vmdemo_pool *pool = space->pool;
+	int err;
+
+	for (;;) {
+		*folio = vmdemo_pool_lookup(pool, space->key + acc->index, NULL);
+		if (!*folio) {
+			vmdemo_reclaim_balance(pool);
+			err = vmdemo_space_fill(acc, folio);
+			if (err == -EEXIST) {
+				cpu_relax();
+				continue;
+			}
+			if (err == -EAGAIN)
+				err = vmdemo_reclaim_try(pool, &acc->spare) ?: 1;
+			if (err > 0)
+				continue;
+			if (err || acc->overwrite)
+				return err;
+		}
+		if (vmdemo_space_lock(acc, *folio))
+			return -EAGAIN;
+		if (!vmdemo_space_owns(space, *folio, acc->index) && !VMDEMO_NO_RECHECK) {
+			folio_unlock(*folio);
+			folio_put(*folio);
+			continue;
+		}
+		if (folio_test_uptodate(*folio) || acc->overwrite)
+			break;
+		if (acc->loaded) {
+			folio_unlock(*folio);
+			folio_put(*folio);
+			return -EIO;
+		}
+		vmdemo_space_reread(acc, *folio);
+		folio_put(*folio);
+	}
+	vmdemo_space_hit(acc, *folio);
+	return 0;
+}
+
+/**
+ * vmdemo_space_wait - wait for what vmdemo_space_get() lacked
+ * @acc: the request
+ *
+ * Sleeps, killably. Returns 0: try again; -EINTR when killed; -EBUSY: no frame to be had.
+ */
+int vmdemo_space_wait(struct vmdemo_access *acc)
+{
+	struct folio *folio = acc->wait;
+	int err;
+
+	trace_vmdemo_wait(acc->id, acc->index, !folio);
+	if (!folio)
+		return vmdemo_reclaim_wait(acc->space->pool, &acc->spare);
+	acc->wait = NULL;
+	err = folio_wait_locked_killable(folio);
+	folio_put(folio);
+	return err;
+}
+
+/* Both, for who may sleep: 0, -EIO, -EINTR or -EBUSY. */
+int vmdemo_space_get_wait(struct vmdemo_access *acc, struct folio **folio)
+{
+	int err;
+
+	while ((err = vmdemo_space_get(acc, folio)) == -EAGAIN) {
+		err = vmdemo_space_wait(acc);
+		if (err)
+			break;
+	}
+	return err;
+}
+
+/* A request is done, or given up: return what it still holds. */
+void vmdemo_access_end(struct vmdemo_access *acc)
+{
+	if (acc->wait)
+		folio_put(acc->wait);
+	if (acc->spare != VMDEMO_NONE)
+		vmdemo_pool_put_free(acc->space->pool, acc->spare);
+}
+
+/* ---- ranges ---- */
+
+/**
+ * vmdemo_space_prefetch - start reading the absent pages of a range
+ * @space: the space
+ * @first: first page
+ * @last:  last page
+ *
+ * As many as the pool can take beside its reserve. Sleeps for frames, not for the reads. Returns
+ * the number of reads started, -EINTR, or -EBUSY if there were none for want of frames.
+ */
+long vmdemo_space_prefetch(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
+{
+	struct vmdemo_pool *pool = space->pool;
+	struct vmdemo_io io = { .space = space };
+	long room = READ_ONCE(pool->nr_frames) - vmdemo_pool_reserve(pool);
+	u32 spare = VMDEMO_NONE;
+	struct folio *folio;
+	pgoff_t index;
+	long nr = 0;
+	int err = 0;
+
+	for (index = first; index <= last && nr < room && !err; index++) {
+		filemap_invalidate_lock_shared(space->inode->i_mapping);
+		folio = vmdemo_pool_insert(space, index, &spare, false);
+		if (!IS_ERR(folio)) {
+			vmdemo_pager_read(&io, folio);
+			folio_put(folio);
+			nr++;
+		}
+		filemap_invalidate_unlock_shared(space->inode->i_mapping);
+		if (folio == ERR_PTR(-EAGAIN)) {
+			vmdemo_pager_submit(&io);
+			if (vmdemo_reclaim_try(pool, &spare))
+				err = vmdemo_reclaim_wait(pool, &spare);
+			index--;
+		}
+		if (fatal_signal_pending(current))
+			err = -EINTR;
+		cond_resched();
+	}
+	vmdemo_pager_submit(&io);
+	if (spare != VMDEMO_NONE)
+		vmdemo_pool_put_free(pool, spare);
+	vmdemo_stat_add(pool, prefetch_pages, nr);
+	return nr ?: err;
+}
+
+/**
+ * vmdemo_space_discard - make a range read as zeros
+ * @space: the space, writable
+ * @first: first page
+ * @last:  last page
+ *
+ * No page of the range can be filled meanwhile. May sleep. Returns 0, -EINTR, -EBUSY if somebody
+ * holds a page for 5 s, or the block layer's error.
+ */
+int vmdemo_space_discard(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
+{
+	int err;
+
+	filemap_invalidate_lock(space->inode->i_mapping);
+	err = vmdemo_reclaim_drop(space, first, last, NULL);
+	if (!err)
+		err = vmdemo_backing_zero(space->backing, first, last - first + 1,
+					  space->size_bytes);
+	filemap_invalidate_unlock(space->inode->i_mapping);
+	return err;
+}
+
+/* ---- the inode ---- */
+
+/*
+ * A page of ours became dirty: by page_mkwrite, by the dirty bit of a PTE that is zapped, by the
+ * end of a DMA. Called under the PTE lock or the folio lock.
+ */
+static bool vmdemo_space_dirty_folio(struct address_space *mapping, struct folio *folio)
+{
+	struct vmdemo_space *space = mapping->host->i_private;
+	bool was_clean = !folio_test_set_dirty(folio);
+
+	vmdemo_pool_mark(space->pool, vmdemo_frame_nr(folio));
+	return was_clean;
+}
+
+static const struct address_space_operations vmdemo_space_aops = {
+	.dirty_folio	= vmdemo_space_dirty_folio,
+};
+
+static int vmdemo_fs_init_context(struct fs_context *fc)
+{
+	return init_pseudo(fc, VMDEMO_MAGIC) ? 0 : -ENOMEM;
+}
+
+/* No .owner: kern_mount() would pin the module for ever. A mapping pins it by its file. */
+static struct file_system_type vmdemo_fs = {
+	.name			= "vmdemo",
+	.init_fs_context	= vmdemo_fs_init_context,
+	.kill_sb		= kill_anon_super,
+};
+
+static struct vfsmount *vmdemo_mount;
+
+/**
+ * vmdemo_space_init - an empty space
+ * @space:   to set up
+ * @pool:    its frames come from here
+ * @backing: where its pages live
+ * @id:      its number, unique within the pool
+ *
+ * May sleep. Returns 0 or a negative error.
+ */
+int vmdemo_space_init(struct vmdemo_space *space, struct vmdemo_pool *pool,
+		      struct vmdemo_backing *backing, u32 id)
+{
+	struct inode *inode = alloc_anon_inode(vmdemo_mount->mnt_sb);
+	int err;
+
+	if (IS_ERR(inode))
+		return PTR_ERR(inode);
+	inode->i_private = space;
+	inode->i_mapping->a_ops = &vmdemo_space_aops;
+	mapping_set_no_writeback_tags(inode->i_mapping);
+	space->pool = pool;
+	space->backing = backing;
+	space->inode = inode;
+	space->key = (u64)id << VMDEMO_INDEX_BITS;
+	err = vmdemo_pager_init(space);
+	if (err)
+		iput(inode);
+	return err;
+}
+
+/* All its pages have left the pool, and nobody has it open. */
+void vmdemo_space_exit(struct vmdemo_space *space)
+{
+	vmdemo_pager_exit(space);
+	iput(space->inode);
+}
+
+/* While nobody has it open. */
+void vmdemo_space_set_size(struct vmdemo_space *space, u64 bytes)
+{
+	space->size_bytes = bytes;
+	space->nr_pages = DIV_ROUND_UP_ULL(bytes, PAGE_SIZE);
+	i_size_write(space->inode, bytes);
+}
+
+/* The file system the spaces' inodes live on. May sleep. Returns 0 or a negative error. */
+int vmdemo_spaces_init(void)
+{
+	vmdemo_mount = kern_mount(&vmdemo_fs);
+	return PTR_ERR_OR_ZERO(vmdemo_mount);
+}
+
+void vmdemo_spaces_exit(void)
+{
+	kern_unmount(vmdemo_mount);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * space.h - an address space of pages: get a page into a frame, whoever asks
+ */
+#ifndef VMDEMO_SPACE_H
+#define VMDEMO_SPACE_H
+
+#include "frame.h"
+#include "readahead.h"
+
+/* Who asks for a page. */
+enum vmdemo_asker {
+	VMDEMO_ASK_FAULT,
+	VMDEMO_ASK_RW,		/* read(2), write(2) */
+	VMDEMO_ASK_PREFETCH,
+};
+
+/*
+ * One request for a page, from the first attempt to the last. On the stack of who asks; begin with
+ * vmdemo_access_begin(), end with vmdemo_access_end().
+ */
+struct vmdemo_access {
+	struct vmdemo_space *space;
+	struct vmdemo_streams *streams;	/* NULL: no readahead */
+	pgoff_t index;
+	enum vmdemo_asker asker;
+	enum vmdemo_advice advice;
+	bool overwrite;			/* all of the page will be written: do not read it */
+	bool loaded;			/* out: a read of ours was submitted */
+	u32 spare;			/* a free frame that is ours */
+	struct folio *wait;		/* the folio whose lock to wait for, referenced */
+	u64 id;				/* for tracing */
+};
+
+static inline void vmdemo_access_begin(struct vmdemo_access *acc, struct vmdemo_space *space,
+				       pgoff_t index, enum vmdemo_asker asker)
+{
+	*acc = (struct vmdemo_access){
+		.space = space, .index = index, .asker = asker, .spare = VMDEMO_NONE,
+	};
+}
+
+void vmdemo_access_end(struct vmdemo_access *acc);
+
+int vmdemo_space_get(struct vmdemo_access *acc, struct folio **folio);
+int vmdemo_space_wait(struct vmdemo_access *acc);
+int vmdemo_space_get_wait(struct vmdemo_access *acc, struct folio **folio);
+long vmdemo_space_prefetch(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
+int vmdemo_space_discard(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
+
+int vmdemo_space_init(struct vmdemo_space *space, struct vmdemo_pool *pool,
+		      struct vmdemo_backing *backing, u32 id);
+void vmdemo_space_exit(struct vmdemo_space *space);
+void vmdemo_space_set_size(struct vmdemo_space *space, u64 bytes);
+
+int vmdemo_spaces_init(void);
+void vmdemo_spaces_exit(void);
+
+#endif /* VMDEMO_SPACE_H */

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * sysfs.c - attributes of a device: /sys/class/vmdemo/<device>/
+ *
+ * One value a file; each has its text in uapi/ABI.txt. A new counter is a line in stats.h; a new
+ * setting is a line in the table of this file and its bounds.
+ */
+#include <linux/kstrtox.h>
+#include <linux/slab.h>
+
+#include "device.h"
+#include "pool.h"
+#include "reclaim.h"
+#include "sysfs.h"
+
+static struct vmdemo_device *vmdemo_sysfs_device(struct device *dev)
+{
+	return container_of(dev, struct vmdemo_device, dev);
+}
+
+static struct vmdemo_pool *vmdemo_sysfs_pool(struct device *dev)
+{
+	return vmdemo_sysfs_device(dev)->pool;
+}
+
+/* ---- what changes the device ---- */
+
+static ssize_t backing_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct vmdemo_device *device = vmdemo_sysfs_device(dev);
+	ssize_t len;
+
+	mutex_lock(&device->lock);
+	len = sysfs_emit(buf, "%s\n", device->backing.path ?: "none");
+	mutex_unlock(&device->lock);
+	return len;
+}
+
+static ssize_t backing_store(struct device *dev, struct device_attribute *attr, const char *buf,
+			     size_t count)
+{
+	struct vmdemo_device *device = vmdemo_sysfs_device(dev);
+	char *copy, *path;
+	int err;
+
+	copy = kstrndup(buf, count, GFP_KERNEL);
+	if (!copy)
+		return -ENOMEM;
+	path = strim(copy);
+	if (!*path || !strcmp(path, "none"))
+		err = vmdemo_device_unbind(device);
+	else
+		err = vmdemo_device_bind(device, path);
+	kfree(copy);
+	return err ?: count;
+}
+static DEVICE_ATTR_RW(backing);
+
+static ssize_t frames_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(vmdemo_sysfs_pool(dev)->target));
+}
+
+static ssize_t frames_store(struct device *dev, struct device_attribute *attr, const char *buf,
+			    size_t count)
+{
+	unsigned int frames;
+	int err;
+
+	err = kstrtouint(buf, 0, &frames);
+	if (!err)
+		err = vmdemo_device_resize(vmdemo_sysfs_device(dev), frames);
+	return err ?: count;
+}
+static DEVICE_ATTR_RW(frames);
+
+static const struct vmdemo_policy_ops *const vmdemo_policies[] = {
+	&vmdemo_policy_lru,
+	&vmdemo_policy_fifo,
+};
+
+static ssize_t policy_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	const struct vmdemo_policy_ops *now = READ_ONCE(vmdemo_sysfs_pool(dev)->policy.ops);
+	ssize_t len = 0;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(vmdemo_policies); i++)
+		len += sysfs_emit_at(buf, len, vmdemo_policies[i] == now ? "%s[%s]" : "%s%s",
+				     i ? " " : "", vmdemo_policies[i]->name);
+	return len + sysfs_emit_at(buf, len, "\n");
+}
+
+static ssize_t policy_store(struct device *dev, struct device_attribute *attr, const char *buf,
+			    size_t count)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(vmdemo_policies); i++) {
+		if (!sysfs_streq(buf, vmdemo_policies[i]->name))
+			continue;
+		vmdemo_pool_set_policy(vmdemo_sysfs_pool(dev), vmdemo_policies[i]);
+		return count;
+	}
+	return -EINVAL;
+}
+static DEVICE_ATTR_RW(policy);
+
+static ssize_t reserve_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", vmdemo_pool_reserve(vmdemo_sysfs_pool(dev)));
+}
+
+static ssize_t reserve_store(struct device *dev, struct device_attribute *attr, const char *buf,
+			     size_t count)
+{
+	struct vmdemo_pool *pool = vmdemo_sysfs_pool(dev);
+	unsigned int reserve;
+	int err;
+
+	if (sysfs_streq(buf, "auto")) {
+		WRITE_ONCE(pool->set.reserve, VMDEMO_NONE);
+		return count;
+	}
+	err = kstrtouint(buf, 0, &reserve);
+	if (err)
+		return err;
+	if (reserve >= READ_ONCE(pool->target) / 2)
+		return -EINVAL;
+	WRITE_ONCE(pool->set.reserve, reserve);
+	wake_up(&pool->reclaim_wait);
+	return count;
+}
+static DEVICE_ATTR_RW(reserve);
+
+/* ---- plain numbers ---- */
+
+/* Show @field of the pool; store it if it is within @low..@high. */
+#define VMDEMO_SETTING(name, field, low, high)							\
+static ssize_t name##_show(struct device *dev, struct device_attribute *attr, char *buf)	\
+{												\
+	return sysfs_emit(buf, "%u\n", READ_ONCE(vmdemo_sysfs_pool(dev)->field));		\
+}												\
+												\
+static ssize_t name##_store(struct device *dev, struct device_attribute *attr,			\
+			    const char *buf, size_t count)					\
+{												\
+	unsigned int value;									\
+	int err = kstrtouint(buf, 0, &value);							\
+												\
+	if (err)										\
+		return err;									\
+	if (value < (low) || value > (high))							\
+		return -EINVAL;									\
+	WRITE_ONCE(vmdemo_sysfs_pool(dev)->field, value);					\
+	return count;										\
+}												\
+static DEVICE_ATTR_RW(name)
+
+VMDEMO_SETTING(standby_pct, policy.standby_pct, 0U, 90U);
+VMDEMO_SETTING(demote_pages, policy.demote_pages, 1U, 4096U);
+VMDEMO_SETTING(read_ahead_pages, set.read_ahead_pages, 0U, 512U);
+VMDEMO_SETTING(dirty_pct, set.dirty_pct, 1U, 100U);
+VMDEMO_SETTING(dirty_age_ms, set.dirty_age_ms, 0U, 3600000U);
+
+static ssize_t size_bytes_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%llu\n", vmdemo_sysfs_device(dev)->space.size_bytes);
+}
+static DEVICE_ATTR_RO(size_bytes);
+
+static ssize_t frames_actual_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(vmdemo_sysfs_pool(dev)->nr_frames));
+}
+static DEVICE_ATTR_RO(frames_actual);
+
+static ssize_t frame_bytes_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%lu\n", PAGE_SIZE);
+}
+static DEVICE_ATTR_RO(frame_bytes);
+
+static struct attribute *vmdemo_attrs[] = {
+	&dev_attr_backing.attr,
+	&dev_attr_frames.attr,
+	&dev_attr_reserve.attr,
+	&dev_attr_policy.attr,
+	&dev_attr_standby_pct.attr,
+	&dev_attr_demote_pages.attr,
+	&dev_attr_read_ahead_pages.attr,
+	&dev_attr_dirty_pct.attr,
+	&dev_attr_dirty_age_ms.attr,
+	&dev_attr_size_bytes.attr,
+	&dev_attr_frames_actual.attr,
+	&dev_attr_frame_bytes.attr,
+	NULL
+};
+
+static const struct attribute_group vmdemo_group = {
+	.attrs = vmdemo_attrs,
+};
+
+/* ---- stats/ ---- */
+
+#define VMDEMO_COUNTER_ATTR(name)								\
+static ssize_t name##_show(struct device *dev, struct device_attribute *attr, char *buf)	\
+{												\
+	return sysfs_emit(buf, "%llu\n",							\
+			  vmdemo_stats_sum(vmdemo_sysfs_pool(dev)->stats, VMDEMO_##name));	\
+}												\
+static DEVICE_ATTR_RO(name);
+
+VMDEMO_COUNTERS(VMDEMO_COUNTER_ATTR)
+
+static u32 vmdemo_gauge_free(struct vmdemo_pool *pool)
+{
+	return READ_ONCE(pool->nr_free);
+}
+
+static u32 vmdemo_gauge_active(struct vmdemo_pool *pool)
+{
+	return READ_ONCE(pool->policy.lists[VMDEMO_LIST_ACTIVE].nr);
+}
+
+static u32 vmdemo_gauge_standby(struct vmdemo_pool *pool)
+{
+	return READ_ONCE(pool->policy.lists[VMDEMO_LIST_STANDBY].nr);
+}
+
+static u32 vmdemo_gauge_dirty(struct vmdemo_pool *pool)
+{
+	return atomic_read(&pool->nr_unwritten);
+}
+
+/* Counted by looking at each frame: no fault pays for it. */
+static u32 vmdemo_gauge_pinned(struct vmdemo_pool *pool)
+{
+	u32 nr, pinned = 0;
+
+	for (nr = 0; nr < READ_ONCE(pool->top); nr++) {
+		struct folio *folio = vmdemo_pool_get_frame(pool, nr);
+
+		if (folio) {
+			pinned += vmdemo_folio_pinned(folio, 1);
+			folio_put(folio);
+		}
+		cond_resched();
+	}
+	return pinned;
+}
+
+#define VMDEMO_GAUGES(X)	\
+	X(free)			\
+	X(active)		\
+	X(standby)		\
+	X(dirty)		\
+	X(pinned)
+
+#define VMDEMO_GAUGE_ATTR(name)									\
+static ssize_t frames_##name##_show(struct device *dev, struct device_attribute *attr,		\
+				    char *buf)							\
+{												\
+	return sysfs_emit(buf, "%u\n", vmdemo_gauge_##name(vmdemo_sysfs_pool(dev)));		\
+}												\
+static DEVICE_ATTR_RO(frames_##name);
+
+VMDEMO_GAUGES(VMDEMO_GAUGE_ATTR)
+
+#define VMDEMO_COUNTER_ENTRY(name)	&dev_attr_##name.attr,
+#define VMDEMO_GAUGE_ENTRY(name)	&dev_attr_frames_##name.attr,
+static struct attribute *vmdemo_stats_attrs[] = {
+	VMDEMO_COUNTERS(VMDEMO_COUNTER_ENTRY)
+	VMDEMO_GAUGES(VMDEMO_GAUGE_ENTRY)
+	NULL
+};
+
+static const struct attribute_group vmdemo_stats_group = {
+	.name = "stats",
+	.attrs = vmdemo_stats_attrs,
+};
+
+const struct attribute_group *vmdemo_sysfs_groups[] = {
+	&vmdemo_group,
+	&vmdemo_stats_group,
+	NULL
+};

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * writeback.h - dirty frames go to the backing store
+ */
+#ifndef VMDEMO_WRITEBACK_H
+#define VMDEMO_WRITEBACK_H
+
+#include "pager_linear.h"
+
+int vmdemo_writeback_init(struct vmdemo_pool *pool);
+void vmdemo_writeback_exit(struct vmdemo_pool *pool);
+
+int vmdemo_writeback_folio(struct vmdemo_io *io, struct folio *folio);
+int vmdemo_writeback_range(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
+int vmdemo_writeback_throttle(struct vmdemo_pool *pool);
+
+/* No faulter waits longer than this, in jiffies, while nothing at all moves. */
+#define VMDEMO_STALL	(5 * HZ)
+
+#endif /* VMDEMO_WRITEBACK_H */

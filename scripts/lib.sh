@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# lib.sh - what the scripts share: where things are kept, how to complain, which kernel is meant.
+# Sourced, never run.  It owns no state but the variables below.
+
+# The top of the source tree, and where everything built or downloaded is kept: never in the tree.
+# shellcheck disable=SC2034 # read by the scripts that source this file
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cache=${VMDEMO_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/vmdemo}
+
+# The kernel series everything is built for and tested on, and the one used when none is asked for.
+# shellcheck disable=SC2034
+series=(6.1 6.12) default_series=6.12
+
+# usage_error SENTENCE: the user's input was bad; say what to do.
+usage_error() {
+	echo "${0##*/}: $*" >&2
+	exit 2
+}
+
+# die STATUS SENTENCE: the input was good, the work failed.
+die() {
+	local status=$1
+	shift
+	echo "${0##*/}: $*" >&2
+	exit "$status"
+}
+
+# need_value OPTION COUNT: an option that takes a value must have one.
+need_value() {
+	[ "$2" -ge 2 ] || usage_error "$1 needs a value; see --help."
+}
+
+# show_help FILE: the comment at the head of a script is its help text.
+show_help() {
+	sed -n '3,/^[^#]/{s/^# \{0,1\}//p}' "$1"
+}
+
+# kernel_release PREFIX: print the newest installed kernel that PREFIX names (6.1, 6.12, 6.12.117+deb12-amd64)
+# and that can be booted and built for; status 1 if there is none.
+kernel_release() {
+	local dir release newest=
+	while read -r dir; do
+		release=${dir##*/}
+		[[ $release == "$1" || $release == "$1"[.-]* ]] || continue
+		[ -e "/boot/vmlinuz-$release" ] && [ -e "$dir/build/Makefile" ] && newest=$release
+	done < <(printf '%s\n' /lib/modules/* | sort -V)
+	[ -n "$newest" ] && echo "$newest"
+}
+
+# need_kernel PREFIX: the same, or end with advice.
+need_kernel() {
+	kernel_release "$1" || usage_error "no kernel $1 with headers is installed: run scripts/setup," \
+		"or name one of: $(cd /lib/modules && echo ./* | sed 's|\./||g')."
+}

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * libanswer.c - a shared library whose image the tests copy onto the device, to execute it there
+ *
+ * It spans several pages of code and constants, so that there is something to read only once.
+ */
+const unsigned char vmdemo_table[4 * 4096] = {
+	[0] = 1, [4096] = 2, [2 * 4096] = 4, [3 * 4096] = 8, [4 * 4096 - 1] = 27,
+};
+
+int vmdemo_answer(void);
+
+int vmdemo_answer(void)
+{
+	unsigned int i;
+	int sum = 0;
+
+	for (i = 0; i < sizeof(vmdemo_table); i++)
+		sum += vmdemo_table[i];
+	return sum;
+}

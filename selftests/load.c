@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * load.c - loading and unloading: parameters, several devices, a module that is in use
+ */
+#include <sys/stat.h>
+#include <sys/uio.h>
+
+#include "kselftest_harness.h"
+#include "vmdemo_test.h"
+
+#define SEED	12
+
+FIXTURE(load) {
+	int unused;
+};
+
+FIXTURE_SETUP(load)
+{
+	/* vt_load() refuses to take the module from somebody who uses it. */
+	vt_load("%s", "");
+	ASSERT_EQ(vt_try_unload(), 0);
+}
+
+FIXTURE_TEARDOWN(load)
+{
+}
+
+/* Loading makes the node and the class directory, unloading takes them away. */
+TEST_F(load, node_comes_and_goes)
+{
+	for (int i = 0; i < 5; i++) {
+		vt_load("backing=%s frames=64", vt_disk());
+		EXPECT_EQ(access(VT_DEV, F_OK), 0);
+		EXPECT_EQ(access(VT_CLASS "vmdemo/frames", F_OK), 0);
+		EXPECT_EQ(access(VT_DEV "1", F_OK), -1);
+		ASSERT_EQ(vt_try_unload(), 0);
+		EXPECT_EQ(access(VT_DEV, F_OK), -1);
+		EXPECT_EQ(access(VT_CLASS, F_OK), -1);
+	}
+}
+
+/* Parameters that make no sense keep the module from loading, and leave nothing behind. */
+TEST_F(load, bad_parameters)
+{
+	static const char * const bad[] = {
+		"frames=0", "frames=7", "frames=-5", "frames=x", "frames=4000000000",
+		"num_devices=0", "num_devices=-1", "num_devices=1000000", "num_devices=x",
+	};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		EXPECT_LT(vt_try_load(bad[i]), 0) {
+			TH_LOG("%s was taken", bad[i]);
+			vt_try_unload();
+		}
+		EXPECT_FALSE(vt_loaded());
+		EXPECT_EQ(access(VT_CLASS, F_OK), -1);
+		EXPECT_EQ(access(VT_DEV, F_OK), -1);
+	}
+	EXPECT_EQ(vt_try_load("frames=8"), 0);
+}
+
+/* An open file keeps the module. */
+TEST_F(load, open_file_keeps_it)
+{
+	int fd;
+
+	vt_load("backing=%s frames=64", vt_disk());
+	fd = vt_open(O_RDONLY);
+	EXPECT_EQ(vt_try_unload(), -EWOULDBLOCK);
+	close(fd);
+	EXPECT_EQ(vt_try_unload(), 0);
+}
+
+/* A mapping keeps the module, when its file is long closed. */
+TEST_F(load, mapping_keeps_it)
+{
+	char *mem;
+	int fd;
+
+	vt_disk_fill(vt_disk(), 0, 4, SEED);
+	vt_load("backing=%s frames=64", vt_disk());
+	fd = vt_open(O_RDWR);
+	mem = vt_map(fd, 0, 4, VT_RW, MAP_SHARED);
+	close(fd);
+	EXPECT_EQ(vt_try_unload(), -EWOULDBLOCK);
+	EXPECT_EQ(vt_count_bad(mem, 0, 4, SEED), 0);
+	munmap(mem, 4 * VT_PAGE);
+	EXPECT_EQ(vt_try_unload(), 0);
+}
+
+/* A page of ours that sits in a pipe when the module goes is no use after free. */
+TEST_F(load, page_in_a_pipe)
+{
+	char page[VMDEMO_PAGE_SIZE];
+	struct iovec part;
+	int fd, ends[2];
+	char *mem;
+
+	vt_disk_fill(vt_disk(), 0, 4, SEED);
+	vt_load("backing=%s frames=8", vt_disk());
+	fd = vt_open(O_RDWR);
+	mem = vt_map(fd, 0, 4, VT_RW, MAP_SHARED);
+	ASSERT_EQ(pipe(ends), 0);
+	part.iov_base = mem;
+	part.iov_len = VT_PAGE;
+	ASSERT_EQ(vmsplice(ends[1], &part, 1, 0), VT_PAGE);
+	munmap(mem, 4 * VT_PAGE);
+	close(fd);
+	/* Unloading may wait for the page or leave it to its holder. */
+	if (!vt_try_unload())
+		EXPECT_FALSE(vt_loaded());
+	ASSERT_EQ(read(ends[0], page, VT_PAGE), VT_PAGE);
+	EXPECT_EQ(vt_check(page, 0, SEED), -1);
+	if (vt_loaded())
+		EXPECT_EQ(vt_try_unload(), 0);
+}
+
+/* Two devices are two: their own disk, pool, settings and counters. */
+TEST_F(load, two_devices)
+{
+	char *mem, *mem1;
+	int fd, fd1;
+
+	vt_disk_fill(vt_disk(), 0, 64, SEED);
+	vt_disk_fill(vt_disk2(), 0, 64, SEED + 1);
+	vt_load("num_devices=2 backing=%s,%s frames=32,16", vt_disk(), vt_disk2());
+	EXPECT_EQ(vt_get("frames"), 32);
+	EXPECT_EQ(vt_get("../vmdemo1/frames"), 16);
+	EXPECT_EQ(vt_set("read_ahead_pages", "0"), 0);
+	EXPECT_EQ(vt_set("../vmdemo1/read_ahead_pages", "0"), 0);
+	fd = vt_open(O_RDWR);
+	fd1 = open(VT_DEV "1", O_RDWR);
+	ASSERT_GE(fd1, 0);
+	mem = vt_map(fd, 0, 64, VT_RW, MAP_SHARED);
+	mem1 = vt_map(fd1, 0, 64, VT_RW, MAP_SHARED);
+	EXPECT_EQ(vt_count_bad(mem, 0, 64, SEED), 0);
+	EXPECT_EQ(vt_stat("pages_in"), 64);
+	EXPECT_EQ(vt_get("../vmdemo1/stats/pages_in"), 0);
+	EXPECT_EQ(vt_count_bad(mem1, 0, 64, SEED + 1), 0);
+	EXPECT_EQ(vt_get("../vmdemo1/stats/pages_in"), 64);
+	EXPECT_EQ(vt_count_resident(fd, 0, 64), 32);
+	EXPECT_EQ(vt_count_resident(fd1, 0, 64), 16);
+	/* Pages of one are copied onto the other, through read and write and the mappings. */
+	for (int i = 0; i < 64; i += 2)
+		ASSERT_EQ(pwrite(fd1, mem + i * VT_PAGE, VT_PAGE, i * VT_PAGE), VT_PAGE);
+	for (int i = 0; i < 64; i++)
+		EXPECT_EQ(vt_check(mem1 + i * VT_PAGE, i, i % 2 ? SEED + 1 : SEED), -1);
+	EXPECT_EQ(vt_count_bad(mem, 0, 64, SEED), 0);
+}
+
+/* One disk cannot serve two devices. */
+TEST_F(load, one_disk_one_device)
+{
+	vt_load("num_devices=2");
+	EXPECT_EQ(vt_set("backing", "%s", vt_disk()), 0);
+	EXPECT_EQ(vt_set("../vmdemo1/backing", "%s", vt_disk()), -EBUSY);
+	EXPECT_EQ(vt_set("backing", "none"), 0);
+	EXPECT_EQ(vt_set("../vmdemo1/backing", "%s", vt_disk()), 0);
+}
+
+/* A disk that cannot be bound leaves the device without one, or the module unloaded. */
+TEST_F(load, bad_backing_parameter)
+{
+	int error = vt_try_load("backing=/dev/nonexistent");
+
+	if (error) {
+		EXPECT_EQ(error, -ENOENT);
+		EXPECT_FALSE(vt_loaded());
+		EXPECT_EQ(access(VT_CLASS, F_OK), -1);
+	} else {
+		EXPECT_STREQ(vt_show("backing"), "none");
+	}
+}
+
+/* An attribute that is open when the module goes is no way into freed memory. */
+TEST_F(load, open_attribute)
+{
+	char value[64];
+	int fd;
+
+	vt_load("backing=%s frames=64", vt_disk());
+	fd = open(VT_CLASS "vmdemo/stats/pages_in", O_RDONLY);
+	ASSERT_GE(fd, 0);
+	ASSERT_GT(read(fd, value, sizeof(value)), 0);
+	ASSERT_EQ(vt_try_unload(), 0);
+	EXPECT_EQ(pread(fd, value, sizeof(value), 0), -1);
+	EXPECT_EQ(errno, ENODEV);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * order.c - which page goes: small pools keep the exact order of use under lru, of arrival under fifo
+ *
+ * Which pages are resident is asked with PAGEMAP, which must not count as a use.
+ */
+#include "kselftest_harness.h"
+#include "vmdemo_test.h"
+
+#define FRAMES	16
+#define PAGES	48
+#define SEED	4
+
+FIXTURE(order) {
+	int fd;
+	char *mem;
+};
+
+FIXTURE_VARIANT(order) {
+	const char *policy;
+	bool by_read;	/* use pages by read() instead of through the mapping */
+};
+
+FIXTURE_VARIANT_ADD(order, lru) { .policy = "lru" };
+FIXTURE_VARIANT_ADD(order, fifo) { .policy = "fifo" };
+FIXTURE_VARIANT_ADD(order, lru_by_read) { .policy = "lru", .by_read = true };
+FIXTURE_VARIANT_ADD(order, fifo_by_read) { .policy = "fifo", .by_read = true };
+
+FIXTURE_SETUP(order)
+{
+	vt_disk_fill(vt_disk(), 0, PAGES, SEED);
+	vt_start(FRAMES);
+	ASSERT_EQ(vt_set("policy", "%s", variant->policy), 0);
+	ASSERT_EQ(vt_get("reserve"), 0);
+	self->fd = vt_open(O_RDWR);
+	self->mem = vt_map(self->fd, 0, PAGES, VT_RW, MAP_SHARED);
+}
+
+FIXTURE_TEARDOWN(order)
+{
+	munmap(self->mem, PAGES * VT_PAGE);
+	close(self->fd);
+}
+
+/* Use one page, checking the word in its middle. */
+static bool use(int fd, const char *mem, int page, bool by_read)
+{
+	char expected[VMDEMO_PAGE_SIZE];
+	uint64_t word;
+
+	vt_fill(expected, page, SEED);
+	if (!by_read)
+		word = *(volatile uint64_t *)(mem + page * VT_PAGE + 2048);
+	else if (pread(fd, &word, sizeof(word), page * VT_PAGE + 2048) != sizeof(word))
+		return false;
+	return !memcmp(&word, expected + 2048, sizeof(word));
+}
+
+/* Pages 0..N-1, page 0 again, page N: lru gives up page 1, fifo page 0. */
+TEST_F(order, textbook_example)
+{
+	bool lru = !strcmp(variant->policy, "lru");
+	int i;
+
+	for (i = 0; i < FRAMES; i++)
+		ASSERT_TRUE(use(self->fd, self->mem, i, variant->by_read));
+	EXPECT_EQ(vt_count_resident(self->fd, 0, FRAMES), FRAMES);
+	ASSERT_TRUE(use(self->fd, self->mem, 0, variant->by_read));
+	ASSERT_TRUE(use(self->fd, self->mem, FRAMES, variant->by_read));
+	EXPECT_EQ(vt_resident(self->fd, 0), lru);
+	EXPECT_EQ(vt_resident(self->fd, 1), !lru);
+	EXPECT_EQ(vt_count_resident(self->fd, 0, PAGES), FRAMES);
+	EXPECT_EQ(vt_stat("pages_in"), FRAMES + 1);
+	EXPECT_TRUE(vt_balanced());
+}
+
+/* A list of pages, newest first: the definition of both policies. */
+struct model {
+	int pages[FRAMES];
+	int n;
+};
+
+static bool model_use(struct model *model, int page, bool lru)
+{
+	bool hit;
+	int i;
+
+	for (i = 0; i < model->n && model->pages[i] != page; i++)
+		;
+	hit = i < model->n;
+	if (hit && !lru)
+		return true;
+	if (!hit && i == FRAMES)
+		i--;
+	else if (!hit)
+		model->n++;
+	memmove(model->pages + 1, model->pages, i * sizeof(model->pages[0]));
+	model->pages[0] = page;
+	return hit;
+}
+
+/* After every use in a long random run exactly those pages are resident that the model names. */
+TEST_F(order, follows_the_model)
+{
+	bool lru = !strcmp(variant->policy, "lru"), resident;
+	struct model model = { .n = 0 };
+	struct vmdemo_page map[PAGES];
+	uint64_t state = 5, misses = 0;
+	int round, page, i, j;
+
+	for (round = 0; round < 1500; round++) {
+		/* Half of the uses go to a third of the pages. */
+		page = vt_random(&state) % (vt_random(&state) % 2 ? PAGES / 3 : PAGES);
+		misses += !model_use(&model, page, lru);
+		ASSERT_TRUE(use(self->fd, self->mem, page, variant->by_read));
+		ASSERT_EQ(vt_pagemap(self->fd, 0, PAGES, map), 0);
+		for (i = 0; i < PAGES; i++) {
+			for (j = 0; j < model.n && model.pages[j] != i; j++)
+				;
+			resident = map[i].frame != VMDEMO_NO_FRAME;
+			ASSERT_EQ(resident, j < model.n) {
+				TH_LOG("round %d, use of page %d: page %d", round, page, i);
+			}
+		}
+	}
+	EXPECT_EQ(vt_stat("pages_in"), misses);
+	EXPECT_EQ(vt_stat("evictions_clean"), misses - FRAMES);
+	EXPECT_EQ(vt_stat("evictions_dirty"), 0);
+}
+
+/* Stores count as uses as loads do, and dirty pages leave in the same order. */
+TEST_F(order, stores_count_as_uses)
+{
+	bool lru = !strcmp(variant->policy, "lru");
+	int i;
+
+	if (variant->by_read)
+		SKIP(return, "the mapping's variant covers it");
+	for (i = 0; i < FRAMES; i++)
+		self->mem[i * VT_PAGE] = i;
+	self->mem[0]++;
+	for (i = FRAMES; i < FRAMES + 3; i++)
+		self->mem[i * VT_PAGE] = i;
+	EXPECT_EQ(vt_resident(self->fd, 0), lru);
+	EXPECT_FALSE(vt_resident(self->fd, 1));
+	EXPECT_FALSE(vt_resident(self->fd, 2));
+	EXPECT_EQ(vt_resident(self->fd, 3), !lru);
+	EXPECT_TRUE(vt_resident(self->fd, 4));
+}
+
+/* A page that was evicted by command is forgotten: the frame it leaves is used first. */
+TEST_F(order, forgets_evicted_pages)
+{
+	int i;
+
+	for (i = 0; i < FRAMES; i++)
+		ASSERT_TRUE(use(self->fd, self->mem, i, variant->by_read));
+	ASSERT_EQ(vt_range(self->fd, VMDEMO_IOC_EVICT, 5, 1, NULL), 0);
+	ASSERT_TRUE(use(self->fd, self->mem, FRAMES, variant->by_read));
+	for (i = 0; i <= FRAMES; i++)
+		EXPECT_EQ(vt_resident(self->fd, i), i != 5);
+	ASSERT_TRUE(use(self->fd, self->mem, FRAMES + 1, variant->by_read));
+	EXPECT_FALSE(vt_resident(self->fd, 0));
+}
+
+/* A policy that is switched live takes over the order it finds. */
+TEST_F(order, switched_live)
+{
+	bool was_lru = !strcmp(variant->policy, "lru");
+	int i;
+
+	for (i = 0; i < FRAMES; i++)
+		ASSERT_TRUE(use(self->fd, self->mem, i, variant->by_read));
+	ASSERT_TRUE(use(self->fd, self->mem, 0, variant->by_read));
+	ASSERT_EQ(vt_set("policy", "%s", was_lru ? "fifo" : "lru"), 0);
+	EXPECT_STREQ(vt_show("policy"), was_lru ? "lru [fifo]" : "[lru] fifo");
+	/* From now on a use of the oldest page saves it under lru alone. */
+	ASSERT_TRUE(use(self->fd, self->mem, was_lru ? 1 : 0, variant->by_read));
+	ASSERT_TRUE(use(self->fd, self->mem, FRAMES, variant->by_read));
+	EXPECT_EQ(vt_resident(self->fd, was_lru ? 1 : 0), !was_lru);
+	EXPECT_EQ(vt_count_resident(self->fd, 0, PAGES), FRAMES);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * test.h - what the files of the policy test share: verdicts, complaints, chance, a pool to test on
+ */
+#ifndef VMDEMO_POLICY_TEST_H
+#define VMDEMO_POLICY_TEST_H
+
+#include "policy.h"
+
+enum verdict {
+	PASS,
+	FAIL,
+	SKIP	/* the reason has been given to skip() */
+};
+
+/**
+ * struct test - one line of the report
+ * @name: what must hold
+ * @run:  the test; gets @seed, which most have no use for
+ * @seed: where chance starts
+ */
+struct test {
+	const char *name;
+	enum verdict (*run)(u64 seed);
+	u64 seed;
+};
+
+/* Complain, as a comment in the report, unless @ok; returns @ok. */
+bool expect(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Remember why a test cannot run; returns SKIP. */
+enum verdict skip(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static inline enum verdict verdict_of(bool ok)
+{
+	return ok ? PASS : FAIL;
+}
+
+/* The splitmix64 generator: small, and the same on every machine. */
+static inline u64 chance(u64 *state)
+{
+	u64 z = *state += 0x9e3779b97f4a7c15ULL;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+	return z ^ (z >> 31);
+}
+
+static inline u32 chance_below(u64 *state, u32 limit)
+{
+	return (chance(state) >> 32) * limit >> 32;
+}
+
+/* Set up @policy over @nr_nodes new nodes, all existing, with the default settings. */
+void pool_create(struct vmdemo_policy *policy, const struct vmdemo_policy_ops *ops, u32 nr_nodes);
+void pool_destroy(struct vmdemo_policy *policy);
+
+/* test_model.c: random events against a naive model */
+enum verdict test_random_events(u64 seed);
+
+/* test_misses.c: the policies under traces, in a simulated pool */
+enum verdict test_generated_trace(u64 seed);
+enum verdict test_oracle_fifo(u64 seed);
+enum verdict test_oracle_lru(u64 seed);
+
+#endif /* VMDEMO_POLICY_TEST_H */

@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * test_misses.c - how often the policies miss, in a simulated pool
+ *
+ * The simulator does what the module does, one access at a time and without a reserve of free
+ * frames: a resident, mapped page is a hit nobody sees; a resident, unmapped one is a soft fault,
+ * which costs one credit; anything else is a hard fault, which earns credit, demotes what is due and
+ * evicts one frame if none is free. Mapped frames are unmapped by aligned ranges of RANGE pages.
+ *
+ * The oracle is a folder, named by VMDEMO_ORACLE, with gen-traces.py, which writes traces, and
+ * expected.csv, which says how often exact policies miss on them in pools of several sizes.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "test.h"
+
+#define RANGE		512	/* pages one unmapping covers */
+#define MAX_POINTS	64
+
+/*
+ * How far from exact LRU lru may be, in hundredths of a percent of misses, either way.
+ *
+ * Between its last fault and its unmapping a frame is referenced unseen, so it counts as older than
+ * it is unless it is touched again on standby: the shorter the stay there, the more such frames are
+ * lost. At 25 % that costs up to 3.4 % on the oracle's traces (zipf1.2, scanhot; the credit has no
+ * part in it, and ranges of one page do worse), at 90 % nothing but rounding: the order is LRU's.
+ */
+static const struct {
+	u32 standby_pct;
+	s64 bound;
+} settings[] = {
+	{ 25, 350 },
+	{ 90, 5 },
+};
+
+#define NR_SETTINGS	(sizeof(settings) / sizeof(settings[0]))
+#define BOUND_SMALL	50	/* a small pool, all but the newest frame on standby */
+
+struct trace {
+	u32 *pages;
+	u32 nr;		/* references */
+	u32 limit;	/* pages are below */
+};
+
+struct sim {
+	struct vmdemo_policy policy;
+	u32 *page_of;		/* by frame */
+	u32 *frame_of;		/* by page; VMDEMO_NONE if absent */
+	bool *mapped;		/* by frame */
+	u32 free;		/* frames never used yet: the last ones */
+	u32 limit;
+	u64 hard, soft, unmaps;
+};
+
+static void *get_memory(size_t size)
+{
+	void *memory = calloc(1, size);
+
+	if (!memory)
+		abort();
+	return memory;
+}
+
+static void sim_create(struct sim *sim, const struct vmdemo_policy_ops *ops, u32 frames, u32 limit)
+{
+	u32 i;
+
+	memset(sim, 0, sizeof(*sim));
+	pool_create(&sim->policy, ops, frames);
+	sim->page_of = get_memory(frames * sizeof(u32));
+	sim->mapped = get_memory(frames * sizeof(bool));
+	sim->frame_of = get_memory(limit * sizeof(u32));
+	for (i = 0; i < limit; i++)
+		sim->frame_of[i] = VMDEMO_NONE;
+	sim->free = frames;
+	sim->limit = limit;
+}
+
+static void sim_destroy(struct sim *sim)
+{
+	free(sim->frame_of);
+	free(sim->mapped);
+	free(sim->page_of);
+	pool_destroy(&sim->policy);
+}
+
+/* Unmap all resident pages of the aligned range around @page; they keep their places. */
+static void sim_unmap(struct sim *sim, u32 page)
+{
+	u32 i, frame, first = page / RANGE * RANGE;
+
+	for (i = first; i < first + RANGE && i < sim->limit; i++) {
+		frame = sim->frame_of[i];
+		if (frame != VMDEMO_NONE)
+			sim->mapped[frame] = false;
+	}
+	sim->unmaps++;
+}
+
+static void sim_demote(struct sim *sim)
+{
+	u32 frame;
+
+	while ((frame = sim->policy.ops->demotable(&sim->policy, sim->free)) != VMDEMO_NONE) {
+		if (sim->mapped[frame]) {
+			if (!vmdemo_policy_affords(&sim->policy, RANGE))
+				break;
+			sim_unmap(sim, sim->page_of[frame]);
+		}
+		vmdemo_policy_move(&sim->policy, frame, VMDEMO_LIST_STANDBY);
+	}
+}
+
+/*
+ * Free one frame. Only a frame on standby can be mapped *again*: if standby is empty, for want of
+ * credit, the oldest active frame goes, mapped or not.
+ */
+static u32 sim_evict(struct sim *sim)
+{
+	struct vmdemo_policy *policy = &sim->policy;
+	u32 frame = vmdemo_policy_victim(policy, VMDEMO_NONE);
+
+	while (sim->mapped[frame] && vmdemo_policy_where(policy, frame) == VMDEMO_LIST_STANDBY &&
+	       policy->ops->spare(policy, frame))
+		frame = vmdemo_policy_victim(policy, VMDEMO_NONE);
+	vmdemo_policy_remove(policy, frame);
+	sim->frame_of[sim->page_of[frame]] = VMDEMO_NONE;
+	return frame;
+}
+
+static void sim_hard_fault(struct sim *sim, u32 page)
+{
+	u32 frame;
+
+	sim->hard++;
+	vmdemo_policy_earn(&sim->policy);
+	sim_demote(sim);
+	if (sim->free)
+		frame = sim->policy.nr_nodes - sim->free--;
+	else
+		frame = sim_evict(sim);
+	sim->page_of[frame] = page;
+	sim->frame_of[page] = frame;
+	sim->mapped[frame] = true;
+	sim->policy.ops->insert(&sim->policy, frame);
+}
+
+static void sim_access(struct sim *sim, u32 page)
+{
+	u32 frame = sim->frame_of[page];
+
+	if (frame == VMDEMO_NONE) {
+		sim_hard_fault(sim, page);
+	} else if (!sim->mapped[frame]) {
+		sim->soft++;
+		sim->policy.credit--;
+		sim->mapped[frame] = true;
+		sim->policy.ops->touch(&sim->policy, frame);
+	}
+}
+
+/* Run @trace through @frames frames; the numbers stay in @sim, its memory is gone. */
+static void sim_run(struct sim *sim, const struct vmdemo_policy_ops *ops, u32 frames,
+		    u32 standby_pct, const struct trace *trace)
+{
+	u32 i;
+
+	sim_create(sim, ops, frames, trace->limit);
+	sim->policy.standby_pct = standby_pct;
+	for (i = 0; i < trace->nr; i++)
+		sim_access(sim, trace->pages[i]);
+	sim_destroy(sim);
+}
+
+/* Compare lru's misses with @exact ones, and its soft faults with what the misses have paid for. */
+static bool check_setting(const char *name, u32 frames, u32 standby_pct, s64 bound,
+			  const struct trace *trace, u64 exact)
+{
+	struct sim sim;
+	s64 off;
+	bool ok;
+
+	sim_run(&sim, &vmdemo_policy_lru, frames, standby_pct, trace);
+	off = (s64)(sim.hard - exact) * 10000 / (s64)exact;
+	printf("# lru  %-9s %5u frames, %u %% standby: %7" PRIu64 " misses, exact %7" PRIu64
+	       ", %+.2f %%; soft faults %.2f, unmaps %.2f a miss\n", name, frames, standby_pct,
+	       sim.hard, exact, off / 100.0, (double)sim.soft / sim.hard,
+	       (double)sim.unmaps / sim.hard);
+	ok = expect(llabs(off) <= bound, "that is more than %.2f %% off", bound / 100.0);
+	/* Frames unmapped when the credit runs out may still be touched: at most the pool. */
+	if (frames > VMDEMO_SMALL_POOL)
+		ok &= expect(sim.soft <= sim.hard * sim.policy.demote_pages + frames,
+			     "more soft faults than the misses have paid for");
+	return ok;
+}
+
+static bool check_lru(const char *name, u32 frames, const struct trace *trace, u64 exact)
+{
+	bool ok = true;
+	u32 i;
+
+	if (frames <= VMDEMO_SMALL_POOL)	/* has its own idea of standby */
+		return check_setting(name, frames, 25, BOUND_SMALL, trace, exact);
+	for (i = 0; i < NR_SETTINGS; i++)
+		ok &= check_setting(name, frames, settings[i].standby_pct, settings[i].bound,
+				    trace, exact);
+	return ok;
+}
+
+static bool check_fifo(const char *name, u32 frames, const struct trace *trace, u64 exact)
+{
+	struct sim sim;
+
+	sim_run(&sim, &vmdemo_policy_fifo, frames, 25, trace);
+	printf("# fifo %-9s %5u frames: %7" PRIu64 " misses, exact %7" PRIu64 "\n", name, frames,
+	       sim.hard, exact);
+	return expect(sim.hard == exact, "the numbers differ") &&
+	       expect(!sim.soft, "fifo has soft faults");
+}
+
+/*
+ * Misses of an exact policy, the slow way: the victim is the resident page with the oldest stamp,
+ * of its last use or, for fifo, of its arrival.
+ */
+static u64 exact_misses(const struct trace *trace, u32 frames, bool lru)
+{
+	u32 *stamp = get_memory(trace->limit * sizeof(u32));	/* 0: not resident */
+	u32 *resident = get_memory(frames * sizeof(u32));
+	u32 i, j, oldest, nr = 0;
+	u64 misses = 0;
+
+	for (i = 0; i < trace->nr; i++) {
+		u32 page = trace->pages[i];
+
+		if (stamp[page] && !lru)
+			continue;
+		if (!stamp[page]) {
+			misses++;
+			for (oldest = 0, j = 1; nr == frames && j < nr; j++)
+				if (stamp[resident[j]] < stamp[resident[oldest]])
+					oldest = j;
+			if (nr == frames)
+				stamp[resident[oldest]] = 0;
+			else
+				oldest = nr++;
+			resident[oldest] = page;
+		}
+		stamp[page] = i + 1;
+	}
+	free(resident);
+	free(stamp);
+	return misses;
+}
+
+/* Some pages are much more popular than others, and lie anywhere. */
+enum verdict test_generated_trace(u64 seed)
+{
+	static const u32 sizes[] = { 1, 2, 16, 200, 300, 900 };
+	struct trace trace = { .nr = 150000, .limit = 4096 };
+	bool ok = true;
+	u64 rank;
+	u32 i;
+
+	trace.pages = get_memory(trace.nr * sizeof(u32));
+	for (i = 0; i < trace.nr; i++) {
+		rank = chance_below(&seed, 4096);
+		rank = rank * rank * rank >> 24;
+		trace.pages[i] = rank * 2741 % 4096;
+	}
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		ok &= check_fifo("generated", sizes[i], &trace,
+				 exact_misses(&trace, sizes[i], false));
+		ok &= check_lru("generated", sizes[i], &trace,
+				exact_misses(&trace, sizes[i], true));
+	}
+	free(trace.pages);
+	return verdict_of(ok);
+}
+
+/* Run a program, its output and if @quiet its complaints thrown away; its exit status, or -1. */
+static int run(const char *const argv[], bool quiet)
+{
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		if (!freopen("/dev/null", "w", stdout) ||
+		    (quiet && !freopen("/dev/null", "w", stderr)))
+			_exit(127);
+		execvp(argv[0], (char *const *)argv);
+		_exit(127);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status))
+		return -1;
+	return WEXITSTATUS(status);
+}
+
+/* Read @dir/@name.u32: page numbers, four bytes each. */
+static bool trace_read(struct trace *trace, const char *dir, const char *name)
+{
+	char path[4200];
+	struct stat st;
+	FILE *file;
+	u32 i;
+
+	memset(trace, 0, sizeof(*trace));
+	snprintf(path, sizeof(path), "%s/%s.u32", dir, name);
+	file = fopen(path, "r");
+	if (!expect(file && !fstat(fileno(file), &st), "cannot read the trace %s", name))
+		return false;
+	trace->nr = st.st_size / sizeof(u32);
+	trace->pages = get_memory(st.st_size);
+	i = fread(trace->pages, sizeof(u32), trace->nr, file);
+	fclose(file);
+	if (!expect(i == trace->nr && i, "the trace %s is cut short", name))
+		return false;
+	for (i = 0; i < trace->nr; i++)
+		if (trace->pages[i] >= trace->limit)
+			trace->limit = trace->pages[i] + 1;
+	return true;
+}
+
+/* Compare at every point of @expected, of which there must be some; the traces are in @dir. */
+static bool check_points(FILE *expected, const char *dir, bool lru)
+{
+	char line[256], name[32], last[32] = "";
+	unsigned long lru_misses, fifo_misses;
+	struct trace trace = { .nr = 0 };
+	u32 frames, points = 0;
+	bool ok = true;
+
+	while (fgets(line, sizeof(line), expected)) {
+		if (sscanf(line, "%31[^,],%u,%*u,%lu,%lu", name, &frames, &lru_misses,
+			   &fifo_misses) != 4)
+			continue;	/* the head of the table */
+		if (strcmp(name, last)) {
+			free(trace.pages);
+			if (!trace_read(&trace, dir, name)) {
+				ok = false;
+				break;
+			}
+			strcpy(last, name);
+		}
+		points++;
+		ok &= lru ? check_lru(name, frames, &trace, lru_misses) :
+			    check_fifo(name, frames, &trace, fifo_misses);
+	}
+	free(trace.pages);
+	return expect(points, "the oracle says nothing") && ok;
+}
+
+/* Let the oracle write its traces to a folder of their own, compare, and remove them. */
+static enum verdict test_oracle(const char *script, FILE *expected, bool lru)
+{
+	const char *tmp = getenv("TMPDIR");
+	char dir[4096];
+	bool ok;
+
+	snprintf(dir, sizeof(dir), "%s/vmdemo-traces-XXXXXX", tmp ? tmp : "/tmp");
+	if (!mkdtemp(dir))
+		return skip("no folder for traces can be made in %s", tmp ? tmp : "/tmp");
+	ok = expect(run((const char *[]){ "python3", script, dir, NULL }, false) == 0,
+		    "%s fails", script) &&
+	     check_points(expected, dir, lru);
+	run((const char *[]){ "rm", "-rf", dir, NULL }, false);
+	return verdict_of(ok);
+}
+
+static enum verdict find_oracle(bool lru)
+{
+	const char *oracle = getenv("VMDEMO_ORACLE");
+	char script[4096], table[4096];
+	enum verdict verdict;
+	FILE *expected;
+
+	if (!oracle)
+		return skip("VMDEMO_ORACLE does not name the folder of the oracle");
+	snprintf(script, sizeof(script), "%s/gen-traces.py", oracle);
+	snprintf(table, sizeof(table), "%s/expected.csv", oracle);
+	if (access(script, R_OK) || access(table, R_OK))
+		return skip("no oracle (gen-traces.py, expected.csv) in %s", oracle);
+	if (run((const char *[]){ "python3", "-c", "import numpy", NULL }, true))
+		return skip("the oracle needs python3-numpy");
+	expected = fopen(table, "r");
+	if (!expected)
+		return skip("%s cannot be read", table);
+	verdict = test_oracle(script, expected, lru);
+	fclose(expected);
+	return verdict;
+}
+
+enum verdict test_oracle_fifo(u64 seed)
+{
+	return find_oracle(false);
+}
+
+enum verdict test_oracle_lru(u64 seed)
+{
+	return find_oracle(true);
+}

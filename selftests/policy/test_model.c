@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * test_model.c - random events against a naive model
+ *
+ * The model has no lists. It remembers of each frame which list it should be in and when it came
+ * there; whatever else is asked, it finds by looking at all frames:
+ *
+ *  - the oldest frame of a list is the one that came there first;
+ *  - victims are the frames of standby, then those of active, each in order of their coming;
+ *  - under lru a touch is a coming to active, under fifo it is nothing;
+ *  - lru demotes the oldest active frame while free and standby frames are fewer than the target.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "test.h"
+
+#define EVENTS		120000	/* per pool size and seed */
+#define CHECK_INTERVAL	499	/* events between two checks of all links */
+
+struct model_frame {
+	enum vmdemo_list_id list;
+	u64 since;
+};
+
+struct model {
+	struct vmdemo_policy policy;	/* what is tested */
+	bool lru;
+	struct model_frame *frames;
+	u32 nr[VMDEMO_NR_LISTS];
+	u64 now;
+	s64 credit;
+	u64 chance;
+};
+
+struct rank {
+	u64 key;
+	u32 frame;
+};
+
+/* Frame @frame comes to list @list, or leaves all. */
+static void model_put(struct model *model, u32 frame, enum vmdemo_list_id list)
+{
+	model->nr[model->frames[frame].list]--;
+	model->frames[frame].list = list;
+	model->frames[frame].since = ++model->now;
+	model->nr[list]++;
+}
+
+static u32 model_oldest(const struct model *model, enum vmdemo_list_id list)
+{
+	u32 i, oldest = VMDEMO_NONE;
+
+	for (i = 0; i < model->policy.nr_nodes; i++) {
+		if (model->frames[i].list != list)
+			continue;
+		if (oldest == VMDEMO_NONE || model->frames[i].since < model->frames[oldest].since)
+			oldest = i;
+	}
+	return oldest;
+}
+
+static u32 model_victim(const struct model *model)
+{
+	u32 frame = model_oldest(model, VMDEMO_LIST_STANDBY);
+
+	return frame != VMDEMO_NONE ? frame : model_oldest(model, VMDEMO_LIST_ACTIVE);
+}
+
+static u32 model_demotable(const struct model *model, u32 slack)
+{
+	u64 frames = model->policy.nr_frames, target;
+
+	if (!model->lru)
+		return VMDEMO_NONE;
+	if (frames > 256)
+		target = frames * model->policy.standby_pct / 100;
+	else
+		target = frames ? frames - 1 : 0;
+	if (slack + model->nr[VMDEMO_LIST_STANDBY] >= target)
+		return VMDEMO_NONE;
+	return model_oldest(model, VMDEMO_LIST_ACTIVE);
+}
+
+/* A frame by chance that is in a list, or in none if not @resident; VMDEMO_NONE if there is none. */
+static u32 model_pick(struct model *model, bool resident)
+{
+	u32 i, nr = model->policy.nr_nodes, start = chance_below(&model->chance, nr);
+
+	for (i = 0; i < nr; i++) {
+		u32 frame = (start + i) % nr;
+
+		if ((model->frames[frame].list != VMDEMO_LIST_NONE) == resident)
+			return frame;
+	}
+	return VMDEMO_NONE;
+}
+
+static int rank_compare(const void *a, const void *b)
+{
+	u64 x = ((const struct rank *)a)->key, y = ((const struct rank *)b)->key;
+
+	return (x > y) - (x < y);
+}
+
+/* All resident frames in order of eviction; the caller frees them. */
+static struct rank *model_order(const struct model *model, u32 *nr)
+{
+	struct rank *order = calloc(model->policy.nr_nodes, sizeof(*order));
+	const struct model_frame *frame;
+	u32 i;
+
+	if (!order)
+		abort();
+	*nr = 0;
+	for (i = 0; i < model->policy.nr_nodes; i++) {
+		frame = &model->frames[i];
+		if (frame->list == VMDEMO_LIST_NONE)
+			continue;
+		order[*nr].key = (u64)(frame->list == VMDEMO_LIST_ACTIVE) << 63 | frame->since;
+		order[(*nr)++].frame = i;
+	}
+	qsort(order, *nr, sizeof(*order), rank_compare);
+	return order;
+}
+
+static bool check_victims(const struct model *model, const struct rank *order, u32 nr)
+{
+	u32 i, frame = VMDEMO_NONE;
+
+	for (i = 0; i < nr; i++) {
+		frame = vmdemo_policy_victim(&model->policy, frame);
+		if (!expect(frame == order[i].frame, "victim %u of %u is frame %u, not %u",
+			    i, nr, frame, order[i].frame))
+			return false;
+	}
+	return expect(vmdemo_policy_victim(&model->policy, frame) == VMDEMO_NONE,
+		      "the walk of victims goes on after the last");
+}
+
+/* The links of list @id hold @order, the model's frames of this list, both ways. */
+static bool check_links(const struct model *model, enum vmdemo_list_id id,
+			const struct rank *order, u32 nr)
+{
+	const struct vmdemo_policy *policy = &model->policy;
+	const struct vmdemo_list *list = &policy->lists[id];
+	u32 i, newer = list->oldest, older = list->newest;
+
+	for (i = 0; i < nr; i++) {
+		if (!expect(newer == order[i].frame && older == order[nr - 1 - i].frame,
+			    "list %u: step %u of %u finds %u upwards and %u downwards, not %u, %u",
+			    id, i, nr, newer, older, order[i].frame, order[nr - 1 - i].frame))
+			return false;
+		newer = policy->nodes[newer].newer;
+		older = policy->nodes[older].older;
+	}
+	return expect(newer == VMDEMO_NONE && older == VMDEMO_NONE && list->nr == nr,
+		      "list %u: of %u frames, counted as %u, the links end in %u and %u", id, nr,
+		      list->nr, newer, older);
+}
+
+/* Compare everything. */
+static bool check_all(const struct model *model)
+{
+	u32 i, nr, standby = model->nr[VMDEMO_LIST_STANDBY];
+	struct rank *order = model_order(model, &nr);
+	bool ok = true;
+
+	for (i = 0; ok && i < model->policy.nr_nodes; i++)
+		ok = expect(vmdemo_policy_where(&model->policy, i) == model->frames[i].list,
+			    "frame %u is in list %u, not %u", i,
+			    vmdemo_policy_where(&model->policy, i), model->frames[i].list);
+	ok = ok && check_links(model, VMDEMO_LIST_NONE, order, 0);
+	ok = ok && check_links(model, VMDEMO_LIST_STANDBY, order, standby);
+	ok = ok && check_links(model, VMDEMO_LIST_ACTIVE, order + standby, nr - standby);
+	ok = ok && check_victims(model, order, nr);
+	free(order);
+	return ok;
+}
+
+/* Compare what takes no loop, after every event. */
+static bool check_counts(const struct model *model)
+{
+	const struct vmdemo_policy *policy = &model->policy;
+
+	return expect(vmdemo_policy_nr(policy, VMDEMO_LIST_ACTIVE) ==
+		      model->nr[VMDEMO_LIST_ACTIVE], "a wrong number of active frames") &&
+	       expect(vmdemo_policy_nr(policy, VMDEMO_LIST_STANDBY) ==
+		      model->nr[VMDEMO_LIST_STANDBY], "a wrong number of standby frames") &&
+	       expect(policy->credit == model->credit, "credit is %" PRId64 ", not %" PRId64,
+		      policy->credit, model->credit);
+}
+
+/* Take the first victim out, as an eviction does. */
+static bool event_evict(struct model *model)
+{
+	u32 frame = vmdemo_policy_victim(&model->policy, VMDEMO_NONE);
+
+	if (!expect(frame == model_victim(model), "the victim is %u, not %u", frame,
+		    model_victim(model)))
+		return false;
+	if (frame != VMDEMO_NONE) {
+		vmdemo_policy_remove(&model->policy, frame);
+		model_put(model, frame, VMDEMO_LIST_NONE);
+	}
+	return true;
+}
+
+static bool event_insert(struct model *model)
+{
+	s64 cap = 2 * (s64)model->policy.nr_frames;
+	u32 frame;
+
+	if (!model->nr[VMDEMO_LIST_NONE] && !event_evict(model))
+		return false;
+	model->credit += model->policy.demote_pages;
+	if (model->credit > cap)
+		model->credit = cap;
+	vmdemo_policy_earn(&model->policy);
+	frame = model_pick(model, false);
+	model->policy.ops->insert(&model->policy, frame);
+	model_put(model, frame, VMDEMO_LIST_ACTIVE);
+	return true;
+}
+
+static bool event_touch(struct model *model)
+{
+	u32 frame = model_pick(model, true);
+
+	if (frame == VMDEMO_NONE)
+		return true;
+	model->policy.ops->touch(&model->policy, frame);
+	if (model->lru)
+		model_put(model, frame, VMDEMO_LIST_ACTIVE);
+	return true;
+}
+
+static bool event_remove(struct model *model)
+{
+	u32 frame = model_pick(model, true);
+
+	if (frame == VMDEMO_NONE)
+		return true;
+	vmdemo_policy_remove(&model->policy, frame);
+	model_put(model, frame, VMDEMO_LIST_NONE);
+	return true;
+}
+
+/* A late re-reference: only a frame on standby can have one. */
+static bool event_spare(struct model *model)
+{
+	u32 frame = model_oldest(model, VMDEMO_LIST_STANDBY);
+
+	if (frame == VMDEMO_NONE)
+		return true;
+	if (!expect(model->policy.ops->spare(&model->policy, frame) == model->lru,
+		    "spare() says the wrong thing"))
+		return false;
+	if (model->lru)
+		model_put(model, frame, VMDEMO_LIST_ACTIVE);
+	return true;
+}
+
+/* A few steps of a reclaimer. */
+static bool event_demote(struct model *model)
+{
+	u32 slack = chance_below(&model->chance, model->nr[VMDEMO_LIST_NONE] + 1);
+	u32 frame, steps = 1 + chance_below(&model->chance, 8);
+
+	while (steps--) {
+		frame = model->policy.ops->demotable(&model->policy, slack);
+		if (!expect(frame == model_demotable(model, slack), "demotable() is %u, not %u",
+			    frame, model_demotable(model, slack)))
+			return false;
+		if (frame == VMDEMO_NONE)
+			break;
+		vmdemo_policy_move(&model->policy, frame, VMDEMO_LIST_STANDBY);
+		model_put(model, frame, VMDEMO_LIST_STANDBY);
+	}
+	return true;
+}
+
+/*
+ * Somebody changes a setting. The number of frames may differ from the number of nodes here, so that
+ * few nodes serve to test a large pool, and a soft fault may cost credit.
+ */
+static bool event_set(struct model *model)
+{
+	struct vmdemo_policy *policy = &model->policy;
+
+	switch (chance_below(&model->chance, 4)) {
+	case 0:
+		policy->nr_frames = chance_below(&model->chance, 2 * policy->nr_nodes + 1);
+		break;
+	case 1:
+		policy->nr_frames = chance_below(&model->chance, 600);
+		break;
+	case 2:
+		policy->standby_pct = chance_below(&model->chance, 101);
+		break;
+	case 3:
+		policy->demote_pages = chance_below(&model->chance, 20);
+		policy->credit -= policy->demote_pages;
+		model->credit -= policy->demote_pages;
+		break;
+	}
+	return true;
+}
+
+/* Rarely, the policy is switched live: all frames come to active anew, in order of eviction. */
+static bool event_switch(struct model *model)
+{
+	struct rank *order;
+	u32 i, nr;
+
+	if (chance_below(&model->chance, 16))
+		return true;
+	model->lru = chance_below(&model->chance, 2);
+	order = model_order(model, &nr);
+	for (i = 0; i < nr; i++)
+		model_put(model, order[i].frame, VMDEMO_LIST_ACTIVE);
+	free(order);
+	vmdemo_policy_switch(&model->policy,
+			     model->lru ? &vmdemo_policy_lru : &vmdemo_policy_fifo);
+	return check_all(model);
+}
+
+static const struct {
+	const char *name;
+	bool (*happen)(struct model *model);
+	u32 weight;
+} events[] = {
+	{ "insert", event_insert, 30 },
+	{ "touch", event_touch, 26 },
+	{ "demote", event_demote, 24 },
+	{ "spare", event_spare, 8 },
+	{ "remove", event_remove, 6 },
+	{ "evict", event_evict, 2 },
+	{ "set", event_set, 2 },
+	{ "switch", event_switch, 2 },
+};
+
+#define WEIGHTS		100	/* their sum */
+
+static u32 draw_event(u64 *state)
+{
+	u32 i = 0, draw = chance_below(state, WEIGHTS);
+
+	while (draw >= events[i].weight)
+		draw -= events[i++].weight;
+	return i;
+}
+
+/* One pool of @nr_nodes frames. */
+static bool run_pool(u64 seed, u32 nr_nodes)
+{
+	struct model model = { .chance = seed + nr_nodes, .lru = true };
+	u32 i, event = 0;
+	bool ok = true;
+
+	pool_create(&model.policy, &vmdemo_policy_lru, nr_nodes);
+	model.frames = calloc(nr_nodes, sizeof(*model.frames));
+	if (!model.frames)
+		abort();
+	model.nr[VMDEMO_LIST_NONE] = nr_nodes;
+	for (i = 0; ok && i < EVENTS; i++) {
+		event = draw_event(&model.chance);
+		ok = events[event].happen(&model) && check_counts(&model);
+		if (i % CHECK_INTERVAL == 0 || nr_nodes <= 8)
+			ok = ok && check_all(&model);
+	}
+	expect(ok, "in event %u, %s, of seed %" PRIu64 " with %u frames under %s", i - 1,
+	       events[event].name, seed, nr_nodes, model.policy.ops->name);
+	free(model.frames);
+	pool_destroy(&model.policy);
+	return ok;
+}
+
+enum verdict test_random_events(u64 seed)
+{
+	static const u32 sizes[] = { 1, 2, 3, 8, 64, 300, 1000 };
+	bool ok = true;
+	u32 i;
+
+	printf("# seed %" PRIu64 "\n", seed);
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		ok &= run_pool(seed, sizes[i]);
+	return verdict_of(ok);
+}

@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * test_policy.c - unit tests of the replacement policies, in user space
+ *
+ * usage: test_policy [SEED]    SEED starts one more run of random events; it is printed
+ *
+ * The report is TAP; the exit status is 1 if a test failed. This file has the tests that follow one
+ * promise of policy.h each, and main(). Random events are in test_model.c, traces in test_misses.c.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "test.h"
+
+#define TIME_LIMIT	600	/* seconds: a list bent into a ring must not hang the build */
+
+static const struct vmdemo_policy_ops *const policies[] = {
+	&vmdemo_policy_lru, &vmdemo_policy_fifo
+};
+
+static char skip_reason[256];
+
+bool expect(bool ok, const char *format, ...)
+{
+	va_list args;
+
+	if (ok)
+		return true;
+	printf("# ");
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	printf("\n");
+	return false;
+}
+
+enum verdict skip(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(skip_reason, sizeof(skip_reason), format, args);
+	va_end(args);
+	return SKIP;
+}
+
+void pool_create(struct vmdemo_policy *policy, const struct vmdemo_policy_ops *ops, u32 nr_nodes)
+{
+	struct vmdemo_node *nodes = malloc(nr_nodes * sizeof(*nodes));
+
+	if (!nodes)
+		abort();
+	/* What memory held before must not matter. */
+	memset(policy, 0xa5, sizeof(*policy));
+	memset(nodes, 0xa5, nr_nodes * sizeof(*nodes));
+	vmdemo_policy_init(policy, ops, nodes, nr_nodes);
+	policy->nr_frames = nr_nodes;
+	policy->standby_pct = 25;
+	policy->demote_pages = 16;
+}
+
+void pool_destroy(struct vmdemo_policy *policy)
+{
+	free(policy->nodes);
+}
+
+/* The steps of a reclaimer whose pool has @slack free frames and no mappings to undo. */
+static void demote(struct vmdemo_policy *policy, u32 slack)
+{
+	u32 frame;
+
+	while ((frame = policy->ops->demotable(policy, slack)) != VMDEMO_NONE)
+		vmdemo_policy_move(policy, frame, VMDEMO_LIST_STANDBY);
+}
+
+/* Fill the pool with frames 0, 1, 2...; before each, @demoting makes the demotions that are due. */
+static void fill(struct vmdemo_policy *policy, bool demoting)
+{
+	u32 i;
+
+	for (i = 0; i < policy->nr_nodes; i++) {
+		if (demoting)
+			demote(policy, policy->nr_nodes - i);
+		policy->ops->insert(policy, i);
+	}
+}
+
+/* The victims are, in this order, @first, @first + 1... modulo the number of frames: all of them. */
+static bool expect_victims_from(const struct vmdemo_policy *policy, u32 first)
+{
+	u32 i, frame = VMDEMO_NONE;
+
+	for (i = 0; i < policy->nr_nodes; i++) {
+		frame = vmdemo_policy_victim(policy, frame);
+		if (!expect(frame == (first + i) % policy->nr_nodes,
+			    "%s, %u frames: victim %u is frame %u, not %u", policy->ops->name,
+			    policy->nr_nodes, i, frame, (first + i) % policy->nr_nodes))
+			return false;
+	}
+	return expect(vmdemo_policy_victim(policy, frame) == VMDEMO_NONE,
+		      "%s: the walk does not end after the last frame", policy->ops->name);
+}
+
+static bool expect_nr(const struct vmdemo_policy *policy, u32 active, u32 standby)
+{
+	u32 is_active = vmdemo_policy_nr(policy, VMDEMO_LIST_ACTIVE);
+	u32 is_standby = vmdemo_policy_nr(policy, VMDEMO_LIST_STANDBY);
+
+	return expect(is_active == active && is_standby == standby,
+		      "%s: %u active and %u on standby, not %u and %u", policy->ops->name,
+		      is_active, is_standby, active, standby);
+}
+
+static enum verdict test_empty(u64 seed)
+{
+	struct vmdemo_policy policy;
+	bool ok = true;
+	u32 i, frame;
+
+	for (i = 0; i < 2; i++) {
+		pool_create(&policy, policies[i], 3);
+		ok &= expect_nr(&policy, 0, 0);
+		ok &= expect(vmdemo_policy_victim(&policy, VMDEMO_NONE) == VMDEMO_NONE,
+			     "%s: an empty order has a victim", policy.ops->name);
+		ok &= expect(policy.ops->demotable(&policy, 0) == VMDEMO_NONE,
+			     "%s: an empty order has a frame to demote", policy.ops->name);
+		ok &= expect(policy.credit == 0, "%s: credit before any miss", policy.ops->name);
+		for (frame = 0; frame < 3; frame++)
+			ok &= expect(vmdemo_policy_where(&policy, frame) == VMDEMO_LIST_NONE,
+				     "%s: frame %u starts in a list", policy.ops->name, frame);
+		pool_destroy(&policy);
+	}
+	return verdict_of(ok);
+}
+
+static enum verdict test_node_size(u64 seed)
+{
+	return verdict_of(expect(sizeof(struct vmdemo_node) == 8, "a node takes %zu bytes",
+				 sizeof(struct vmdemo_node)));
+}
+
+/* Insert all, touch the first: lru gives it up last, fifo first. Demotions on the way or not. */
+static enum verdict test_order(u64 seed)
+{
+	static const u32 sizes[] = { 2, 3, 8, 64, 256, 257, 1000 };
+	struct vmdemo_policy policy;
+	bool ok = true;
+	u32 i, j;
+
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		for (j = 0; j < 4; j++) {
+			pool_create(&policy, policies[j / 2], sizes[i]);
+			fill(&policy, j % 2);
+			ok &= expect_victims_from(&policy, 0);
+			policy.ops->touch(&policy, 0);
+			if (j % 2)
+				demote(&policy, 0);
+			ok &= expect_victims_from(&policy, policy.ops == &vmdemo_policy_lru);
+			pool_destroy(&policy);
+		}
+	}
+	return verdict_of(ok);
+}
+
+/* How many lru puts on standby: all but the newest of a small pool, a share of a large one. */
+static enum verdict test_demotable(u64 seed)
+{
+	struct vmdemo_policy policy;
+	bool ok = true;
+
+	pool_create(&policy, &vmdemo_policy_lru, 256);
+	fill(&policy, false);
+	demote(&policy, 200);
+	ok &= expect_nr(&policy, 201, 55);
+	demote(&policy, 0);
+	ok &= expect_nr(&policy, 1, 255);
+	ok &= expect(vmdemo_policy_where(&policy, 255) == VMDEMO_LIST_ACTIVE,
+		     "the newest frame of a small pool is on standby");
+	pool_destroy(&policy);
+
+	pool_create(&policy, &vmdemo_policy_lru, 1000);
+	fill(&policy, false);
+	demote(&policy, 250);
+	ok &= expect_nr(&policy, 1000, 0);
+	demote(&policy, 249);
+	ok &= expect_nr(&policy, 999, 1);
+	demote(&policy, 0);
+	ok &= expect_nr(&policy, 750, 250);
+	policy.standby_pct = 100;
+	demote(&policy, 0);
+	ok &= expect_nr(&policy, 0, 1000);
+	pool_destroy(&policy);
+
+	pool_create(&policy, &vmdemo_policy_fifo, 256);
+	fill(&policy, false);
+	ok &= expect(policy.ops->demotable(&policy, 0) == VMDEMO_NONE, "fifo demotes");
+	pool_destroy(&policy);
+	return verdict_of(ok);
+}
+
+/* A victim found mapped again: young again to lru, gone all the same to fifo. */
+static enum verdict test_late_reference(u64 seed)
+{
+	struct vmdemo_policy policy;
+	bool ok = true;
+
+	pool_create(&policy, &vmdemo_policy_lru, 8);
+	fill(&policy, true);
+	demote(&policy, 0);
+	ok &= expect(policy.ops->spare(&policy, 0), "lru does not spare a late reference");
+	ok &= expect(vmdemo_policy_where(&policy, 0) == VMDEMO_LIST_ACTIVE,
+		     "lru leaves a late reference on standby");
+	ok &= expect_nr(&policy, 2, 6);
+	ok &= expect_victims_from(&policy, 1);
+	pool_destroy(&policy);
+
+	pool_create(&policy, &vmdemo_policy_fifo, 8);
+	fill(&policy, true);
+	ok &= expect(!policy.ops->spare(&policy, 0), "fifo spares a late reference");
+	ok &= expect_victims_from(&policy, 0);
+	pool_destroy(&policy);
+	return verdict_of(ok);
+}
+
+/* The walk goes on at any frame: first standby, oldest first, then active, oldest first. */
+static enum verdict test_victim_walk(u64 seed)
+{
+	static const u32 order[] = { 5, 2, 7, 0, 6, 1, 4 };	/* 5, 2 and 7 are on standby */
+	u32 i, frame = VMDEMO_NONE;
+	struct vmdemo_policy policy;
+	bool ok = true;
+
+	pool_create(&policy, &vmdemo_policy_lru, 8);
+	for (i = 3; i < 7; i++)
+		policy.ops->insert(&policy, order[i]);
+	for (i = 0; i < 3; i++) {
+		policy.ops->insert(&policy, order[i]);
+		vmdemo_policy_move(&policy, order[i], VMDEMO_LIST_STANDBY);
+	}
+	for (i = 0; i < 7; i++) {
+		frame = vmdemo_policy_victim(&policy, frame);
+		if (!expect(frame == order[i], "victim %u is frame %u, not %u", i, frame, order[i]))
+			break;
+	}
+	ok = i == 7 && expect(vmdemo_policy_victim(&policy, frame) == VMDEMO_NONE, "no end");
+	for (i = 0; ok && i < 7; i++) {
+		ok &= expect(vmdemo_policy_victim(&policy, VMDEMO_NONE) == order[i],
+			     "after %u evictions frame %u is not next", i, order[i]);
+		vmdemo_policy_remove(&policy, order[i]);
+		ok &= expect(vmdemo_policy_where(&policy, order[i]) == VMDEMO_LIST_NONE,
+			     "frame %u is in a list after its removal", order[i]);
+	}
+	ok &= expect_nr(&policy, 0, 0);
+	pool_destroy(&policy);
+	return verdict_of(ok);
+}
+
+/* All switches of policy, with and without standby: the new order of eviction is the old one. */
+static enum verdict test_switch(u64 seed)
+{
+	struct vmdemo_policy policy;
+	bool ok = true;
+	u32 i;
+
+	for (i = 0; i < 8; i++) {
+		pool_create(&policy, policies[i & 1], 64);
+		fill(&policy, false);
+		if (i >> 2)
+			demote(&policy, 32);
+		policy.credit = 5;
+		vmdemo_policy_switch(&policy, policies[i >> 1 & 1]);
+		ok &= expect(policy.ops == policies[i >> 1 & 1], "the policy is still %s",
+			     policy.ops->name);
+		ok &= expect(policy.credit == 5, "the switch changes the credit");
+		ok &= expect_nr(&policy, 64, 0);
+		ok &= expect_victims_from(&policy, 0);
+		policy.ops->touch(&policy, 0);
+		ok &= expect_victims_from(&policy, policy.ops == &vmdemo_policy_lru);
+		pool_destroy(&policy);
+	}
+	return verdict_of(ok);
+}
+
+static enum verdict test_target(u64 seed)
+{
+	static const struct {
+		u32 frames, pct, target;
+	} cases[] = {
+		/* small: all but one, whatever the percentage */
+		{ 0, 25, 0 }, { 1, 25, 0 }, { 2, 25, 1 }, { 8, 0, 7 }, { 8, 100, 7 },
+		{ 256, 25, 255 },
+		/* large: the percentage, rounded down */
+		{ 257, 25, 64 }, { 1000, 25, 250 }, { 1000, 0, 0 }, { 1000, 100, 1000 },
+		{ 300, 1, 3 }, { 399, 1, 3 }, { 0x3ffffffe, 90, 0x39999997 },
+		{ 0x3ffffffe, 100, 0x3ffffffe },
+	};
+	struct vmdemo_policy policy;
+	bool ok = true;
+	u32 i;
+
+	pool_create(&policy, &vmdemo_policy_lru, 1);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		policy.nr_frames = cases[i].frames;
+		policy.standby_pct = cases[i].pct;
+		ok &= expect(vmdemo_policy_target(&policy) == cases[i].target,
+			     "target of %u frames at %u %% is %u, not %u", cases[i].frames,
+			     cases[i].pct, vmdemo_policy_target(&policy), cases[i].target);
+	}
+	pool_destroy(&policy);
+	return verdict_of(ok);
+}
+
+/* Let @policy earn @times, then compare its credit. */
+static bool expect_earned(struct vmdemo_policy *policy, u32 times, s64 credit)
+{
+	while (times--)
+		vmdemo_policy_earn(policy);
+	return expect(policy->credit == credit, "credit is %lld, not %lld",
+		      (long long)policy->credit, (long long)credit);
+}
+
+static enum verdict test_earn(u64 seed)
+{
+	struct vmdemo_policy policy;
+	bool ok = true;
+
+	pool_create(&policy, &vmdemo_policy_lru, 1000);
+	ok &= expect_earned(&policy, 1, 16);
+	ok &= expect_earned(&policy, 124, 2000);
+	ok &= expect_earned(&policy, 1, 2000);
+	policy.credit = 1999;
+	ok &= expect_earned(&policy, 1, 2000);
+	policy.credit = -40;	/* more soft faults than were paid for: a debt, not a wrap */
+	ok &= expect_earned(&policy, 1, -24);
+	policy.nr_frames = 10;	/* a pool that shrinks takes its cap along */
+	policy.credit = 2000;
+	ok &= expect_earned(&policy, 1, 20);
+	policy.demote_pages = 0;
+	policy.credit = 7;
+	ok &= expect_earned(&policy, 5, 7);
+	policy.nr_frames = 0x3ffffffe;
+	policy.demote_pages = 0xffffffff;
+	policy.credit = 0;
+	ok &= expect_earned(&policy, 1, 0x7ffffffc);
+	pool_destroy(&policy);
+	return verdict_of(ok);
+}
+
+static enum verdict test_affords(u64 seed)
+{
+	static const struct {
+		u32 frames, range;
+		s64 credit;
+		bool affords;
+	} cases[] = {
+		{ 256, 512, 0, true }, { 256, 512, -100, true }, { 1, 1, 0, true },
+		{ 257, 1, 0, false }, { 257, 1, 1, true }, { 257, 1, -1, false },
+		{ 1000, 512, 511, false }, { 1000, 512, 512, true },
+		/* a range cannot hold more than all frames */
+		{ 300, 512, 299, false }, { 300, 512, 300, true },
+		{ 0x3ffffffe, 0xffffffff, 0x3ffffffd, false },
+		{ 0x3ffffffe, 0xffffffff, 0x3ffffffe, true },
+	};
+	struct vmdemo_policy policy;
+	bool ok = true;
+	u32 i;
+
+	pool_create(&policy, &vmdemo_policy_lru, 1);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		policy.nr_frames = cases[i].frames;
+		policy.credit = cases[i].credit;
+		ok &= expect(vmdemo_policy_affords(&policy, cases[i].range) == cases[i].affords,
+			     "%u frames, credit %lld: a range of %u is %saffordable",
+			     cases[i].frames, (long long)cases[i].credit, cases[i].range,
+			     cases[i].affords ? "not " : "");
+	}
+	pool_destroy(&policy);
+	return verdict_of(ok);
+}
+
+#define TEST(what, how)	{ .name = (what), .run = (how) }
+
+static struct test tests[] = {
+	TEST("a node takes eight bytes", test_node_size),
+	TEST("a new order is empty", test_empty),
+	TEST("a touch makes a frame the last victim of lru, and nothing of fifo", test_order),
+	TEST("lru demotes up to its target, fifo nothing", test_demotable),
+	TEST("a late reference is spared by lru, not by fifo", test_late_reference),
+	TEST("victims come from standby, then from active, oldest first", test_victim_walk),
+	TEST("a switch of policy keeps the order of eviction", test_switch),
+	TEST("the target is all but one of a small pool, a share of a large one", test_target),
+	TEST("misses earn credit up to twice the pool", test_earn),
+	TEST("a range is affordable if the credit covers it, or the pool is small", test_affords),
+	{ "random events agree with a naive model, seed 1", test_random_events, 1 },
+	{ "random events agree with a naive model, seed 2", test_random_events, 2 },
+	{ "random events agree with a naive model, seed as given", test_random_events, 3 },
+	{ "a generated trace misses as often as exact fifo and lru do", test_generated_trace, 4 },
+	TEST("fifo misses exactly what the oracle says", test_oracle_fifo),
+	TEST("lru misses about what the oracle says, the closer the larger standby is", test_oracle_lru),
+};
+
+#define NR_TESTS	(sizeof(tests) / sizeof(tests[0]))
+
+static void take_seed(const char *arg)
+{
+	u64 seed;
+	char *end;
+	u32 i;
+
+	errno = 0;
+	seed = strtoull(arg, &end, 0);
+	if (errno || end == arg || *end) {
+		fprintf(stderr, "test_policy: %s is not a seed: give a number.\n", arg);
+		exit(2);
+	}
+	for (i = 0; i < NR_TESTS; i++)
+		if (tests[i].seed == 3)
+			tests[i].seed = seed;
+}
+
+int main(int argc, char **argv)
+{
+	static const char *const directive[] = { "ok", "not ok", "ok" };
+	enum verdict verdict;
+	u32 i, failed = 0;
+
+	if (argc > 2) {
+		fprintf(stderr, "usage: test_policy [SEED]\n");
+		return 2;
+	}
+	if (argc == 2)
+		take_seed(argv[1]);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	alarm(TIME_LIMIT);
+	printf("TAP version 13\n1..%zu\n", NR_TESTS);
+	for (i = 0; i < NR_TESTS; i++) {
+		verdict = tests[i].run(tests[i].seed);
+		printf("%s %u %s%s%s\n", directive[verdict], i + 1, tests[i].name,
+		       verdict == SKIP ? " # SKIP " : "", verdict == SKIP ? skip_reason : "");
+		failed += verdict == FAIL;
+	}
+	return !!failed;
+}

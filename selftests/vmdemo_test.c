@@ -1,0 +1,530 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * vmdemo_test.c - what the tests share; vmdemo_test.h says what each function is for
+ */
+#include <linux/fs.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "kselftest.h"
+#include "vmdemo_test.h"
+
+#define VT_DISK_BYTES	(64ULL << 20)
+
+static void vt_end(int status, const char *format, va_list args)
+{
+	printf("# ");
+	vprintf(format, args);
+	printf("\n");
+	fflush(stdout);
+	_exit(status);
+}
+
+void vt_fail(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vt_end(KSFT_FAIL, format, args);
+	va_end(args);
+	abort();
+}
+
+void vt_skip(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vt_end(KSFT_SKIP, format, args);
+	va_end(args);
+	abort();
+}
+
+/* Run a program and wait for it. */
+static int vt_run(char *const argv[])
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		vt_fail("fork: %s", strerror(errno));
+	if (!pid) {
+		execvp(argv[0], argv);
+		_exit(127);
+	}
+	return vt_reap(pid);
+}
+
+/* disks */
+
+static void vt_make_ram_disks(void)
+{
+	char *argv[] = { "modprobe", "brd", "rd_nr=2", "rd_size=65536", "max_part=0", NULL };
+
+	if (access("/dev/ram1", F_OK) && (vt_run(argv) || access("/dev/ram1", F_OK)))
+		vt_skip("no disk: brd does not load, and VMDEMO_TEST_DISK names none");
+}
+
+static const char *vt_a_disk(const char *variable, const char *otherwise)
+{
+	const char *disk = getenv(variable);
+	uint64_t bytes;
+	int fd;
+
+	if (!disk || !*disk) {
+		vt_make_ram_disks();
+		disk = otherwise;
+	}
+	fd = open(disk, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || ioctl(fd, BLKGETSIZE64, &bytes))
+		vt_fail("%s: %s", disk, strerror(errno));
+	close(fd);
+	if (bytes < VT_DISK_BYTES)
+		vt_skip("%s holds less than 64 MiB", disk);
+	return disk;
+}
+
+const char *vt_disk(void)
+{
+	return vt_a_disk("VMDEMO_TEST_DISK", "/dev/ram0");
+}
+
+const char *vt_disk2(void)
+{
+	return vt_a_disk("VMDEMO_TEST_DISK2", "/dev/ram1");
+}
+
+/* loading */
+
+bool vt_loaded(void)
+{
+	return !access("/sys/module/vmdemo", F_OK);
+}
+
+/* A module that somebody uses with his own disk must not be touched. */
+static void vt_refuse_foreign(void)
+{
+	char backing[256];
+
+	if (!vt_loaded() || access(VT_CLASS "vmdemo/backing", R_OK))
+		return;
+	snprintf(backing, sizeof(backing), "%s", vt_show("backing"));
+	if (strcmp(backing, "none") && strcmp(backing, vt_disk()) && strcmp(backing, vt_disk2()))
+		vt_skip("vmdemo is in use with %s", backing);
+}
+
+int vt_try_unload(void)
+{
+	return syscall(SYS_delete_module, "vmdemo", O_NONBLOCK) ? -errno : 0;
+}
+
+static int vt_modprobe(const char *params)
+{
+	char command[512];
+	char *argv[] = { "sh", "-c", command, NULL };
+
+	snprintf(command, sizeof(command), "modprobe vmdemo %s", params);
+	return vt_run(argv) ? -EINVAL : 0;
+}
+
+int vt_try_load(const char *params)
+{
+	const char *ko = getenv("VMDEMO_KO");
+	int fd, error;
+
+	if (!ko || !*ko)
+		return vt_modprobe(params);
+	fd = open(ko, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		vt_fail("%s: %s", ko, strerror(errno));
+	error = syscall(SYS_finit_module, fd, params, 0) ? -errno : 0;
+	close(fd);
+	return error;
+}
+
+void vt_load(const char *format, ...)
+{
+	uint64_t deadline = vt_now_ms() + 10000;
+	char params[512];
+	va_list args;
+	int error;
+
+	if (geteuid())
+		vt_skip("only root can load the module");
+	va_start(args, format);
+	vsnprintf(params, sizeof(params), format, args);
+	va_end(args);
+	vt_refuse_foreign();
+	/* A test that failed may have left a process behind that is just being killed. */
+	while (vt_loaded()) {
+		error = vt_try_unload();
+		if (error && (error != -EWOULDBLOCK || vt_now_ms() > deadline))
+			vt_fail("the module does not unload: %s", strerror(-error));
+	}
+	error = vt_try_load(params);
+	if (error)
+		vt_fail("the module does not load with '%s': %s", params, strerror(-error));
+}
+
+void vt_start(unsigned int frames)
+{
+	vt_load("backing=%s frames=%u", vt_disk(), frames);
+	if (vt_set("read_ahead_pages", "0"))
+		vt_fail("read_ahead_pages cannot be set");
+}
+
+/* attributes */
+
+static void vt_attribute(char *path, size_t size, const char *name)
+{
+	snprintf(path, size, VT_CLASS "vmdemo/%s", name);
+	if (!strncmp(name, "../", 3))
+		snprintf(path, size, VT_CLASS "%s", name + 3);
+}
+
+int vt_set(const char *name, const char *format, ...)
+{
+	char path[256], value[4096];
+	int fd, length, error = 0;
+	va_list args;
+
+	va_start(args, format);
+	length = vsnprintf(value, sizeof(value), format, args);
+	va_end(args);
+	vt_attribute(path, sizeof(path), name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, value, length) != length)
+		error = -errno;
+	close(fd);
+	return error;
+}
+
+const char *vt_show(const char *name)
+{
+	static char value[4097];
+	char path[256];
+	ssize_t length;
+	int fd;
+
+	vt_attribute(path, sizeof(path), name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		vt_fail("%s: %s", path, strerror(errno));
+	length = read(fd, value, sizeof(value) - 1);
+	if (length < 0)
+		vt_fail("%s: %s", path, strerror(errno));
+	close(fd);
+	value[length] = 0;
+	return strtok(value, "\n") ?: "";
+}
+
+uint64_t vt_get(const char *name)
+{
+	const char *value = vt_show(name);
+	char *end;
+	uint64_t number;
+
+	number = strtoull(value, &end, 10);
+	if (end == value || *end)
+		vt_fail("%s shows '%s', no number", name, value);
+	return number;
+}
+
+uint64_t vt_stat(const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "stats/%s", name);
+	return vt_get(path);
+}
+
+uint64_t vt_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
+}
+
+bool vt_wait_stat(const char *name, uint64_t least, uint64_t most, int seconds)
+{
+	const struct timespec moment = { .tv_nsec = 2000000 };
+	uint64_t deadline = vt_now_ms() + seconds * 1000ULL;
+	uint64_t value;
+
+	for (;;) {
+		value = vt_stat(name);
+		if (value >= least && value <= most)
+			return true;
+		if (vt_now_ms() > deadline)
+			return false;
+		nanosleep(&moment, NULL);
+	}
+}
+
+/* the device */
+
+int vt_open(int flags)
+{
+	int fd = open(VT_DEV, flags | O_CLOEXEC);
+
+	if (fd < 0)
+		vt_fail(VT_DEV ": %s", strerror(errno));
+	return fd;
+}
+
+char *vt_map(int fd, size_t first, size_t pages, int prot, int flags)
+{
+	char *map = mmap(NULL, pages * VT_PAGE, prot, flags, fd, first * VT_PAGE);
+
+	if (map == MAP_FAILED)
+		vt_fail("mmap of %zu pages from %zu: %s", pages, first, strerror(errno));
+	return map;
+}
+
+/* contents */
+
+static uint64_t vt_word(uint64_t page, uint64_t seed, unsigned int i)
+{
+	return (page * 512 + i + 1) * 0x9e3779b97f4a7c15ULL ^ (seed * 0xbf58476d1ce4e5b9ULL + page);
+}
+
+void vt_fill(void *buffer, uint64_t page, uint64_t seed)
+{
+	uint64_t *words = buffer;
+	unsigned int i;
+
+	for (i = 0; i < VT_PAGE / sizeof(*words); i++)
+		words[i] = vt_word(page, seed, i);
+}
+
+long vt_check(const void *buffer, uint64_t page, uint64_t seed)
+{
+	const uint64_t *words = buffer;
+	unsigned int i;
+
+	for (i = 0; i < VT_PAGE / sizeof(*words); i++)
+		if (words[i] != vt_word(page, seed, i))
+			return i;
+	return -1;
+}
+
+bool vt_is_zero(const void *buffer)
+{
+	static const char zeros[VMDEMO_PAGE_SIZE];
+
+	return !memcmp(buffer, zeros, VT_PAGE);
+}
+
+void *vt_buffer(size_t pages)
+{
+	void *buffer = mmap(NULL, pages * VT_PAGE, VT_RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (buffer == MAP_FAILED)
+		vt_fail("no memory for %zu pages", pages);
+	return buffer;
+}
+
+#define VT_CHUNK	64
+
+void vt_disk_fill(const char *disk, size_t first, size_t pages, uint64_t seed)
+{
+	char *buffer = vt_buffer(VT_CHUNK);
+	int fd = open(disk, O_WRONLY | O_DIRECT | O_CLOEXEC);
+	size_t page, i, n;
+
+	if (fd < 0)
+		vt_fail("%s: %s", disk, strerror(errno));
+	for (page = first; page < first + pages; page += n) {
+		n = first + pages - page < VT_CHUNK ? first + pages - page : VT_CHUNK;
+		for (i = 0; i < n; i++)
+			vt_fill(buffer + i * VT_PAGE, page + i, seed);
+		if (pwrite(fd, buffer, n * VT_PAGE, page * VT_PAGE) != (ssize_t)(n * VT_PAGE))
+			vt_fail("%s: write: %s", disk, strerror(errno));
+	}
+	close(fd);
+	munmap(buffer, VT_CHUNK * VT_PAGE);
+}
+
+static void vt_disk_pread(const char *disk, size_t first, size_t pages, void *buffer)
+{
+	int fd = open(disk, O_RDONLY | O_DIRECT | O_CLOEXEC);
+
+	if (fd < 0)
+		vt_fail("%s: %s", disk, strerror(errno));
+	if (pread(fd, buffer, pages * VT_PAGE, first * VT_PAGE) != (ssize_t)(pages * VT_PAGE))
+		vt_fail("%s: read: %s", disk, strerror(errno));
+	close(fd);
+}
+
+void vt_disk_read(const char *disk, size_t page, void *buffer)
+{
+	char *aligned = vt_buffer(1);
+
+	vt_disk_pread(disk, page, 1, aligned);
+	memcpy(buffer, aligned, VT_PAGE);
+	munmap(aligned, VT_PAGE);
+}
+
+bool vt_disk_check(const char *disk, size_t first, size_t pages, uint64_t seed)
+{
+	char *buffer = vt_buffer(pages);
+	size_t bad;
+
+	vt_disk_pread(disk, first, pages, buffer);
+	bad = vt_count_bad(buffer, first, pages, seed);
+	munmap(buffer, pages * VT_PAGE);
+	return !bad;
+}
+
+size_t vt_count_bad(const char *map, size_t first, size_t pages, uint64_t seed)
+{
+	size_t i, bad = 0;
+
+	for (i = 0; i < pages; i++) {
+		long word = vt_check(map + i * VT_PAGE, first + i, seed);
+
+		if (word >= 0 && !bad++)
+			printf("# page %zu differs from word %ld on\n", first + i, word);
+	}
+	return bad;
+}
+
+/* signals */
+
+static sigjmp_buf vt_escape;
+static siginfo_t vt_siginfo;
+
+static void vt_on_signal(int signal, siginfo_t *info, void *context)
+{
+	(void)context;
+	vt_siginfo = *info;
+	siglongjmp(vt_escape, signal);
+}
+
+static int vt_try(volatile char *address, bool write, siginfo_t *info)
+{
+	struct sigaction action = { .sa_sigaction = vt_on_signal, .sa_flags = SA_SIGINFO };
+	struct sigaction old_bus, old_segv;
+	int signal;
+
+	sigaction(SIGBUS, &action, &old_bus);
+	sigaction(SIGSEGV, &action, &old_segv);
+	signal = sigsetjmp(vt_escape, 1);
+	if (!signal) {
+		char byte = *address;
+
+		if (write)
+			*address = byte;
+	}
+	sigaction(SIGBUS, &old_bus, NULL);
+	sigaction(SIGSEGV, &old_segv, NULL);
+	if (info)
+		*info = vt_siginfo;
+	return signal;
+}
+
+int vt_try_read(const volatile void *address, siginfo_t *info)
+{
+	return vt_try((volatile char *)address, false, info);
+}
+
+int vt_try_write(volatile void *address, siginfo_t *info)
+{
+	return vt_try(address, true, info);
+}
+
+/* ioctls */
+
+int vt_range(int fd, unsigned long request, size_t first, size_t pages, uint64_t *acted_on)
+{
+	struct vmdemo_range range = { .offset = first * VT_PAGE, .length = pages * VT_PAGE };
+
+	if (ioctl(fd, request, &range))
+		return -errno;
+	if (acted_on)
+		*acted_on = range.pages;
+	return 0;
+}
+
+int vt_pagemap(int fd, size_t first, size_t pages, struct vmdemo_page *map)
+{
+	struct vmdemo_pagemap pagemap = {
+		.offset = first * VT_PAGE,
+		.length = pages * VT_PAGE,
+		.pages = (uintptr_t)map,
+	};
+
+	return ioctl(fd, VMDEMO_IOC_PAGEMAP, &pagemap) ? -errno : 0;
+}
+
+struct vmdemo_page vt_page(int fd, size_t page)
+{
+	struct vmdemo_page entry;
+	int error = vt_pagemap(fd, page, 1, &entry);
+
+	if (error)
+		vt_fail("PAGEMAP: %s", strerror(-error));
+	return entry;
+}
+
+bool vt_resident(int fd, size_t page)
+{
+	return vt_page(fd, page).frame != VMDEMO_NO_FRAME;
+}
+
+size_t vt_count_resident(int fd, size_t first, size_t pages)
+{
+	struct vmdemo_page *map = calloc(pages, sizeof(*map));
+	int error = vt_pagemap(fd, first, pages, map);
+	size_t i, n = 0;
+
+	if (error)
+		vt_fail("PAGEMAP: %s", strerror(-error));
+	for (i = 0; i < pages; i++)
+		n += map[i].frame != VMDEMO_NO_FRAME;
+	free(map);
+	return n;
+}
+
+/* processes */
+
+int vt_reap(pid_t pid)
+{
+	int status;
+
+	if (waitpid(pid, &status, 0) != pid)
+		vt_fail("waitpid: %s", strerror(errno));
+	if (WIFSIGNALED(status))
+		return 128 + WTERMSIG(status);
+	return WEXITSTATUS(status);
+}
+
+bool vt_balanced(void)
+{
+	uint64_t parts = vt_stat("frames_free") + vt_stat("frames_active") + vt_stat("frames_standby");
+	uint64_t frames = vt_get("frames_actual");
+	uint64_t reasons = vt_stat("faults_hard") + vt_stat("readahead_pages") +
+			   vt_stat("prefetch_pages") + vt_stat("rw_pages");
+	uint64_t in = vt_stat("pages_in");
+
+	if (parts != frames)
+		printf("# free + active + standby = %ju, but frames_actual = %ju\n",
+		       (uintmax_t)parts, (uintmax_t)frames);
+	if (reasons != in)
+		printf("# hard + readahead + prefetch + rw = %ju, but pages_in = %ju\n",
+		       (uintmax_t)reasons, (uintmax_t)in);
+	return parts == frames && reasons == in;
+}
+
+uint64_t vt_random(uint64_t *state)
+{
+	uint64_t z = *state += 0x9e3779b97f4a7c15ULL;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
+	return z ^ z >> 31;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * vmdemo_test.h - what the tests share: loading the module, its counters, patterns, signals
+ *
+ * Every test loads the module afresh, so all counters start at zero and all settings at their
+ * defaults. The helpers end the test, saying why, when something fails that is not the test's
+ * subject; vt_try_* and vt_set() return 0 or -errno instead, for tests whose subject it is.
+ *
+ * The tests overwrite their disks. These are RAM disks (brd), unless the environment names others:
+ * VMDEMO_TEST_DISK and VMDEMO_TEST_DISK2. VMDEMO_KO is the module's file; without it modprobe finds
+ * the module. A module that somebody uses with a disk of his own is left alone.
+ */
+#ifndef VMDEMO_TEST_H
+#define VMDEMO_TEST_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../uapi/vmdemo.h"
+
+#define VT_PAGE		((size_t)VMDEMO_PAGE_SIZE)
+#define VT_DEV		"/dev/vmdemo"
+#define VT_CLASS	"/sys/class/vmdemo/"
+#define VT_RW		(PROT_READ | PROT_WRITE)
+
+/* End the test: it failed, or something is missing that it needs. */
+void vt_fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+void vt_skip(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+
+/* The disk to bind and, where a test needs another one, a second. Both hold 64 MiB or more. */
+const char *vt_disk(void);
+const char *vt_disk2(void);
+
+/* vt_load() unloads a loaded module first. Parameters are as for insmod. */
+void vt_load(const char *format, ...) __attribute__((format(printf, 1, 2)));
+int vt_try_load(const char *params);
+int vt_try_unload(void);
+bool vt_loaded(void);
+
+/* The usual start: the module with vt_disk() and so many frames, no readahead. */
+void vt_start(unsigned int frames);
+
+/* Attributes of /dev/vmdemo, or with "../vmdemo1/" before the name of another device. */
+int vt_set(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
+const char *vt_show(const char *name);
+uint64_t vt_get(const char *name);
+uint64_t vt_stat(const char *name);
+
+/* Wait, under a timeout in seconds, until a counter or gauge is what it should become. */
+bool vt_wait_stat(const char *name, uint64_t least, uint64_t most, int seconds);
+uint64_t vt_now_ms(void);
+
+int vt_open(int flags);
+char *vt_map(int fd, size_t first, size_t pages, int prot, int flags);
+
+/* Contents that tell seed, page and place of every word. vt_check() returns the first bad one. */
+void vt_fill(void *buffer, uint64_t page, uint64_t seed);
+long vt_check(const void *buffer, uint64_t page, uint64_t seed);
+bool vt_is_zero(const void *buffer);
+
+/* The same on a disk itself, around the page cache. */
+void vt_disk_fill(const char *disk, size_t first, size_t pages, uint64_t seed);
+void vt_disk_read(const char *disk, size_t page, void *buffer);
+bool vt_disk_check(const char *disk, size_t first, size_t pages, uint64_t seed);
+void *vt_buffer(size_t pages);
+
+/* Touch a byte; 0, or the signal, with its code and address in *info if that is not NULL. */
+int vt_try_read(const volatile void *address, siginfo_t *info);
+int vt_try_write(volatile void *address, siginfo_t *info);
+
+/* ioctls: 0 or -errno */
+int vt_range(int fd, unsigned long request, size_t first, size_t pages, uint64_t *acted_on);
+struct vmdemo_page vt_page(int fd, size_t page);
+int vt_pagemap(int fd, size_t first, size_t pages, struct vmdemo_page *map);
+bool vt_resident(int fd, size_t page);
+size_t vt_count_resident(int fd, size_t first, size_t pages);
+
+/* Read every page of a mapping that starts at page 'first'; the number of wrong ones. */
+size_t vt_count_bad(const char *map, size_t first, size_t pages, uint64_t seed);
+
+/* Wait for a child; 0 if it ended well. */
+int vt_reap(pid_t pid);
+
+/* The accounts that must balance whenever nothing moves; tells which do not. */
+bool vt_balanced(void);
+
+/* A small generator, so that tests repeat. */
+uint64_t vt_random(uint64_t *state);
+
+#endif /* VMDEMO_TEST_H */
