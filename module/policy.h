@@ -17,8 +17,8 @@
  * Frames on standby are resident but unmapped: touching one is a cheap soft fault, and that fault
  * is an exact re-reference. Without standby an "LRU" by fault time is FIFO.
  *
- * Demotion costs soft faults, so it has to be paid for: every hard fault earns @demote_pages of
- * credit, every soft fault takes one. Frames are unmapped in ranges; unmapping may start only when
+ * Demotion costs soft faults, so it has to be paid for: every page that comes in earns @demote_pages
+ * of credit, every soft fault takes one. Frames are unmapped in ranges; unmapping may start only when
  * the credit covers the frames such a range can hold.
  */
 #ifndef VMDEMO_POLICY_H
@@ -62,8 +62,7 @@ struct vmdemo_policy;
 /**
  * struct vmdemo_policy_ops - what a policy decides; called under the pool lock, must not sleep
  * @name:      as the attribute 'policy' shows it
- * @insert:    @frame was filled; it is in no list. Hard faults earn credit before, by
- *             vmdemo_policy_earn().
+ * @insert:    @frame was filled; it is in no list. It has earned credit, by vmdemo_policy_earn().
  * @touch:     @frame, in a list, was referenced: a soft fault, or a read(2) or write(2) that hit
  * @spare:     the evictor found victim @frame mapped again (a late re-reference). True: the policy
  *             has moved it, take another. False: it is to go all the same.
@@ -87,7 +86,7 @@ struct vmdemo_policy {
 	u32 nr_nodes;
 	u32 nr_frames;			/* frames that exist, for the targets */
 	u32 standby_pct;
-	u32 demote_pages;		/* credit a hard fault earns */
+	u32 demote_pages;		/* credit a page that comes in earns */
 	s64 credit;
 	struct vmdemo_list lists[VMDEMO_NR_LISTS];
 };
@@ -172,7 +171,7 @@ static inline u32 vmdemo_policy_victim(const struct vmdemo_policy *policy, u32 f
 	return frame;
 }
 
-/* A hard fault pays for demotions to come. The cap keeps a past of misses from funding a storm. */
+/* A page that comes in pays for demotions to come. The cap keeps a past of misses from funding a storm. */
 static inline void vmdemo_policy_earn(struct vmdemo_policy *policy)
 {
 	s64 cap = 2 * (s64)policy->nr_frames;

@@ -21,8 +21,11 @@ static void vmdemo_lru_touch(struct vmdemo_policy *policy, u32 frame)
 	vmdemo_policy_move(policy, frame, VMDEMO_LIST_ACTIVE);
 }
 
+/* A frame taken from active, for want of standby, had no chance to be touched again: it goes. */
 static bool vmdemo_lru_spare(struct vmdemo_policy *policy, u32 frame)
 {
+	if (vmdemo_policy_where(policy, frame) != VMDEMO_LIST_STANDBY)
+		return false;
 	vmdemo_policy_move(policy, frame, VMDEMO_LIST_ACTIVE);
 	return true;
 }

@@ -221,7 +221,7 @@ static u32 vmdemo_pool_tag(u64 key)
  * @space: whose page
  * @index: which page
  * @spare: a free frame the caller owns, taken first; VMDEMO_NONE: none
- * @hard:  for a hard fault, which earns credit for demotions
+ * @hard:  for a hard fault, which may be a refault
  *
  * Returns the folio locked, not up to date, with a reference for the caller; ERR_PTR(-EEXIST) if
  * the page is in the index, ERR_PTR(-EAGAIN) if no frame is free. Wakes the reclaim thread at the
@@ -261,11 +261,9 @@ struct folio *vmdemo_pool_insert(struct vmdemo_space *space, pgoff_t index, u32 
 	vmdemo_pool_link(pool, vmdemo_pool_buckets(pool), nr);
 	/* The pool's reference and the caller's; from here on others can find it. */
 	folio_ref_unfreeze(folio, 2);
-	if (hard) {
-		vmdemo_policy_earn(&pool->policy);
-		if (*vmdemo_pool_ghost(pool, key) == vmdemo_pool_tag(key))
-			vmdemo_stat_inc(pool, refaults);
-	}
+	vmdemo_policy_earn(&pool->policy);
+	if (hard && *vmdemo_pool_ghost(pool, key) == vmdemo_pool_tag(key))
+		vmdemo_stat_inc(pool, refaults);
 	pool->policy.ops->insert(&pool->policy, nr);
 	trace_vmdemo_policy(pool, "insert", nr);
 	spin_unlock(&pool->lock);

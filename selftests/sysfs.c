@@ -111,10 +111,11 @@ TEST_F(sysfs, bounds)
 		}
 		if (bounds[i].least)
 			EXPECT_EQ(vt_set(name, "%ld", bounds[i].least - 1), -EINVAL);
-		for (size_t j = 0; j < sizeof(nonsense) / sizeof(nonsense[0]); j++)
+		for (size_t j = 0; j < sizeof(nonsense) / sizeof(nonsense[0]); j++) {
 			EXPECT_LT(vt_set(name, "%s", nonsense[j]), 0) {
 				TH_LOG("%s took '%s'", name, nonsense[j]);
 			}
+		}
 		EXPECT_EQ(vt_get(name), bounds[i].most);
 	}
 }

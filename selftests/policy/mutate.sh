@@ -21,7 +21,8 @@ export VMDEMO_ORACLE=/nonexistent
 verdict() {
 	make -s -C "$copy/selftests/policy" O="$copy/build" all >"$copy/log" 2>&1 ||
 		{ cat "$copy/log"; echo "mutate.sh: the copy does not compile." >&2; exit 1; }
-	if "$copy/build/test_policy" >"$copy/log" 2>&1; then
+	# A list that has no end keeps a test busy for ever: that is a failure, too.
+	if timeout 30 "$copy/build/test_policy" >"$copy/log" 2>&1; then
 		echo passed
 	else
 		echo failed
@@ -36,7 +37,7 @@ mutant() {
 		echo "stale: $1: the sed script changes nothing"
 		bad=1
 	elif [ "$(verdict)" = failed ]; then
-		echo "found: $1: $(grep -c '^not ok' "$copy/log" || true) tests"
+		echo "found: $1"
 	else
 		echo "missed: $1"
 		bad=1

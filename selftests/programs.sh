@@ -1,0 +1,172 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# programs.sh - programs that nobody here wrote use /dev/vmdemo: fio, dd, cmp, sha256sum, python3.
+#
+# Loads the module itself, as the other tests do: vmdemo_test.h says with which disks.  Prints TAP.
+
+frames=512          # 2 MiB
+size=$((64 << 20))  # what is used of the disk
+class=/sys/class/vmdemo/vmdemo
+disk=${VMDEMO_TEST_DISK:-/dev/ram0}
+work=$(mktemp -d /tmp/vmdemo-programs.XXXXXX) || exit 1
+trap 'rm -rf "$work"' EXIT
+
+skip_all() {
+	echo "1..0 # SKIP $*"
+	exit 4
+}
+
+[ "$(id -u)" -eq 0 ] || skip_all "only root can load the module"
+[ -b "$disk" ] || modprobe brd rd_nr=2 rd_size=65536 max_part=0 || skip_all "there is no $disk"
+for tool in fio python3 cmp dd sha256sum; do
+	command -v $tool >/dev/null || skip_all "$tool is not installed"
+done
+
+# load: the module afresh, on the disk.
+load() {
+	if [ -d /sys/module/vmdemo ]; then
+		case $(cat $class/backing) in
+		none | "$disk") rmmod vmdemo || return ;;
+		*) skip_all "vmdemo is in use with $(cat $class/backing)" ;;
+		esac
+	fi
+	if [ -n "$VMDEMO_KO" ]; then
+		insmod "$VMDEMO_KO" "backing=$disk" "frames=$frames"
+	else
+		modprobe vmdemo "backing=$disk" "frames=$frames"
+	fi
+}
+
+# stat NAME: one counter.
+stat() {
+	cat "$class/stats/$1"
+}
+
+# --- the tests: each succeeds or fails; what it prints is shown when it fails ---
+
+# run_fio OPTIONS: write, then read back and verify every block.
+run_fio() {
+	timeout 240 fio --name=job --filename=/dev/vmdemo --bs=4k --verify=crc32c --verify_fatal=1 --do_verify=1 \
+		--fallocate=none --randrepeat=1 --group_reporting --output="$work/fio" "$@" || {
+		cat "$work/fio"
+		return 1
+	}
+	! grep -E 'verify:|err= *[1-9]' "$work/fio"
+}
+
+fio_mmap_random() {
+	run_fio --ioengine=mmap --rw=randwrite --size=8m --numjobs=2 --offset_increment=8m
+}
+
+fio_mmap_sequential() {
+	run_fio --ioengine=mmap --rw=write --size=8m --numjobs=2 --offset_increment=8m
+}
+
+fio_mmap_mixed() {
+	run_fio --ioengine=mmap --rw=randrw --size=8m --numjobs=2 --offset_increment=8m --thread
+}
+
+fio_psync() {
+	run_fio --ioengine=psync --rw=randwrite --bsrange=512-64k --size=8m --fsync=64
+}
+
+fio_libaio() {
+	run_fio --ioengine=libaio --direct=0 --iodepth=8 --rw=randwrite --size=8m
+}
+
+# All that fio did went through a pool a quarter of the size of what it used.
+fio_evicted() {
+	[ "$(stat evictions_dirty)" -gt 1000 ] && [ "$(stat read_errors)" -eq 0 ] && [ "$(stat write_errors)" -eq 0 ]
+}
+
+# The backing disk is read around its cache, or it would show what it was before.
+disk_bytes() {
+	dd if="$disk" bs=1M count=$((size >> 20)) iflag=direct status=none
+}
+
+dd_in() {
+	python3 -c "
+import random
+with open('$work/data', 'wb') as f:
+    f.write(random.Random(1).randbytes($size))" &&
+		dd if="$work/data" of=/dev/vmdemo bs=64k conv=fsync,notrunc status=none &&
+		disk_bytes | cmp - "$work/data"
+}
+
+dd_out() {
+	dd if=/dev/vmdemo bs=12345 count=$size iflag=count_bytes,fullblock status=none | cmp - "$work/data"
+}
+
+dd_seek() {
+	dd if="$work/data" of=/dev/vmdemo bs=4k skip=100 seek=7000 count=3 conv=notrunc status=none &&
+		dd if=/dev/vmdemo bs=4k skip=7000 count=3 status=none | cmp - <(dd if="$work/data" bs=4k skip=100 count=3 status=none) &&
+		dd if="$work/data" of=/dev/vmdemo bs=4k skip=7000 seek=7000 count=3 conv=notrunc status=none
+}
+
+dd_past_the_end() {
+	local bytes
+	bytes=$(cat $class/size_bytes)
+	! dd if=/dev/zero of=/dev/vmdemo bs=4k seek=$((bytes / 4096)) count=1 conv=notrunc status=none 2>"$work/dd" &&
+		grep -q 'No space left' "$work/dd" &&
+		[ "$(dd if=/dev/vmdemo bs=4k skip=$((bytes / 4096)) count=1 status=none | wc -c)" -eq 0 ]
+}
+
+cmp_device() {
+	cmp -n $size /dev/vmdemo "$work/data"
+}
+
+# cmp must also notice a difference, or the test above says nothing.
+cmp_notices() {
+	printf x | dd of=/dev/vmdemo bs=1 seek=5000000 conv=notrunc status=none &&
+		! cmp -n $size /dev/vmdemo "$work/data" >/dev/null &&
+		dd if="$work/data" of=/dev/vmdemo bs=1 skip=5000000 seek=5000000 count=1 conv=notrunc status=none
+}
+
+sha256() {
+	[ "$(head -c $size /dev/vmdemo | sha256sum)" = "$(head -c $size "$work/data" | sha256sum)" ]
+}
+
+python_mmap() {
+	python3 - "$work/data" $size <<'END'
+import mmap, sys
+data = open(sys.argv[1], 'rb').read()
+with open('/dev/vmdemo', 'r+b') as device:
+    with mmap.mmap(device.fileno(), int(sys.argv[2])) as memory:
+        if memory[:] != data:
+            sys.exit('the mapping differs from what was written')
+        if memory.find(data[40000000:40000100]) != 40000000:
+            sys.exit('the bytes were not found')
+        memory[4095:4097] = b'ab'
+        memory.flush()
+    if device.seek(4095) != 4095 or device.read(2) != b'ab':
+        sys.exit('read does not see what the mapping wrote')
+END
+}
+
+# The bound held all the time, and reloading shows what was written.
+survives_reload() {
+	load && [ "$(dd if=/dev/vmdemo bs=1 skip=4095 count=2 status=none)" = ab ] &&
+		cmp -n $((size - 8192)) -i 8192 /dev/vmdemo "$work/data"
+}
+
+tests=(fio_mmap_random fio_mmap_sequential fio_mmap_mixed fio_psync fio_libaio fio_evicted dd_in dd_out dd_seek
+	dd_past_the_end cmp_device cmp_notices sha256 python_mmap survives_reload)
+
+if ! load; then
+	echo "Bail out! the module does not load"
+	exit 1
+fi
+echo "TAP version 13"
+echo "1..${#tests[@]}"
+failed=0 n=0
+for t in "${tests[@]}"; do
+	n=$((n + 1))
+	if $t >"$work/out" 2>&1; then
+		echo "ok $n $t"
+	else
+		sed 's/^/# /' "$work/out"
+		echo "not ok $n $t"
+		failed=1
+	fi
+done
+exit $failed

@@ -1,0 +1,592 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * torture.c - everything at once, for a bounded time, with every byte accounted for
+ *
+ *	torture [-t seconds] [-s seed] [-f frames]
+ *
+ * Processes that each have their own mapping of the device:
+ *
+ *	writers    own every n-th page and keep an exact shadow of it. They store, pwrite, pread, let
+ *	           direct I/O read into and write out of their pages, reach them by process_vm_*,
+ *	           drop their page tables, sync and compare with the disk, fork children that verify
+ *	reader     verifies the pages nobody writes, through shared and private mappings and pread
+ *	evictor    EVICT, PREFETCH and fadvise on ranges, mostly where the writers are just now
+ *	settings   the parent: pool size, policy and all other settings change all the time
+ *
+ * What this is to catch are races between a page's users and its eviction: a store that is lost
+ * because the dirty flag was read too early, old data read back while its writeback is under way,
+ * direct I/O into a frame that has become another page. So writers and evictor share a small window
+ * that wanders over the device, and most pages are loaded first and then stored to. Disks that
+ * answer late make the races wide: virtio disks are better than RAM disks.
+ *
+ * At the end all pages are compared through a mapping and then, unbound, on the disk itself. The
+ * seed fixes what every process does; how they interleave it cannot.
+ */
+#include <getopt.h>
+#include <sys/prctl.h>
+#include <sys/uio.h>
+
+#include "kselftest.h"
+#include "vmdemo_test.h"
+
+#define WRITERS		3
+#define GROUPS		(WRITERS + 1)	/* the last group's pages are only read */
+#define PAGES		1024
+#define SOURCE_SEED	77		/* contents of the second disk's first pages */
+#define SOURCE_PAGES	256
+#define SEED		55		/* contents of the device at the start */
+#define WINDOW		24		/* pages in the window where most happens */
+#define VECTOR		8
+#define WORDS		(VT_PAGE / sizeof(uint64_t))
+
+/* What all processes share. Each page of the shadow belongs to the page's owner. */
+struct common {
+	int stop;
+	int failures;
+	unsigned int window;
+	uint64_t operations[WRITERS];
+	uint64_t shadow[PAGES][WORDS];
+};
+
+/* One process and its view of the device. */
+struct worker {
+	unsigned int group;
+	uint64_t state;
+	int fd;
+	int disk;	/* the backing disk, read around us */
+	int other;	/* the second disk */
+	char *mem;
+	char *buffer;	/* private memory, VECTOR pages */
+};
+
+static struct common *common;
+static unsigned int frames = 64;
+
+/* Report what went wrong, once; then everybody stops. */
+static void failure(const char *what, size_t page, size_t word, uint64_t expected, uint64_t seen)
+{
+	if (__atomic_fetch_add(&common->failures, 1, __ATOMIC_SEQ_CST) < 10) {
+		printf("# %s: page %zu word %zu should be %#jx, is %#jx\n", what, page, word,
+		       (uintmax_t)expected, (uintmax_t)seen);
+		fflush(stdout);
+	}
+	__atomic_store_n(&common->stop, 1, __ATOMIC_SEQ_CST);
+}
+
+static void unexpected(const char *what, size_t page)
+{
+	int error = errno;
+
+	if (__atomic_fetch_add(&common->failures, 1, __ATOMIC_SEQ_CST) < 10) {
+		printf("# %s of page %zu: %s\n", what, page, strerror(error));
+		fflush(stdout);
+	}
+	__atomic_store_n(&common->stop, 1, __ATOMIC_SEQ_CST);
+}
+
+static bool stopped(void)
+{
+	return __atomic_load_n(&common->stop, __ATOMIC_RELAXED);
+}
+
+static void compare(const char *what, size_t page, const void *data)
+{
+	const uint64_t *words = data;
+	size_t i;
+
+	for (i = 0; i < WORDS; i++)
+		if (words[i] != common->shadow[page][i]) {
+			failure(what, page, i, common->shadow[page][i], words[i]);
+			return;
+		}
+}
+
+/* A page of the worker's group, mostly inside the window. */
+static size_t pick(struct worker *worker)
+{
+	size_t page = vt_random(&worker->state) % PAGES;
+
+	if (vt_random(&worker->state) % 4)
+		page = __atomic_load_n(&common->window, __ATOMIC_RELAXED) +
+		       vt_random(&worker->state) % WINDOW;
+	return page % PAGES / GROUPS * GROUPS + worker->group;
+}
+
+static char *at(struct worker *worker, size_t page)
+{
+	return worker->mem + page * VT_PAGE;
+}
+
+/* what writers do */
+
+/* Load a word, compare it, store a new one: a read fault and then one for the store. */
+static void do_store(struct worker *worker, size_t page)
+{
+	volatile uint64_t *words = (volatile uint64_t *)at(worker, page);
+	size_t i = vt_random(&worker->state) % WORDS;
+	uint64_t value = words[i];
+
+	if (value != common->shadow[page][i])
+		failure("load", page, i, common->shadow[page][i], value);
+	value = vt_random(&worker->state);
+	common->shadow[page][i] = value;
+	words[i] = value;
+}
+
+static void do_verify(struct worker *worker, size_t page)
+{
+	compare("page", page, at(worker, page));
+}
+
+static void do_pwrite(struct worker *worker, size_t page)
+{
+	size_t first = vt_random(&worker->state) % WORDS;
+	size_t n = 1 + vt_random(&worker->state) % (WORDS - first), i;
+	size_t bytes = n * sizeof(uint64_t);
+
+	if (vt_random(&worker->state) % 4 == 0) {
+		first = 0;
+		n = WORDS;
+		bytes = VT_PAGE;
+	}
+	for (i = first; i < first + n; i++)
+		common->shadow[page][i] = vt_random(&worker->state);
+	if (pwrite(worker->fd, &common->shadow[page][first], bytes,
+		   page * VT_PAGE + first * sizeof(uint64_t)) != (ssize_t)bytes)
+		unexpected("pwrite", page);
+}
+
+static void do_pread(struct worker *worker, size_t page)
+{
+	if (pread(worker->fd, worker->buffer, VT_PAGE, page * VT_PAGE) != (ssize_t)VT_PAGE)
+		unexpected("pread", page);
+	else
+		compare("pread", page, worker->buffer);
+}
+
+/* Several own pages, none twice, as an I/O vector into the mapping. */
+static int vector(struct worker *worker, size_t page, size_t pages[VECTOR], struct iovec *parts)
+{
+	int n = 1 + vt_random(&worker->state) % VECTOR, i;
+
+	for (i = 0; i < n; i++) {
+		pages[i] = (page + i * GROUPS) % PAGES;
+		parts[i] = (struct iovec){ at(worker, pages[i]), VT_PAGE };
+	}
+	return n;
+}
+
+static void do_direct_read(struct worker *worker, size_t page)
+{
+	size_t pages[VECTOR], from;
+	struct iovec parts[VECTOR];
+	int n = vector(worker, page, pages, parts), i;
+
+	from = vt_random(&worker->state) % (SOURCE_PAGES - VECTOR);
+	for (i = 0; i < n; i++)
+		vt_fill(common->shadow[pages[i]], from + i, SOURCE_SEED);
+	if (preadv(worker->other, parts, n, from * VT_PAGE) != (ssize_t)(n * VT_PAGE))
+		unexpected("direct read into", page);
+	for (i = 0; i < n; i++)
+		do_verify(worker, pages[i]);
+}
+
+static void do_direct_write(struct worker *worker, size_t page)
+{
+	off_t to = (SOURCE_PAGES + worker->group * VECTOR) * VT_PAGE;
+	size_t pages[VECTOR];
+	struct iovec parts[VECTOR];
+	int n = vector(worker, page, pages, parts), i;
+
+	if (pwritev(worker->other, parts, n, to) != (ssize_t)(n * VT_PAGE))
+		unexpected("direct write from", page);
+	if (pread(worker->other, worker->buffer, n * VT_PAGE, to) != (ssize_t)(n * VT_PAGE))
+		unexpected("read back", page);
+	for (i = 0; i < n; i++)
+		compare("direct write", pages[i], worker->buffer + i * VT_PAGE);
+}
+
+static void do_vm_read(struct worker *worker, size_t page)
+{
+	struct iovec local = { worker->buffer, VT_PAGE }, remote = { at(worker, page), VT_PAGE };
+
+	if (process_vm_readv(getpid(), &local, 1, &remote, 1, 0) != (ssize_t)VT_PAGE)
+		unexpected("process_vm_readv", page);
+	else
+		compare("process_vm_readv", page, worker->buffer);
+}
+
+static void do_vm_write(struct worker *worker, size_t page)
+{
+	size_t i = vt_random(&worker->state) % (WORDS - 8), j;
+	size_t bytes = 8 * sizeof(uint64_t);
+	struct iovec local = { &common->shadow[page][i], bytes };
+	struct iovec remote = { at(worker, page) + i * sizeof(uint64_t), bytes };
+
+	for (j = 0; j < 8; j++)
+		common->shadow[page][i + j] = vt_random(&worker->state);
+	if (process_vm_writev(getpid(), &local, 1, &remote, 1, 0) != (ssize_t)bytes)
+		unexpected("process_vm_writev", page);
+}
+
+/* Drop page table entries, which carry the only note of some stores. */
+static void do_dontneed(struct worker *worker, size_t page)
+{
+	size_t n = 1 + vt_random(&worker->state) % 64;
+
+	if (n > PAGES - page)
+		n = PAGES - page;
+	if (madvise(at(worker, page), n * VT_PAGE, MADV_DONTNEED))
+		unexpected("MADV_DONTNEED", page);
+}
+
+/* After msync or fsync the disk itself holds the page. Nobody else writes to it. */
+static void do_sync(struct worker *worker, size_t page)
+{
+	int error;
+
+	if (vt_random(&worker->state) % 4)
+		error = msync(at(worker, page), VT_PAGE, MS_SYNC);
+	else
+		error = fsync(worker->fd);
+	if (error)
+		unexpected("sync", page);
+	else if (pread(worker->disk, worker->buffer, VT_PAGE, page * VT_PAGE) != (ssize_t)VT_PAGE)
+		unexpected("read of the disk", page);
+	else
+		compare("disk after sync", page, worker->buffer);
+}
+
+/* A child verifies what it inherited and changes one page, which we must see. */
+static void do_fork(struct worker *worker, size_t page)
+{
+	uint64_t value = vt_random(&worker->state);
+	size_t i, first = worker->group;
+	int status;
+	pid_t pid;
+
+	common->shadow[page][0] = value;
+	pid = fork();
+	if (pid < 0) {
+		unexpected("fork", page);
+		return;
+	}
+	if (!pid) {
+		*(volatile uint64_t *)at(worker, page) = value;
+		for (i = first; i < PAGES; i += GROUPS * 4)
+			compare("child's page", i, at(worker, i));
+		_exit(0);
+	}
+	if (waitpid(pid, &status, 0) != pid || status)
+		failure("child", page, 0, 0, status);
+	do_verify(worker, page);
+}
+
+static const struct {
+	void (*act)(struct worker *worker, size_t page);
+	unsigned int weight;
+} acts[] = {
+	{ do_store, 600 },
+	{ do_verify, 100 },
+	{ do_pwrite, 80 },
+	{ do_pread, 40 },
+	{ do_direct_read, 60 },
+	{ do_direct_write, 20 },
+	{ do_vm_read, 20 },
+	{ do_vm_write, 30 },
+	{ do_dontneed, 20 },
+	{ do_sync, 29 },
+	{ do_fork, 1 },
+};
+
+#define WEIGHTS	1000
+
+static void write_and_verify(struct worker *worker)
+{
+	unsigned int draw, i;
+	size_t page;
+
+	while (!stopped()) {
+		page = pick(worker);
+		draw = vt_random(&worker->state) % WEIGHTS;
+		for (i = 0; draw >= acts[i].weight; i++)
+			draw -= acts[i].weight;
+		acts[i].act(worker, page);
+		common->operations[worker->group]++;
+	}
+	for (page = worker->group; page < PAGES; page += GROUPS)
+		compare("page at the end", page, at(worker, page));
+}
+
+/* The pages that nobody writes keep what they had. */
+static void read_and_verify(struct worker *worker)
+{
+	const char *private = vt_map(worker->fd, 0, PAGES, PROT_READ, MAP_PRIVATE);
+	size_t page, start, i;
+
+	while (!stopped()) {
+		page = pick(worker);
+		do_verify(worker, page);
+		compare("private page", page, private + page * VT_PAGE);
+		do_pread(worker, page);
+		/* Now and then a sequence, for readahead. */
+		if (vt_random(&worker->state) % 64)
+			continue;
+		start = vt_random(&worker->state) % (PAGES - 100);
+		for (i = start; i < start + 100; i++)
+			if (i % GROUPS == worker->group)
+				do_verify(worker, i);
+			else
+				vt_try_read(at(worker, i), NULL);
+	}
+}
+
+/* Throw pages out and bring them in, mostly in the window, which wanders on. */
+static void evict(struct worker *worker)
+{
+	unsigned int window = 0, n;
+	size_t first;
+	int error;
+
+	while (!stopped()) {
+		first = vt_random(&worker->state) % 8 ? window : vt_random(&worker->state) % PAGES;
+		n = 1 + vt_random(&worker->state) % WINDOW;
+		if (n > PAGES - first)
+			n = PAGES - first;
+		switch (vt_random(&worker->state) % 16) {
+		case 0:
+			error = vt_range(worker->fd, VMDEMO_IOC_PREFETCH, first, n, NULL);
+			/* A pool full of pins has no frame for it. */
+			if (error == -ENOBUFS)
+				error = 0;
+			break;
+		case 1:
+			error = -posix_fadvise(worker->fd, first * VT_PAGE, n * VT_PAGE,
+					       POSIX_FADV_DONTNEED);
+			break;
+		case 2:
+			error = -posix_fadvise(worker->fd, first * VT_PAGE, n * VT_PAGE,
+					       POSIX_FADV_WILLNEED);
+			break;
+		default:
+			error = vt_range(worker->fd, VMDEMO_IOC_EVICT, first, n, NULL);
+		}
+		if (error) {
+			errno = -error;
+			unexpected("eviction", first);
+		}
+		if (vt_random(&worker->state) % 32 == 0) {
+			window = vt_random(&worker->state) % (PAGES - WINDOW);
+			__atomic_store_n(&common->window, window, __ATOMIC_RELAXED);
+		}
+	}
+}
+
+/* Processes */
+
+static pid_t start(void (*work)(struct worker *worker), unsigned int group, uint64_t seed)
+{
+	struct worker worker = { .group = group, .state = seed * 1000 + group };
+	pid_t pid = fork();
+
+	if (pid < 0)
+		vt_fail("fork: %s", strerror(errno));
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	alarm(0);
+	worker.fd = vt_open(O_RDWR);
+	worker.mem = vt_map(worker.fd, 0, PAGES, VT_RW, MAP_SHARED);
+	worker.disk = open(vt_disk(), O_RDONLY | O_DIRECT);
+	worker.other = open(vt_disk2(), O_RDWR | O_DIRECT);
+	worker.buffer = vt_buffer(VECTOR);
+	if (worker.disk < 0 || worker.other < 0)
+		vt_fail("the disks cannot be opened");
+	work(&worker);
+	_exit(0);
+}
+
+/* Change one setting; the pool may be too full of pins to shrink in time. */
+static void change_a_setting(uint64_t *state)
+{
+	int error = 0;
+
+	switch (vt_random(state) % 8) {
+	case 0:
+	case 1:
+	case 2:
+		error = vt_set("frames", "%ju", (uintmax_t)(frames / 2 + vt_random(state) % frames));
+		if (error == -EBUSY)
+			error = 0;
+		break;
+	case 3:
+		error = vt_set("policy", vt_random(state) % 2 ? "lru" : "fifo");
+		break;
+	case 4:
+		error = vt_set("read_ahead_pages", "%ju", (uintmax_t)(vt_random(state) % 33));
+		break;
+	case 5:
+		error = vt_set("dirty_pct", "%ju", (uintmax_t)(5 + vt_random(state) % 96));
+		break;
+	case 6:
+		error = vt_set("dirty_age_ms", "%ju", (uintmax_t)(vt_random(state) % 50));
+		break;
+	case 7:
+		error = vt_set("reserve", "%ju", (uintmax_t)(vt_random(state) % (frames / 4)));
+		/* Half of a pool that is small just now may be less. */
+		if (error == -EINVAL)
+			error = 0;
+		break;
+	}
+	if (error) {
+		errno = -error;
+		unexpected("a setting", 0);
+	}
+}
+
+static pid_t pids[WRITERS + 2];
+
+static void stuck(int signal)
+{
+	static const char words[] = "# some process is stuck\nnot ok 1 everybody came to an end\n";
+	size_t i;
+
+	(void)signal;
+	if (write(STDOUT_FILENO, words, sizeof(words) - 1) < 0)
+		_exit(KSFT_FAIL);
+	for (i = 0; i < WRITERS + 2; i++)
+		if (pids[i] > 0)
+			kill(pids[i], SIGKILL);
+	_exit(KSFT_FAIL);
+}
+
+/* Run everything for so long; true if all processes ended well. */
+static bool run(int seconds, uint64_t seed)
+{
+	const struct timespec moment = { .tv_nsec = 20000000 };
+	uint64_t deadline = vt_now_ms() + seconds * 1000ULL, state = seed;
+	bool good = true;
+	size_t i;
+
+	for (i = 0; i < WRITERS; i++)
+		pids[i] = start(write_and_verify, i, seed);
+	pids[WRITERS] = start(read_and_verify, WRITERS, seed);
+	pids[WRITERS + 1] = start(evict, WRITERS, seed + 1);
+	while (!stopped() && vt_now_ms() < deadline) {
+		change_a_setting(&state);
+		nanosleep(&moment, NULL);
+	}
+	__atomic_store_n(&common->stop, 1, __ATOMIC_SEQ_CST);
+	for (i = 0; i < WRITERS + 2; i++) {
+		int status = vt_reap(pids[i]);
+
+		pids[i] = 0;
+		if (status) {
+			printf("# process %zu ended with status %d\n", i, status);
+			good = false;
+		}
+	}
+	return good;
+}
+
+static bool all_equal(const char *what, const char *data)
+{
+	int before = common->failures;
+	size_t page;
+
+	for (page = 0; page < PAGES; page++)
+		compare(what, page, data + page * VT_PAGE);
+	return common->failures == before;
+}
+
+static bool verify_by_mapping(void)
+{
+	int fd = vt_open(O_RDONLY);
+	char *mem = vt_map(fd, 0, PAGES, PROT_READ, MAP_SHARED);
+	bool good = all_equal("mapping at the end", mem);
+
+	munmap(mem, PAGES * VT_PAGE);
+	close(fd);
+	return good;
+}
+
+static bool verify_on_disk(void)
+{
+	char *all = vt_buffer(PAGES);
+	size_t page;
+
+	if (vt_set("backing", "none"))
+		vt_fail("backing cannot be unbound");
+	for (page = 0; page < PAGES; page++)
+		vt_disk_read(vt_disk(), page, all + page * VT_PAGE);
+	return all_equal("disk at the end", all);
+}
+
+static void tell_numbers(void)
+{
+	static const char * const names[] = {
+		"faults_hard", "faults_soft", "faults_mkwrite", "pages_in", "pages_out",
+		"late_references", "reclaim_waits", "readahead_pages", "rw_pages",
+	};
+	uint64_t operations = 0;
+	size_t i;
+
+	for (i = 0; i < WRITERS; i++)
+		operations += common->operations[i];
+	printf("# %ju operations, %ju evictions of clean pages and %ju of dirty ones, %d errors\n",
+	       (uintmax_t)operations, (uintmax_t)vt_stat("evictions_clean"),
+	       (uintmax_t)vt_stat("evictions_dirty"), common->failures);
+	printf("#");
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		printf(" %s %ju", names[i], (uintmax_t)vt_stat(names[i]));
+	printf("\n");
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t seed = 1, evictions;
+	int option, seconds = 30;
+	size_t page;
+	bool good;
+
+	while ((option = getopt(argc, argv, "t:s:f:")) != -1) {
+		if (option == 't')
+			seconds = atoi(optarg);
+		else if (option == 's')
+			seed = strtoull(optarg, NULL, 0);
+		else if (option == 'f')
+			frames = atoi(optarg);
+		else
+			return KSFT_FAIL;
+	}
+	if (seconds < 1 || frames < 32 || frames > PAGES)
+		vt_fail("usage: torture [-t seconds] [-s seed] [-f frames, 32 to %d]", PAGES);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	ksft_print_header();
+	ksft_set_plan(6);
+	printf("# %d s, seed %ju, %u frames for %d pages\n", seconds, (uintmax_t)seed, frames, PAGES);
+
+	common = mmap(NULL, sizeof(*common), VT_RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (common == MAP_FAILED)
+		vt_fail("no memory");
+	vt_disk_fill(vt_disk(), 0, PAGES, SEED);
+	vt_disk_fill(vt_disk2(), 0, SOURCE_PAGES, SOURCE_SEED);
+	for (page = 0; page < PAGES; page++)
+		vt_fill(common->shadow[page], page, SEED);
+	vt_load("backing=%s frames=%u", vt_disk(), frames);
+
+	signal(SIGALRM, stuck);
+	alarm(seconds + 90);
+	good = run(seconds, seed);
+	ksft_test_result(good, "everybody came to an end\n");
+	ksft_test_result(!common->failures, "nobody saw a wrong byte or an error\n");
+	ksft_test_result(verify_by_mapping(), "all pages are right through a mapping\n");
+	ksft_test_result(vt_balanced(), "the counters balance\n");
+	tell_numbers();
+	evictions = vt_stat("evictions_clean") + vt_stat("evictions_dirty");
+	ksft_test_result(evictions > 1000, "there were enough evictions to mean something\n");
+	ksft_test_result(verify_on_disk(), "all pages are right on the disk\n");
+	if (ksft_get_fail_cnt())
+		ksft_exit_fail();
+	ksft_exit_pass();
+}
