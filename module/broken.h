@@ -50,7 +50,7 @@ static inline void vmdemo_broken_widen(void)
 /* The same where sleeping is not allowed. */
 static inline void vmdemo_broken_widen_atomic(void)
 {
-	udelay(20);
+	mdelay(1);
 }
 
 #endif /* VMDEMO_BROKEN_H */

@@ -124,7 +124,7 @@ static vm_fault_t vmdemo_vm_fault(struct vm_fault *vmf)
 	}
 	if (acc.loaded && result != VM_FAULT_SIGBUS)
 		result |= VM_FAULT_MAJOR;
-	trace_vmdemo_fault_return(acc.id, index, result, frame);
+	trace_vmdemo_fault_return(acc.id, index, (__force unsigned int)result, frame);
 	vmdemo_access_end(&acc);
 	return result;
 }

@@ -41,13 +41,13 @@
 #define VMDEMO_NO_KEY		(~0ULL)
 
 #define VMDEMO_CHUNK_SHIFT	9
-#define VMDEMO_CHUNK_FRAMES	(1U << VMDEMO_CHUNK_SHIFT)
+#define VMDEMO_CHUNK_FRAMES	BIT(VMDEMO_CHUNK_SHIFT)
 
 /* What we know of a loaded frame beside its folio's flags; under the folio lock. */
-#define VMDEMO_FRAME_FRESH	(1U << 0)	/* its hard fault has not returned to the program */
-#define VMDEMO_FRAME_AHEAD	(1U << 1)	/* read ahead and not touched yet */
-#define VMDEMO_FRAME_MARK	(1U << 2)	/* touching it starts the next window */
-#define VMDEMO_FRAME_WRITTEN	(1U << 3)	/* was dirty when its turn to go came */
+#define VMDEMO_FRAME_FRESH	BIT(0)	/* its hard fault has not returned to the program */
+#define VMDEMO_FRAME_AHEAD	BIT(1)	/* read ahead and not touched yet */
+#define VMDEMO_FRAME_MARK	BIT(2)	/* touching it starts the next window */
+#define VMDEMO_FRAME_WRITTEN	BIT(3)	/* was dirty when its turn to go came */
 
 struct vmdemo_frame {
 	struct page *page;	/* pool lock; NULL: no such frame now */
@@ -90,7 +90,7 @@ struct vmdemo_pool {
 	struct vmdemo_chunk **chunks;		/* entries are set once, freed with the pool */
 	struct vmdemo_buckets __rcu *buckets;	/* pool lock to change */
 
-	spinlock_t lock;
+	spinlock_t lock;		/* a leaf; what it guards says "under lock" */
 	u32 free;			/* under lock: head of the free list */
 	u32 nr_free;			/* under lock; read anywhere as a hint */
 	u32 nr_frames;			/* under lock: frames that exist */
@@ -100,7 +100,7 @@ struct vmdemo_pool {
 	u32 nr_ghosts;
 	struct vmdemo_policy policy;	/* under lock */
 
-	struct mutex reclaim_lock;
+	struct mutex reclaim_lock;	/* one evictor at a time */
 	u32 *batch;			/* under reclaim_lock: candidates */
 
 	atomic_t nr_unwritten;

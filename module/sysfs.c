@@ -213,28 +213,8 @@ static DEVICE_ATTR_RO(name);
 
 VMDEMO_COUNTERS(VMDEMO_COUNTER_ATTR)
 
-static u32 vmdemo_gauge_free(struct vmdemo_pool *pool)
-{
-	return READ_ONCE(pool->nr_free);
-}
-
-static u32 vmdemo_gauge_active(struct vmdemo_pool *pool)
-{
-	return READ_ONCE(pool->policy.lists[VMDEMO_LIST_ACTIVE].nr);
-}
-
-static u32 vmdemo_gauge_standby(struct vmdemo_pool *pool)
-{
-	return READ_ONCE(pool->policy.lists[VMDEMO_LIST_STANDBY].nr);
-}
-
-static u32 vmdemo_gauge_dirty(struct vmdemo_pool *pool)
-{
-	return atomic_read(&pool->nr_unwritten);
-}
-
 /* Counted by looking at each frame: no fault pays for it. */
-static u32 vmdemo_gauge_pinned(struct vmdemo_pool *pool)
+static u32 vmdemo_sysfs_pinned(struct vmdemo_pool *pool)
 {
 	u32 nr, pinned = 0;
 
@@ -250,28 +230,30 @@ static u32 vmdemo_gauge_pinned(struct vmdemo_pool *pool)
 	return pinned;
 }
 
-#define VMDEMO_GAUGES(X)	\
-	X(free)			\
-	X(active)		\
-	X(standby)		\
-	X(dirty)		\
-	X(pinned)
-
-#define VMDEMO_GAUGE_ATTR(name)									\
-static ssize_t frames_##name##_show(struct device *dev, struct device_attribute *attr,		\
-				    char *buf)							\
+/* Show @value, computed from @pool. */
+#define VMDEMO_GAUGE(name, value)								\
+static ssize_t name##_show(struct device *dev, struct device_attribute *attr, char *buf)	\
 {												\
-	return sysfs_emit(buf, "%u\n", vmdemo_gauge_##name(vmdemo_sysfs_pool(dev)));		\
+	struct vmdemo_pool *pool = vmdemo_sysfs_pool(dev);					\
+												\
+	return sysfs_emit(buf, "%u\n", value);							\
 }												\
-static DEVICE_ATTR_RO(frames_##name);
+static DEVICE_ATTR_RO(name)
 
-VMDEMO_GAUGES(VMDEMO_GAUGE_ATTR)
+VMDEMO_GAUGE(frames_free, READ_ONCE(pool->nr_free));
+VMDEMO_GAUGE(frames_active, READ_ONCE(pool->policy.lists[VMDEMO_LIST_ACTIVE].nr));
+VMDEMO_GAUGE(frames_standby, READ_ONCE(pool->policy.lists[VMDEMO_LIST_STANDBY].nr));
+VMDEMO_GAUGE(frames_dirty, atomic_read(&pool->nr_unwritten));
+VMDEMO_GAUGE(frames_pinned, vmdemo_sysfs_pinned(pool));
 
-#define VMDEMO_COUNTER_ENTRY(name)	&dev_attr_##name.attr,
-#define VMDEMO_GAUGE_ENTRY(name)	&dev_attr_frames_##name.attr,
+#define VMDEMO_COUNTER_ENTRY(name)	(&dev_attr_##name.attr),
 static struct attribute *vmdemo_stats_attrs[] = {
 	VMDEMO_COUNTERS(VMDEMO_COUNTER_ENTRY)
-	VMDEMO_GAUGES(VMDEMO_GAUGE_ENTRY)
+	&dev_attr_frames_free.attr,
+	&dev_attr_frames_active.attr,
+	&dev_attr_frames_standby.attr,
+	&dev_attr_frames_dirty.attr,
+	&dev_attr_frames_pinned.attr,
 	NULL
 };
 

@@ -16,6 +16,7 @@ FIXTURE(advice) {
 
 FIXTURE_SETUP(advice)
 {
+	vt_stop();
 	vt_disk_fill(vt_disk(), 0, PAGES, SEED);
 	vt_load("backing=%s frames=%u", vt_disk(), FRAMES);
 	self->fd = vt_open(O_RDWR);
@@ -53,11 +54,13 @@ TEST_F(advice, two_touches_are_no_sequence)
 /* Touches all over the place are never read ahead of. */
 TEST_F(advice, random_is_not_read_ahead)
 {
-	uint64_t state = 1;
-	size_t i, distinct;
+	__u64 state = 1;
+	size_t i, page, distinct;
 
-	for (i = 0; i < 900; i++)
-		ASSERT_EQ(vt_try_read(self->mem + vt_random(&state) % (PAGES / 4) * 4 * VT_PAGE, NULL), 0);
+	for (i = 0; i < 900; i++) {
+		page = vt_random(&state) % (PAGES / 4) * 4;
+		ASSERT_EQ(vt_try_read(self->mem + page * VT_PAGE, NULL), 0);
+	}
 	distinct = vt_count_resident(self->fd, 0, PAGES);
 	EXPECT_EQ(vt_stat("readahead_pages"), 0);
 	EXPECT_EQ(vt_stat("pages_in"), distinct);

@@ -21,6 +21,7 @@ FIXTURE(coherence) {
 
 FIXTURE_SETUP(coherence)
 {
+	vt_stop();
 	vt_disk_fill(vt_disk(), 0, PAGES, SEED);
 	vt_start(FRAMES);
 	self->fd = vt_open(O_RDWR);
@@ -108,7 +109,7 @@ TEST_F(coherence, random_reads_and_writes)
 {
 	size_t size = PAGES * VT_PAGE, offset, length, i;
 	unsigned char *model = vt_buffer(PAGES);
-	uint64_t state = 1;
+	__u64 state = 1;
 	int round;
 
 	for (i = 0; i < PAGES; i++)

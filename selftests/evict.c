@@ -26,6 +26,7 @@ FIXTURE_VARIANT_ADD(evict, large) { .frames = 512 };
 FIXTURE_SETUP(evict)
 {
 	self->pages = 32 * variant->frames;
+	vt_stop();
 	vt_disk_fill(vt_disk(), 0, self->pages, SEED);
 	vt_start(variant->frames);
 	self->fd = vt_open(O_RDWR);
@@ -82,7 +83,7 @@ TEST_F_TIMEOUT(evict, bound_holds, 120)
 /* All pages in a random order, every one changed: each change survives its eviction. */
 TEST_F_TIMEOUT(evict, data_survives, 120)
 {
-	uint64_t state = 1;
+	__u64 state = 1;
 	size_t i, page, step = 2 * (vt_random(&state) % self->pages) + 1;
 
 	/* An odd step visits every page of a power of two exactly once. */
@@ -91,7 +92,9 @@ TEST_F_TIMEOUT(evict, data_survives, 120)
 		ASSERT_EQ(vt_check(self->mem + page * VT_PAGE, page, SEED), -1);
 		vt_fill(self->mem + page * VT_PAGE, page, SEED + 1);
 	}
-	EXPECT_GE(vt_stat("evictions_dirty"), self->pages - variant->frames);
+	EXPECT_GE(vt_stat("evictions_clean") + vt_stat("evictions_dirty"),
+		  self->pages - variant->frames);
+	EXPECT_GE(vt_stat("pages_out"), self->pages - variant->frames);
 	EXPECT_EQ(vt_count_bad(self->mem, 0, self->pages, SEED + 1), 0);
 	EXPECT_EQ(vt_stat("pages_lost"), 0);
 	EXPECT_EQ(vt_stat("write_errors"), 0);
@@ -142,7 +145,19 @@ TEST_F(evict, written_once_per_change)
 		for (i = 0; i < n; i++)
 			ASSERT_EQ(self->mem[i * VT_PAGE], 1);
 	EXPECT_EQ(vt_stat("pages_out"), n);
+}
+
+/* A hard fault on a page that went not long ago is a refault, the first one on a page never is. */
+TEST_F(evict, refaults)
+{
+	size_t n = variant->frames + variant->frames / 4;
+
+	EXPECT_EQ(vt_count_bad(self->mem, 0, self->pages, SEED), 0);
+	EXPECT_EQ(vt_stat("refaults"), 0);
+	EXPECT_EQ(vt_count_bad(self->mem, 0, n, SEED), 0);
+	EXPECT_EQ(vt_count_bad(self->mem, 0, n, SEED), 0);
 	EXPECT_GT(vt_stat("refaults"), 0);
+	EXPECT_LE(vt_stat("refaults"), n);
 }
 
 /* Resident pages sit in different frames, whose numbers lie below the pool's size. */
@@ -176,7 +191,7 @@ TEST_F(evict, frame_numbers)
 TEST_F(evict, program_that_fits_stops_faulting)
 {
 	size_t n = variant->frames / 2, i;
-	uint64_t hard, soft;
+	__u64 hard, soft;
 	int round;
 
 	EXPECT_EQ(vt_count_bad(self->mem, 0, self->pages, SEED), 0);
@@ -212,14 +227,15 @@ struct worker {
 static void *work(void *argument)
 {
 	struct worker *worker = argument;
-	uint64_t *last = calloc(worker->pages, sizeof(*last));
-	uint64_t state = worker->first, seed = 100;
+	__u64 *last = calloc(worker->pages, sizeof(*last));
+	__u64 state = worker->first, seed = 100;
 	size_t page;
 	int i;
 
 	for (i = 0; i < worker->rounds; i++) {
 		page = vt_random(&state) % (worker->pages / WORKERS) * WORKERS + worker->first;
-		worker->bad += vt_check(worker->mem + page * VT_PAGE, page, last[page] ?: SEED) >= 0;
+		if (vt_check(worker->mem + page * VT_PAGE, page, last[page] ?: SEED) >= 0)
+			worker->bad++;
 		if (vt_random(&state) % 2) {
 			last[page] = ++seed;
 			vt_fill(worker->mem + page * VT_PAGE, page, seed);
@@ -271,6 +287,7 @@ FIXTURE(pool) {
 
 FIXTURE_SETUP(pool)
 {
+	vt_stop();
 	vt_disk_fill(vt_disk(), 0, SPAN, SEED);
 	vt_start(POOL);
 	self->fd = vt_open(O_RDWR);
@@ -287,7 +304,7 @@ FIXTURE_TEARDOWN(pool)
 TEST_F(pool, soft_faults_are_bounded)
 {
 	static const int credits[] = { 1, 4, 16 };
-	uint64_t state = 9, hard, soft;
+	__u64 state = 9, hard, soft;
 	int i, round;
 
 	for (i = 0; i < 3; i++) {
@@ -313,11 +330,11 @@ TEST_F(pool, soft_faults_are_bounded)
 /* The hot part of a skewed load stays: lru misses clearly less than fifo. */
 TEST_F(pool, lru_beats_fifo)
 {
-	uint64_t misses[2];
+	__u64 misses[2];
 	int policy, round;
 
 	for (policy = 0; policy < 2; policy++) {
-		uint64_t state = 11;
+		__u64 state = 11;
 
 		ASSERT_EQ(vt_set("policy", policy ? "fifo" : "lru"), 0);
 		ASSERT_EQ(vt_range(self->fd, VMDEMO_IOC_EVICT, 0, SPAN, NULL), 0);

@@ -16,6 +16,7 @@ FIXTURE(fork) {
 
 FIXTURE_SETUP(fork)
 {
+	vt_stop();
 	vt_disk_fill(vt_disk(), 0, PAGES, SEED);
 	vt_start(FRAMES);
 	self->fd = vt_open(O_RDWR);
@@ -224,7 +225,7 @@ TEST_F(fork, killed_in_the_middle)
 		pid = fork();
 		ASSERT_GE(pid, 0);
 		if (!pid) {
-			uint64_t state = round;
+			__u64 state = round;
 
 			signal_to(started[1]);
 			for (;;)

@@ -22,6 +22,7 @@ FIXTURE(gup) {
 FIXTURE_SETUP(gup)
 {
 	vt_disk_fill(vt_disk(), 0, PAGES, SEED);
+	vt_stop();
 	vt_disk_fill(vt_disk2(), 0, PAGES, SEED + 1);
 	vt_start(FRAMES);
 	self->fd = vt_open(O_RDWR);
@@ -124,7 +125,7 @@ static void *keep_pressing(void *argument)
 
 	while (!__atomic_load_n(&presser->stop, __ATOMIC_RELAXED))
 		for (int i = PAGES / 2; i < PAGES; i++)
-			(void)*(volatile char *)(presser->mem + i * VT_PAGE);
+			__atomic_load_n(presser->mem + i * VT_PAGE, __ATOMIC_RELAXED);
 	return NULL;
 }
 
@@ -243,7 +244,7 @@ TEST_F_TIMEOUT(gup, pool_full_of_pins_sigbus, 120)
 TEST_F_TIMEOUT(gup, waiting_fault_can_be_killed, 60)
 {
 	char path[64], line[4096];
-	uint64_t before, start;
+	__u64 before, start;
 	int ends[2];
 	FILE *maps;
 	pid_t pid;
@@ -254,7 +255,7 @@ TEST_F_TIMEOUT(gup, waiting_fault_can_be_killed, 60)
 	pid = fork();
 	ASSERT_GE(pid, 0);
 	if (!pid) {
-		(void)*(volatile char *)(self->mem + 200 * VT_PAGE);
+		__atomic_load_n(self->mem + 200 * VT_PAGE, __ATOMIC_RELAXED);
 		_exit(0);
 	}
 	ASSERT_TRUE(vt_wait_stat("reclaim_waits", before + 1, UINT64_MAX, 20));
@@ -274,7 +275,7 @@ TEST_F_TIMEOUT(gup, waiting_fault_can_be_killed, 60)
 TEST_F_TIMEOUT(gup, waiting_fault_continues, 60)
 {
 	char page[VMDEMO_PAGE_SIZE];
-	uint64_t before;
+	__u64 before;
 	int ends[2];
 	pid_t pid;
 

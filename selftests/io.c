@@ -22,6 +22,7 @@ FIXTURE(io) {
 
 FIXTURE_SETUP(io)
 {
+	vt_stop();
 	vt_disk_fill(vt_disk(), 0, PAGES, SEED);
 	vt_start(FRAMES);
 	self->fd = vt_open(O_RDWR);
@@ -40,7 +41,7 @@ FIXTURE_TEARDOWN(io)
 /* The device is as large as its disk, in whole pages. */
 TEST_F(io, size)
 {
-	uint64_t bytes;
+	__u64 bytes;
 	int disk = open(vt_disk(), O_RDONLY);
 
 	ASSERT_EQ(ioctl(disk, BLKGETSIZE64, &bytes), 0);
@@ -285,6 +286,7 @@ static void set_readonly(int disk, int value)
 FIXTURE_SETUP(readonly)
 {
 	vt_load("frames=%d", FRAMES);
+	vt_stop();
 	vt_disk_fill(vt_disk(), 0, PAGES, SEED);
 	self->disk = open(vt_disk(), O_RDONLY);
 	ASSERT_GE(self->disk, 0);

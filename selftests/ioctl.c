@@ -19,6 +19,7 @@ FIXTURE(ioctl) {
 
 FIXTURE_SETUP(ioctl)
 {
+	vt_stop();
 	vt_disk_fill(vt_disk(), 0, PAGES, SEED);
 	vt_start(FRAMES);
 	self->fd = vt_open(O_RDWR);
@@ -90,7 +91,7 @@ TEST_F(ioctl, info_bad_arguments)
 	static char large[8192];
 	struct vmdemo_info *info = (struct vmdemo_info *)large;
 	static const struct {
-		uint32_t size, flags;
+		__u32 size, flags;
 		int error;
 	} bad[] = {
 		{ 0, 0, EINVAL },
@@ -101,7 +102,7 @@ TEST_F(ioctl, info_bad_arguments)
 		{ VMDEMO_INFO_SIZE_VER0, 1U << 31, EINVAL },
 	};
 
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		info->size = bad[i].size;
 		info->flags = bad[i].flags;
 		EXPECT_EQ(ioctl(self->fd, VMDEMO_IOC_INFO, info), -1);
@@ -123,7 +124,7 @@ TEST_F(ioctl, unknown_requests)
 	};
 	char buffer[256] = { 0 };
 
-	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
 		EXPECT_EQ(ioctl(self->fd, requests[i], buffer), -1);
 		EXPECT_EQ(errno, ENOTTY);
 	}
@@ -147,6 +148,7 @@ FIXTURE_VARIANT_ADD(range, discard) { VMDEMO_IOC_DISCARD, O_RDONLY };
 
 FIXTURE_SETUP(range)
 {
+	vt_stop();
 	vt_disk_fill(vt_disk(), 0, PAGES, SEED);
 	vt_start(FRAMES);
 	self->fd = vt_open(O_RDWR);
@@ -162,7 +164,7 @@ FIXTURE_TEARDOWN(range)
 
 TEST_F(range, bad_arguments)
 {
-	const uint64_t size = self->size, p = VT_PAGE;
+	const __u64 size = self->size, p = VT_PAGE;
 	const struct vmdemo_range bad[] = {
 		{ .offset = 0, .length = 0 },
 		{ .offset = 1, .length = p },
@@ -188,7 +190,7 @@ TEST_F(range, bad_arguments)
 	struct vmdemo_range range;
 
 	self->mem[0]++;
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		range = bad[i];
 		EXPECT_EQ(ioctl(self->fd, variant->request, &range), -1) {
 			TH_LOG("bad range %zu", i);
@@ -227,7 +229,7 @@ TEST_F(range, whole_device)
 /* PREFETCH brings absent pages in, so that their first touch is no hard fault. */
 TEST_F(ioctl, prefetch)
 {
-	uint64_t started;
+	__u64 started;
 
 	ASSERT_EQ(vt_try_read(self->mem + 3 * VT_PAGE, NULL), 0);
 	ASSERT_EQ(vt_range(self->fd, VMDEMO_IOC_PREFETCH, 0, 10, &started), 0);
@@ -245,7 +247,7 @@ TEST_F(ioctl, prefetch)
 /* PREFETCH of more than the pool holds does not evict what it brought itself. */
 TEST_F(ioctl, prefetch_more_than_fits)
 {
-	uint64_t started;
+	__u64 started;
 
 	ASSERT_EQ(vt_range(self->fd, VMDEMO_IOC_PREFETCH, 0, PAGES, &started), 0);
 	EXPECT_GT(started, 0);
@@ -257,7 +259,7 @@ TEST_F(ioctl, prefetch_more_than_fits)
 /* EVICT frees the frames of its range and no other; dirty pages reach the disk first. */
 TEST_F(ioctl, evict)
 {
-	uint64_t freed;
+	__u64 freed;
 	int i;
 
 	for (i = 0; i < 20; i++)
@@ -329,7 +331,7 @@ TEST_F_TIMEOUT(ioctl, discard_pinned_ebusy, 60)
 {
 	struct iovec part = { self->mem, VT_PAGE };
 	char page[VMDEMO_PAGE_SIZE];
-	uint64_t start = vt_now_ms();
+	__u64 start = vt_now_ms();
 	int ends[2];
 
 	ASSERT_EQ(pipe(ends), 0);
@@ -370,7 +372,7 @@ TEST_F(ioctl, pagemap)
 TEST_F(ioctl, pagemap_disturbs_nothing)
 {
 	struct vmdemo_page *map = calloc(PAGES, sizeof(*map)), *again = calloc(PAGES, sizeof(*map));
-	uint64_t soft;
+	__u64 soft;
 
 	ASSERT_EQ(vt_count_bad(self->mem, 0, 100, SEED), 0);
 	soft = vt_stat("faults_soft");
@@ -385,7 +387,7 @@ TEST_F(ioctl, pagemap_disturbs_nothing)
 TEST_F(ioctl, pagemap_bad_arguments)
 {
 	static struct vmdemo_page map[4];
-	const uint64_t size = self->size, p = VT_PAGE, to = (uintptr_t)map;
+	const __u64 size = self->size, p = VT_PAGE, to = (uintptr_t)map;
 	const struct vmdemo_pagemap bad[] = {
 		{ .offset = 0, .length = 0, .pages = to },
 		{ .offset = 1, .length = p, .pages = to },
@@ -403,7 +405,7 @@ TEST_F(ioctl, pagemap_bad_arguments)
 	int wo = vt_open(O_WRONLY);
 
 	memset(map, 0xee, sizeof(map));
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		EXPECT_EQ(ioctl(self->fd, VMDEMO_IOC_PAGEMAP, &bad[i]), -1) {
 			TH_LOG("bad argument %zu", i);
 		}

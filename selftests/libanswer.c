@@ -8,8 +8,6 @@ const unsigned char vmdemo_table[4 * 4096] = {
 	[0] = 1, [4096] = 2, [2 * 4096] = 4, [3 * 4096] = 8, [4 * 4096 - 1] = 27,
 };
 
-int vmdemo_answer(void);
-
 int vmdemo_answer(void)
 {
 	unsigned int i;

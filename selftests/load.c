@@ -47,7 +47,7 @@ TEST_F(load, bad_parameters)
 		"num_devices=0", "num_devices=-1", "num_devices=1000000", "num_devices=x",
 	};
 
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		EXPECT_LT(vt_try_load(bad[i]), 0) {
 			TH_LOG("%s was taken", bad[i]);
 			vt_try_unload();

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * order.c - which page goes: small pools keep the exact order of use under lru, of arrival under fifo
+ * order.c - which page goes
  *
+ * Small pools keep the exact order of use under lru, and the order of arrival under fifo.
  * Which pages are resident is asked with PAGEMAP, which must not count as a use.
  */
 #include "kselftest_harness.h"
@@ -28,6 +29,7 @@ FIXTURE_VARIANT_ADD(order, fifo_by_read) { .policy = "fifo", .by_read = true };
 
 FIXTURE_SETUP(order)
 {
+	vt_stop();
 	vt_disk_fill(vt_disk(), 0, PAGES, SEED);
 	vt_start(FRAMES);
 	ASSERT_EQ(vt_set("policy", "%s", variant->policy), 0);
@@ -46,11 +48,11 @@ FIXTURE_TEARDOWN(order)
 static bool use(int fd, const char *mem, int page, bool by_read)
 {
 	char expected[VMDEMO_PAGE_SIZE];
-	uint64_t word;
+	__u64 word;
 
 	vt_fill(expected, page, SEED);
 	if (!by_read)
-		word = *(volatile uint64_t *)(mem + page * VT_PAGE + 2048);
+		word = __atomic_load_n((__u64 *)(mem + page * VT_PAGE + 2048), __ATOMIC_RELAXED);
 	else if (pread(fd, &word, sizeof(word), page * VT_PAGE + 2048) != sizeof(word))
 		return false;
 	return !memcmp(&word, expected + 2048, sizeof(word));
@@ -74,28 +76,38 @@ TEST_F(order, textbook_example)
 	EXPECT_TRUE(vt_balanced());
 }
 
-/* A list of pages, newest first: the definition of both policies. */
+/*
+ * A list of pages, newest first: the definition of both policies. Through a mapping, lru learns of
+ * a use by its fault; every miss unmaps all other pages, so that their next use is a fault.
+ */
 struct model {
-	int pages[FRAMES];
+	struct {
+		int page;
+		bool mapped;
+	} list[FRAMES];
 	int n;
 };
 
-static bool model_use(struct model *model, int page, bool lru)
+/* Use a page; true if it was resident. */
+static bool model_use(struct model *model, int page, bool lru, bool by_read)
 {
 	bool hit;
 	int i;
 
-	for (i = 0; i < model->n && model->pages[i] != page; i++)
+	for (i = 0; i < model->n && model->list[i].page != page; i++)
 		;
 	hit = i < model->n;
-	if (hit && !lru)
+	if (hit && (!lru || (model->list[i].mapped && !by_read)))
 		return true;
 	if (!hit && i == FRAMES)
 		i--;
 	else if (!hit)
 		model->n++;
-	memmove(model->pages + 1, model->pages, i * sizeof(model->pages[0]));
-	model->pages[0] = page;
+	memmove(model->list + 1, model->list, i * sizeof(model->list[0]));
+	model->list[0].page = page;
+	model->list[0].mapped = true;
+	for (i = 1; !hit && i < model->n; i++)
+		model->list[i].mapped = false;
 	return hit;
 }
 
@@ -105,17 +117,17 @@ TEST_F(order, follows_the_model)
 	bool lru = !strcmp(variant->policy, "lru"), resident;
 	struct model model = { .n = 0 };
 	struct vmdemo_page map[PAGES];
-	uint64_t state = 5, misses = 0;
+	__u64 state = 5, misses = 0;
 	int round, page, i, j;
 
 	for (round = 0; round < 1500; round++) {
 		/* Half of the uses go to a third of the pages. */
 		page = vt_random(&state) % (vt_random(&state) % 2 ? PAGES / 3 : PAGES);
-		misses += !model_use(&model, page, lru);
+		misses += !model_use(&model, page, lru, variant->by_read);
 		ASSERT_TRUE(use(self->fd, self->mem, page, variant->by_read));
 		ASSERT_EQ(vt_pagemap(self->fd, 0, PAGES, map), 0);
 		for (i = 0; i < PAGES; i++) {
-			for (j = 0; j < model.n && model.pages[j] != i; j++)
+			for (j = 0; j < model.n && model.list[j].page != i; j++)
 				;
 			resident = map[i].frame != VMDEMO_NO_FRAME;
 			ASSERT_EQ(resident, j < model.n) {
@@ -126,6 +138,21 @@ TEST_F(order, follows_the_model)
 	EXPECT_EQ(vt_stat("pages_in"), misses);
 	EXPECT_EQ(vt_stat("evictions_clean"), misses - FRAMES);
 	EXPECT_EQ(vt_stat("evictions_dirty"), 0);
+}
+
+/* Of any two pages the one used last stays longer, also if they are the newest. */
+TEST_F(order, newest_two)
+{
+	bool lru = !strcmp(variant->policy, "lru");
+	int i;
+
+	for (i = 0; i < FRAMES; i++)
+		ASSERT_TRUE(use(self->fd, self->mem, i, variant->by_read));
+	ASSERT_TRUE(use(self->fd, self->mem, FRAMES - 2, variant->by_read));
+	for (i = FRAMES; i < 2 * FRAMES - 1; i++)
+		ASSERT_TRUE(use(self->fd, self->mem, i, variant->by_read));
+	EXPECT_EQ(vt_resident(self->fd, FRAMES - 2), lru);
+	EXPECT_EQ(vt_resident(self->fd, FRAMES - 1), !lru);
 }
 
 /* Stores count as uses as loads do, and dirty pages leave in the same order. */
@@ -163,21 +190,25 @@ TEST_F(order, forgets_evicted_pages)
 	EXPECT_FALSE(vt_resident(self->fd, 0));
 }
 
-/* A policy that is switched live takes over the order it finds. */
+/* A policy that is switched live takes over the order it finds, and goes on in its own way. */
 TEST_F(order, switched_live)
 {
 	bool was_lru = !strcmp(variant->policy, "lru");
-	int i;
+	int oldest = was_lru ? 1 : 0, i;
 
 	for (i = 0; i < FRAMES; i++)
 		ASSERT_TRUE(use(self->fd, self->mem, i, variant->by_read));
 	ASSERT_TRUE(use(self->fd, self->mem, 0, variant->by_read));
 	ASSERT_EQ(vt_set("policy", "%s", was_lru ? "fifo" : "lru"), 0);
 	EXPECT_STREQ(vt_show("policy"), was_lru ? "lru [fifo]" : "[lru] fifo");
-	/* From now on a use of the oldest page saves it under lru alone. */
-	ASSERT_TRUE(use(self->fd, self->mem, was_lru ? 1 : 0, variant->by_read));
+	EXPECT_EQ(vt_count_resident(self->fd, 0, PAGES), FRAMES);
 	ASSERT_TRUE(use(self->fd, self->mem, FRAMES, variant->by_read));
-	EXPECT_EQ(vt_resident(self->fd, was_lru ? 1 : 0), !was_lru);
+	EXPECT_FALSE(vt_resident(self->fd, oldest));
+	/* From the first miss on, a use of the oldest page saves it under lru alone. */
+	ASSERT_TRUE(use(self->fd, self->mem, oldest + 1, variant->by_read));
+	ASSERT_TRUE(use(self->fd, self->mem, FRAMES + 1, variant->by_read));
+	EXPECT_EQ(vt_resident(self->fd, oldest + 1), !was_lru);
+	EXPECT_EQ(vt_resident(self->fd, oldest + 2), was_lru);
 	EXPECT_EQ(vt_count_resident(self->fd, 0, PAGES), FRAMES);
 }
 

@@ -4,6 +4,8 @@
 #
 # Loads the module itself, as the other tests do: vmdemo_test.h says with which disks.  Prints TAP.
 
+# shellcheck disable=SC2317 # the tests are called by the names in a list
+
 frames=512          # 2 MiB
 size=$((64 << 20))  # what is used of the disk
 class=/sys/class/vmdemo/vmdemo
@@ -94,7 +96,7 @@ with open('$work/data', 'wb') as f:
 }
 
 dd_out() {
-	dd if=/dev/vmdemo bs=12345 count=$size iflag=count_bytes,fullblock status=none | cmp - "$work/data"
+	dd if=/dev/vmdemo bs=12345 count="$size" iflag=count_bytes,fullblock status=none | cmp - "$work/data"
 }
 
 dd_seek() {
@@ -105,29 +107,29 @@ dd_seek() {
 
 dd_past_the_end() {
 	local bytes
-	bytes=$(cat $class/size_bytes)
+	bytes=$(cat "$class/size_bytes")
 	! dd if=/dev/zero of=/dev/vmdemo bs=4k seek=$((bytes / 4096)) count=1 conv=notrunc status=none 2>"$work/dd" &&
 		grep -q 'No space left' "$work/dd" &&
 		[ "$(dd if=/dev/vmdemo bs=4k skip=$((bytes / 4096)) count=1 status=none | wc -c)" -eq 0 ]
 }
 
 cmp_device() {
-	cmp -n $size /dev/vmdemo "$work/data"
+	cmp -n "$size" /dev/vmdemo "$work/data"
 }
 
 # cmp must also notice a difference, or the test above says nothing.
 cmp_notices() {
 	printf x | dd of=/dev/vmdemo bs=1 seek=5000000 conv=notrunc status=none &&
-		! cmp -n $size /dev/vmdemo "$work/data" >/dev/null &&
+		! cmp -n "$size" /dev/vmdemo "$work/data" >/dev/null &&
 		dd if="$work/data" of=/dev/vmdemo bs=1 skip=5000000 seek=5000000 count=1 conv=notrunc status=none
 }
 
 sha256() {
-	[ "$(head -c $size /dev/vmdemo | sha256sum)" = "$(head -c $size "$work/data" | sha256sum)" ]
+	[ "$(head -c "$size" /dev/vmdemo | sha256sum)" = "$(head -c "$size" "$work/data" | sha256sum)" ]
 }
 
 python_mmap() {
-	python3 - "$work/data" $size <<'END'
+	python3 - "$work/data" "$size" <<'END'
 import mmap, sys
 data = open(sys.argv[1], 'rb').read()
 with open('/dev/vmdemo', 'r+b') as device:

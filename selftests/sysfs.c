@@ -17,6 +17,7 @@ FIXTURE(sysfs) {
 
 FIXTURE_SETUP(sysfs)
 {
+	vt_stop();
 	vt_disk_fill(vt_disk(), 0, 16, SEED);
 	vt_load("backing=%s frames=%u", vt_disk(), FRAMES);
 }
@@ -39,7 +40,7 @@ TEST_F(sysfs, counters)
 	char path[256];
 	struct stat st;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		EXPECT_EQ(vt_stat(names[i]), strcmp(names[i], "frames_free") ? 0 : FRAMES) {
 			TH_LOG("stats/%s", names[i]);
 		}
@@ -63,8 +64,7 @@ TEST_F(sysfs, read_only_attributes)
 		EXPECT_LT(vt_set(names[i], "1"), 0);
 	}
 	EXPECT_EQ(vt_get("frames_actual"), FRAMES);
-	EXPECT_GT(vt_get("frame_bytes"), 0);
-	EXPECT_LE(vt_get("frame_bytes"), 40);
+	EXPECT_EQ(vt_get("frame_bytes"), VT_PAGE);
 }
 
 /* The defaults are those that are documented. */
@@ -97,9 +97,11 @@ TEST_F(sysfs, bounds)
 		{ "dirty_age_ms", 0, 3600000 },
 		{ "reserve", 0, FRAMES / 2 - 1 },
 	};
-	static const char * const nonsense[] = { "x", "-1", "1x", "99999999999999999999", " ", "1 2" };
+	static const char * const nonsense[] = {
+		"x", "-1", "1x", "99999999999999999999", " ", "1 2",
+	};
 
-	for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(bounds); i++) {
 		const char *name = bounds[i].name;
 
 		EXPECT_EQ(vt_set(name, "%ld", bounds[i].least), 0);
@@ -111,7 +113,7 @@ TEST_F(sysfs, bounds)
 		}
 		if (bounds[i].least)
 			EXPECT_EQ(vt_set(name, "%ld", bounds[i].least - 1), -EINVAL);
-		for (size_t j = 0; j < sizeof(nonsense) / sizeof(nonsense[0]); j++) {
+		for (size_t j = 0; j < ARRAY_SIZE(nonsense); j++) {
 			EXPECT_LT(vt_set(name, "%s", nonsense[j]), 0) {
 				TH_LOG("%s took '%s'", name, nonsense[j]);
 			}
@@ -205,7 +207,6 @@ TEST_F(sysfs, bad_backing)
 	EXPECT_EQ(vt_set("backing", "%s", file), -ENOTBLK);
 	EXPECT_LT(vt_set("backing", "/"), 0);
 	EXPECT_LT(vt_set("backing", "/dev/null/x"), 0);
-	EXPECT_LT(vt_set("backing", "\n"), 0);
 	EXPECT_LT(vt_set("backing", "%04000d", 0), 0);
 	claimed = open(vt_disk(), O_RDWR | O_EXCL);
 	ASSERT_GE(claimed, 0);
@@ -229,7 +230,7 @@ TEST_F(sysfs, backing_is_claimed)
 	close(fd);
 }
 
-/* Another disk can be bound in the same life of the module; no frame shows the old one's bytes. */
+/* Another disk can be bound when the first is let go; no frame shows the first one's bytes. */
 TEST_F(sysfs, another_backing)
 {
 	char *mem;
@@ -243,6 +244,8 @@ TEST_F(sysfs, another_backing)
 		EXPECT_EQ(vt_try_write(mem, NULL), 0);
 		munmap(mem, 16 * VT_PAGE);
 		close(fd);
+		EXPECT_EQ(vt_set("backing", "%s", vt_disk2()), -EBUSY);
+		ASSERT_EQ(vt_set("backing", "none"), 0);
 		ASSERT_EQ(vt_set("backing", "%s", round % 2 ? vt_disk() : vt_disk2()), 0);
 	}
 	EXPECT_TRUE(vt_disk_check(vt_disk(), 0, 16, SEED));
@@ -299,7 +302,7 @@ TEST_F(sysfs, permissions)
 	ASSERT_EQ(stat(VT_DEV, &st), 0);
 	EXPECT_EQ(st.st_mode & 0777, 0600);
 	EXPECT_TRUE(S_ISCHR(st.st_mode));
-	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
 		snprintf(path, sizeof(path), VT_CLASS "vmdemo/%s", settings[i]);
 		ASSERT_EQ(stat(path, &st), 0);
 		EXPECT_EQ(st.st_mode & 0777, 0644);
@@ -318,10 +321,12 @@ TEST_F(sysfs, reading_changes_nothing)
 	int fd = vt_open(O_RDWR);
 	char *mem = vt_map(fd, 0, 16, VT_RW, MAP_SHARED);
 
+	EXPECT_EQ(vt_set("read_ahead_pages", "0"), 0);
 	EXPECT_EQ(vt_count_bad(mem, 0, 16, SEED), 0);
 	for (int i = 0; i < 100; i++)
 		EXPECT_TRUE(vt_balanced());
-	EXPECT_EQ(vt_count_resident(fd, 0, 16), vt_stat("pages_in"));
+	EXPECT_EQ(vt_count_resident(fd, 0, 16), 16);
+	EXPECT_EQ(vt_stat("pages_in"), 16);
 	EXPECT_EQ(vt_stat("pages_out"), 0);
 }
 

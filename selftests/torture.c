@@ -6,12 +6,12 @@
  *
  * Processes that each have their own mapping of the device:
  *
- *	writers    own every n-th page and keep an exact shadow of it. They store, pwrite, pread, let
- *	           direct I/O read into and write out of their pages, reach them by process_vm_*,
- *	           drop their page tables, sync and compare with the disk, fork children that verify
- *	reader     verifies the pages nobody writes, through shared and private mappings and pread
- *	evictor    EVICT, PREFETCH and fadvise on ranges, mostly where the writers are just now
- *	settings   the parent: pool size, policy and all other settings change all the time
+ *  - writers own every n-th page and keep an exact shadow of it. They store, pwrite, pread, let
+ *    direct I/O read into and write out of their pages, reach them by process_vm_*, drop their page
+ *    tables, sync and compare with the disk, fork children that verify
+ *  - a reader verifies the pages nobody writes, through shared and private mappings and pread
+ *  - an evictor uses EVICT, PREFETCH and fadvise on ranges, mostly where the writers are just now
+ *  - the parent changes the pool's size, the policy and all other settings all the time
  *
  * What this is to catch are races between a page's users and its eviction: a store that is lost
  * because the dirty flag was read too early, old data read back while its writeback is under way,
@@ -37,21 +37,21 @@
 #define SEED		55		/* contents of the device at the start */
 #define WINDOW		24		/* pages in the window where most happens */
 #define VECTOR		8
-#define WORDS		(VT_PAGE / sizeof(uint64_t))
+#define WORDS		(VT_PAGE / sizeof(__u64))
 
 /* What all processes share. Each page of the shadow belongs to the page's owner. */
 struct common {
 	int stop;
 	int failures;
 	unsigned int window;
-	uint64_t operations[WRITERS];
-	uint64_t shadow[PAGES][WORDS];
+	__u64 operations[WRITERS];
+	__u64 shadow[PAGES][WORDS];
 };
 
 /* One process and its view of the device. */
 struct worker {
 	unsigned int group;
-	uint64_t state;
+	__u64 state;
 	int fd;
 	int disk;	/* the backing disk, read around us */
 	int other;	/* the second disk */
@@ -63,7 +63,7 @@ static struct common *common;
 static unsigned int frames = 64;
 
 /* Report what went wrong, once; then everybody stops. */
-static void failure(const char *what, size_t page, size_t word, uint64_t expected, uint64_t seen)
+static void failure(const char *what, size_t page, size_t word, __u64 expected, __u64 seen)
 {
 	if (__atomic_fetch_add(&common->failures, 1, __ATOMIC_SEQ_CST) < 10) {
 		printf("# %s: page %zu word %zu should be %#jx, is %#jx\n", what, page, word,
@@ -91,7 +91,7 @@ static bool stopped(void)
 
 static void compare(const char *what, size_t page, const void *data)
 {
-	const uint64_t *words = data;
+	const __u64 *words = data;
 	size_t i;
 
 	for (i = 0; i < WORDS; i++)
@@ -122,15 +122,15 @@ static char *at(struct worker *worker, size_t page)
 /* Load a word, compare it, store a new one: a read fault and then one for the store. */
 static void do_store(struct worker *worker, size_t page)
 {
-	volatile uint64_t *words = (volatile uint64_t *)at(worker, page);
 	size_t i = vt_random(&worker->state) % WORDS;
-	uint64_t value = words[i];
+	__u64 *word = (__u64 *)at(worker, page) + i;
+	__u64 value = __atomic_load_n(word, __ATOMIC_RELAXED);
 
 	if (value != common->shadow[page][i])
 		failure("load", page, i, common->shadow[page][i], value);
 	value = vt_random(&worker->state);
 	common->shadow[page][i] = value;
-	words[i] = value;
+	__atomic_store_n(word, value, __ATOMIC_RELAXED);
 }
 
 static void do_verify(struct worker *worker, size_t page)
@@ -142,7 +142,7 @@ static void do_pwrite(struct worker *worker, size_t page)
 {
 	size_t first = vt_random(&worker->state) % WORDS;
 	size_t n = 1 + vt_random(&worker->state) % (WORDS - first), i;
-	size_t bytes = n * sizeof(uint64_t);
+	size_t bytes = n * sizeof(__u64);
 
 	if (vt_random(&worker->state) % 4 == 0) {
 		first = 0;
@@ -152,7 +152,7 @@ static void do_pwrite(struct worker *worker, size_t page)
 	for (i = first; i < first + n; i++)
 		common->shadow[page][i] = vt_random(&worker->state);
 	if (pwrite(worker->fd, &common->shadow[page][first], bytes,
-		   page * VT_PAGE + first * sizeof(uint64_t)) != (ssize_t)bytes)
+		   page * VT_PAGE + first * sizeof(__u64)) != (ssize_t)bytes)
 		unexpected("pwrite", page);
 }
 
@@ -219,9 +219,9 @@ static void do_vm_read(struct worker *worker, size_t page)
 static void do_vm_write(struct worker *worker, size_t page)
 {
 	size_t i = vt_random(&worker->state) % (WORDS - 8), j;
-	size_t bytes = 8 * sizeof(uint64_t);
+	size_t bytes = 8 * sizeof(__u64);
 	struct iovec local = { &common->shadow[page][i], bytes };
-	struct iovec remote = { at(worker, page) + i * sizeof(uint64_t), bytes };
+	struct iovec remote = { at(worker, page) + i * sizeof(__u64), bytes };
 
 	for (j = 0; j < 8; j++)
 		common->shadow[page][i + j] = vt_random(&worker->state);
@@ -260,7 +260,7 @@ static void do_sync(struct worker *worker, size_t page)
 /* A child verifies what it inherited and changes one page, which we must see. */
 static void do_fork(struct worker *worker, size_t page)
 {
-	uint64_t value = vt_random(&worker->state);
+	__u64 value = vt_random(&worker->state);
 	size_t i, first = worker->group;
 	int status;
 	pid_t pid;
@@ -272,7 +272,7 @@ static void do_fork(struct worker *worker, size_t page)
 		return;
 	}
 	if (!pid) {
-		*(volatile uint64_t *)at(worker, page) = value;
+		__atomic_store_n((__u64 *)at(worker, page), value, __ATOMIC_RELAXED);
 		for (i = first; i < PAGES; i += GROUPS * 4)
 			compare("child's page", i, at(worker, i));
 		_exit(0);
@@ -384,7 +384,7 @@ static void evict(struct worker *worker)
 
 /* Processes */
 
-static pid_t start(void (*work)(struct worker *worker), unsigned int group, uint64_t seed)
+static pid_t start(void (*work)(struct worker *worker), unsigned int group, __u64 seed)
 {
 	struct worker worker = { .group = group, .state = seed * 1000 + group };
 	pid_t pid = fork();
@@ -407,15 +407,17 @@ static pid_t start(void (*work)(struct worker *worker), unsigned int group, uint
 }
 
 /* Change one setting; the pool may be too full of pins to shrink in time. */
-static void change_a_setting(uint64_t *state)
+static void change_a_setting(__u64 *state)
 {
+	unsigned int draw;
 	int error = 0;
 
 	switch (vt_random(state) % 8) {
 	case 0:
 	case 1:
 	case 2:
-		error = vt_set("frames", "%ju", (uintmax_t)(frames / 2 + vt_random(state) % frames));
+		draw = frames / 2 + vt_random(state) % frames;
+		error = vt_set("frames", "%u", draw);
 		if (error == -EBUSY)
 			error = 0;
 		break;
@@ -446,7 +448,7 @@ static void change_a_setting(uint64_t *state)
 
 static pid_t pids[WRITERS + 2];
 
-static void stuck(int signal)
+static void give_up(int signal)
 {
 	static const char words[] = "# some process is stuck\nnot ok 1 everybody came to an end\n";
 	size_t i;
@@ -461,10 +463,10 @@ static void stuck(int signal)
 }
 
 /* Run everything for so long; true if all processes ended well. */
-static bool run(int seconds, uint64_t seed)
+static bool run(int seconds, __u64 seed)
 {
 	const struct timespec moment = { .tv_nsec = 20000000 };
-	uint64_t deadline = vt_now_ms() + seconds * 1000ULL, state = seed;
+	__u64 deadline = vt_now_ms() + seconds * 1000ULL, state = seed;
 	bool good = true;
 	size_t i;
 
@@ -528,7 +530,7 @@ static void tell_numbers(void)
 		"faults_hard", "faults_soft", "faults_mkwrite", "pages_in", "pages_out",
 		"late_references", "reclaim_waits", "readahead_pages", "rw_pages",
 	};
-	uint64_t operations = 0;
+	__u64 operations = 0;
 	size_t i;
 
 	for (i = 0; i < WRITERS; i++)
@@ -537,14 +539,14 @@ static void tell_numbers(void)
 	       (uintmax_t)operations, (uintmax_t)vt_stat("evictions_clean"),
 	       (uintmax_t)vt_stat("evictions_dirty"), common->failures);
 	printf("#");
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(names); i++)
 		printf(" %s %ju", names[i], (uintmax_t)vt_stat(names[i]));
 	printf("\n");
 }
 
 int main(int argc, char **argv)
 {
-	uint64_t seed = 1, evictions;
+	__u64 seed = 1, evictions;
 	int option, seconds = 30;
 	size_t page;
 	bool good;
@@ -564,18 +566,20 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();
 	ksft_set_plan(6);
-	printf("# %d s, seed %ju, %u frames for %d pages\n", seconds, (uintmax_t)seed, frames, PAGES);
+	printf("# %d s, seed %ju, %u frames for %d pages\n", seconds, (uintmax_t)seed, frames,
+	       PAGES);
 
 	common = mmap(NULL, sizeof(*common), VT_RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (common == MAP_FAILED)
 		vt_fail("no memory");
+	vt_stop();
 	vt_disk_fill(vt_disk(), 0, PAGES, SEED);
 	vt_disk_fill(vt_disk2(), 0, SOURCE_PAGES, SOURCE_SEED);
 	for (page = 0; page < PAGES; page++)
 		vt_fill(common->shadow[page], page, SEED);
 	vt_load("backing=%s frames=%u", vt_disk(), frames);
 
-	signal(SIGALRM, stuck);
+	signal(SIGALRM, give_up);
 	alarm(seconds + 90);
 	good = run(seconds, seed);
 	ksft_test_result(good, "everybody came to an end\n");

@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "kselftest.h"
 #include "vmdemo_test.h"
 
 #define VT_DISK_BYTES	(64ULL << 20)
@@ -60,7 +59,7 @@ static int vt_run(char *const argv[])
 
 static void vt_make_ram_disks(void)
 {
-	char *argv[] = { "modprobe", "brd", "rd_nr=2", "rd_size=65536", "max_part=0", NULL };
+	char * const argv[] = { "modprobe", "brd", "rd_nr=2", "rd_size=65536", "max_part=0", NULL };
 
 	if (access("/dev/ram1", F_OK) && (vt_run(argv) || access("/dev/ram1", F_OK)))
 		vt_skip("no disk: brd does not load, and VMDEMO_TEST_DISK names none");
@@ -69,7 +68,7 @@ static void vt_make_ram_disks(void)
 static const char *vt_a_disk(const char *variable, const char *otherwise)
 {
 	const char *disk = getenv(variable);
-	uint64_t bytes;
+	__u64 bytes;
 	int fd;
 
 	if (!disk || !*disk) {
@@ -122,7 +121,7 @@ int vt_try_unload(void)
 static int vt_modprobe(const char *params)
 {
 	char command[512];
-	char *argv[] = { "sh", "-c", command, NULL };
+	char * const argv[] = { "sh", "-c", command, NULL };
 
 	snprintf(command, sizeof(command), "modprobe vmdemo %s", params);
 	return vt_run(argv) ? -EINVAL : 0;
@@ -143,18 +142,13 @@ int vt_try_load(const char *params)
 	return error;
 }
 
-void vt_load(const char *format, ...)
+void vt_stop(void)
 {
-	uint64_t deadline = vt_now_ms() + 10000;
-	char params[512];
-	va_list args;
+	__u64 deadline = vt_now_ms() + 10000;
 	int error;
 
 	if (geteuid())
 		vt_skip("only root can load the module");
-	va_start(args, format);
-	vsnprintf(params, sizeof(params), format, args);
-	va_end(args);
 	vt_refuse_foreign();
 	/* A test that failed may have left a process behind that is just being killed. */
 	while (vt_loaded()) {
@@ -162,6 +156,18 @@ void vt_load(const char *format, ...)
 		if (error && (error != -EWOULDBLOCK || vt_now_ms() > deadline))
 			vt_fail("the module does not unload: %s", strerror(-error));
 	}
+}
+
+void vt_load(const char *format, ...)
+{
+	char params[512];
+	va_list args;
+	int error;
+
+	vt_stop();
+	va_start(args, format);
+	vsnprintf(params, sizeof(params), format, args);
+	va_end(args);
 	error = vt_try_load(params);
 	if (error)
 		vt_fail("the module does not load with '%s': %s", params, strerror(-error));
@@ -221,11 +227,11 @@ const char *vt_show(const char *name)
 	return strtok(value, "\n") ?: "";
 }
 
-uint64_t vt_get(const char *name)
+__u64 vt_get(const char *name)
 {
 	const char *value = vt_show(name);
 	char *end;
-	uint64_t number;
+	__u64 number;
 
 	number = strtoull(value, &end, 10);
 	if (end == value || *end)
@@ -233,7 +239,7 @@ uint64_t vt_get(const char *name)
 	return number;
 }
 
-uint64_t vt_stat(const char *name)
+__u64 vt_stat(const char *name)
 {
 	char path[128];
 
@@ -241,7 +247,7 @@ uint64_t vt_stat(const char *name)
 	return vt_get(path);
 }
 
-uint64_t vt_now_ms(void)
+__u64 vt_now_ms(void)
 {
 	struct timespec now;
 
@@ -249,11 +255,11 @@ uint64_t vt_now_ms(void)
 	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
 }
 
-bool vt_wait_stat(const char *name, uint64_t least, uint64_t most, int seconds)
+bool vt_wait_stat(const char *name, __u64 least, __u64 most, int seconds)
 {
 	const struct timespec moment = { .tv_nsec = 2000000 };
-	uint64_t deadline = vt_now_ms() + seconds * 1000ULL;
-	uint64_t value;
+	__u64 deadline = vt_now_ms() + seconds * 1000ULL;
+	__u64 value;
 
 	for (;;) {
 		value = vt_stat(name);
@@ -287,23 +293,23 @@ char *vt_map(int fd, size_t first, size_t pages, int prot, int flags)
 
 /* contents */
 
-static uint64_t vt_word(uint64_t page, uint64_t seed, unsigned int i)
+static __u64 vt_word(__u64 page, __u64 seed, unsigned int i)
 {
 	return (page * 512 + i + 1) * 0x9e3779b97f4a7c15ULL ^ (seed * 0xbf58476d1ce4e5b9ULL + page);
 }
 
-void vt_fill(void *buffer, uint64_t page, uint64_t seed)
+void vt_fill(void *buffer, __u64 page, __u64 seed)
 {
-	uint64_t *words = buffer;
+	__u64 *words = buffer;
 	unsigned int i;
 
 	for (i = 0; i < VT_PAGE / sizeof(*words); i++)
 		words[i] = vt_word(page, seed, i);
 }
 
-long vt_check(const void *buffer, uint64_t page, uint64_t seed)
+long vt_check(const void *buffer, __u64 page, __u64 seed)
 {
-	const uint64_t *words = buffer;
+	const __u64 *words = buffer;
 	unsigned int i;
 
 	for (i = 0; i < VT_PAGE / sizeof(*words); i++)
@@ -330,7 +336,7 @@ void *vt_buffer(size_t pages)
 
 #define VT_CHUNK	64
 
-void vt_disk_fill(const char *disk, size_t first, size_t pages, uint64_t seed)
+void vt_disk_fill(const char *disk, size_t first, size_t pages, __u64 seed)
 {
 	char *buffer = vt_buffer(VT_CHUNK);
 	int fd = open(disk, O_WRONLY | O_DIRECT | O_CLOEXEC);
@@ -369,7 +375,7 @@ void vt_disk_read(const char *disk, size_t page, void *buffer)
 	munmap(aligned, VT_PAGE);
 }
 
-bool vt_disk_check(const char *disk, size_t first, size_t pages, uint64_t seed)
+bool vt_disk_check(const char *disk, size_t first, size_t pages, __u64 seed)
 {
 	char *buffer = vt_buffer(pages);
 	size_t bad;
@@ -380,7 +386,7 @@ bool vt_disk_check(const char *disk, size_t first, size_t pages, uint64_t seed)
 	return !bad;
 }
 
-size_t vt_count_bad(const char *map, size_t first, size_t pages, uint64_t seed)
+size_t vt_count_bad(const char *map, size_t first, size_t pages, __u64 seed)
 {
 	size_t i, bad = 0;
 
@@ -405,7 +411,7 @@ static void vt_on_signal(int signal, siginfo_t *info, void *context)
 	siglongjmp(vt_escape, signal);
 }
 
-static int vt_try(volatile char *address, bool write, siginfo_t *info)
+static int vt_try(char *address, bool write, siginfo_t *info)
 {
 	struct sigaction action = { .sa_sigaction = vt_on_signal, .sa_flags = SA_SIGINFO };
 	struct sigaction old_bus, old_segv;
@@ -415,10 +421,10 @@ static int vt_try(volatile char *address, bool write, siginfo_t *info)
 	sigaction(SIGSEGV, &action, &old_segv);
 	signal = sigsetjmp(vt_escape, 1);
 	if (!signal) {
-		char byte = *address;
+		char byte = __atomic_load_n(address, __ATOMIC_RELAXED);
 
 		if (write)
-			*address = byte;
+			__atomic_store_n(address, byte, __ATOMIC_RELAXED);
 	}
 	sigaction(SIGBUS, &old_bus, NULL);
 	sigaction(SIGSEGV, &old_segv, NULL);
@@ -427,19 +433,19 @@ static int vt_try(volatile char *address, bool write, siginfo_t *info)
 	return signal;
 }
 
-int vt_try_read(const volatile void *address, siginfo_t *info)
+int vt_try_read(const void *address, siginfo_t *info)
 {
-	return vt_try((volatile char *)address, false, info);
+	return vt_try((char *)address, false, info);
 }
 
-int vt_try_write(volatile void *address, siginfo_t *info)
+int vt_try_write(void *address, siginfo_t *info)
 {
 	return vt_try(address, true, info);
 }
 
 /* ioctls */
 
-int vt_range(int fd, unsigned long request, size_t first, size_t pages, uint64_t *acted_on)
+int vt_range(int fd, unsigned long request, size_t first, size_t pages, __u64 *acted_on)
 {
 	struct vmdemo_range range = { .offset = first * VT_PAGE, .length = pages * VT_PAGE };
 
@@ -505,11 +511,12 @@ int vt_reap(pid_t pid)
 
 bool vt_balanced(void)
 {
-	uint64_t parts = vt_stat("frames_free") + vt_stat("frames_active") + vt_stat("frames_standby");
-	uint64_t frames = vt_get("frames_actual");
-	uint64_t reasons = vt_stat("faults_hard") + vt_stat("readahead_pages") +
-			   vt_stat("prefetch_pages") + vt_stat("rw_pages");
-	uint64_t in = vt_stat("pages_in");
+	__u64 parts = vt_stat("frames_free") + vt_stat("frames_active") +
+		      vt_stat("frames_standby");
+	__u64 frames = vt_get("frames_actual");
+	__u64 reasons = vt_stat("faults_hard") + vt_stat("readahead_pages") +
+			vt_stat("prefetch_pages") + vt_stat("rw_pages");
+	__u64 in = vt_stat("pages_in");
 
 	if (parts != frames)
 		printf("# free + active + standby = %ju, but frames_actual = %ju\n",
@@ -520,9 +527,9 @@ bool vt_balanced(void)
 	return parts == frames && reasons == in;
 }
 
-uint64_t vt_random(uint64_t *state)
+__u64 vt_random(__u64 *state)
 {
-	uint64_t z = *state += 0x9e3779b97f4a7c15ULL;
+	__u64 z = *state += 0x9e3779b97f4a7c15ULL;
 
 	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
 	z = (z ^ z >> 27) * 0x94d049bb133111ebULL;

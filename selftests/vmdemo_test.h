@@ -28,6 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kselftest.h"
 #include "../uapi/vmdemo.h"
 
 #define VT_PAGE		((size_t)VMDEMO_PAGE_SIZE)
@@ -36,15 +37,19 @@
 #define VT_RW		(PROT_READ | PROT_WRITE)
 
 /* End the test: it failed, or something is missing that it needs. */
-void vt_fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
-void vt_skip(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+void __noreturn __printf(1, 2) vt_fail(const char *format, ...);
+void __noreturn __printf(1, 2) vt_skip(const char *format, ...);
 
 /* The disk to bind and, where a test needs another one, a second. Both hold 64 MiB or more. */
 const char *vt_disk(void);
 const char *vt_disk2(void);
 
-/* vt_load() unloads a loaded module first. Parameters are as for insmod. */
-void vt_load(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/*
+ * vt_stop() unloads the module: before the disks are filled, or what is dirty would be written over
+ * it. vt_load() calls it first. Parameters are as for insmod.
+ */
+void vt_stop(void);
+void __printf(1, 2) vt_load(const char *format, ...);
 int vt_try_load(const char *params);
 int vt_try_unload(void);
 bool vt_loaded(void);
@@ -53,42 +58,42 @@ bool vt_loaded(void);
 void vt_start(unsigned int frames);
 
 /* Attributes of /dev/vmdemo, or with "../vmdemo1/" before the name of another device. */
-int vt_set(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int __printf(2, 3) vt_set(const char *name, const char *format, ...);
 const char *vt_show(const char *name);
-uint64_t vt_get(const char *name);
-uint64_t vt_stat(const char *name);
+__u64 vt_get(const char *name);
+__u64 vt_stat(const char *name);
 
 /* Wait, under a timeout in seconds, until a counter or gauge is what it should become. */
-bool vt_wait_stat(const char *name, uint64_t least, uint64_t most, int seconds);
-uint64_t vt_now_ms(void);
+bool vt_wait_stat(const char *name, __u64 least, __u64 most, int seconds);
+__u64 vt_now_ms(void);
 
 int vt_open(int flags);
 char *vt_map(int fd, size_t first, size_t pages, int prot, int flags);
 
 /* Contents that tell seed, page and place of every word. vt_check() returns the first bad one. */
-void vt_fill(void *buffer, uint64_t page, uint64_t seed);
-long vt_check(const void *buffer, uint64_t page, uint64_t seed);
+void vt_fill(void *buffer, __u64 page, __u64 seed);
+long vt_check(const void *buffer, __u64 page, __u64 seed);
 bool vt_is_zero(const void *buffer);
 
 /* The same on a disk itself, around the page cache. */
-void vt_disk_fill(const char *disk, size_t first, size_t pages, uint64_t seed);
+void vt_disk_fill(const char *disk, size_t first, size_t pages, __u64 seed);
 void vt_disk_read(const char *disk, size_t page, void *buffer);
-bool vt_disk_check(const char *disk, size_t first, size_t pages, uint64_t seed);
+bool vt_disk_check(const char *disk, size_t first, size_t pages, __u64 seed);
 void *vt_buffer(size_t pages);
 
 /* Touch a byte; 0, or the signal, with its code and address in *info if that is not NULL. */
-int vt_try_read(const volatile void *address, siginfo_t *info);
-int vt_try_write(volatile void *address, siginfo_t *info);
+int vt_try_read(const void *address, siginfo_t *info);
+int vt_try_write(void *address, siginfo_t *info);
 
 /* ioctls: 0 or -errno */
-int vt_range(int fd, unsigned long request, size_t first, size_t pages, uint64_t *acted_on);
+int vt_range(int fd, unsigned long request, size_t first, size_t pages, __u64 *acted_on);
 struct vmdemo_page vt_page(int fd, size_t page);
 int vt_pagemap(int fd, size_t first, size_t pages, struct vmdemo_page *map);
 bool vt_resident(int fd, size_t page);
 size_t vt_count_resident(int fd, size_t first, size_t pages);
 
 /* Read every page of a mapping that starts at page 'first'; the number of wrong ones. */
-size_t vt_count_bad(const char *map, size_t first, size_t pages, uint64_t seed);
+size_t vt_count_bad(const char *map, size_t first, size_t pages, __u64 seed);
 
 /* Wait for a child; 0 if it ended well. */
 int vt_reap(pid_t pid);
@@ -97,6 +102,6 @@ int vt_reap(pid_t pid);
 bool vt_balanced(void);
 
 /* A small generator, so that tests repeat. */
-uint64_t vt_random(uint64_t *state);
+__u64 vt_random(__u64 *state);
 
 #endif /* VMDEMO_TEST_H */

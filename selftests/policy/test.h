@@ -7,6 +7,9 @@
 
 #include "policy.h"
 
+#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
+#define __printf(a, b)		__attribute__((format(printf, a, b)))
+
 enum verdict {
 	PASS,
 	FAIL,
@@ -26,10 +29,10 @@ struct test {
 };
 
 /* Complain, as a comment in the report, unless @ok; returns @ok. */
-bool expect(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
+__printf(2, 3) bool expect(bool ok, const char *format, ...);
 
 /* Remember why a test cannot run; returns SKIP. */
-enum verdict skip(const char *format, ...) __attribute__((format(printf, 1, 2)));
+__printf(1, 2) enum verdict skip(const char *format, ...);
 
 static inline enum verdict verdict_of(bool ok)
 {

@@ -10,7 +10,6 @@
  *  - under lru a touch is a coming to active, under fifo it is nothing;
  *  - lru demotes the oldest active frame while free and standby frames are fewer than the target.
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -83,7 +82,7 @@ static u32 model_demotable(const struct model *model, u32 slack)
 	return model_oldest(model, VMDEMO_LIST_ACTIVE);
 }
 
-/* A frame by chance that is in a list, or in none if not @resident; VMDEMO_NONE if there is none. */
+/* A frame by chance, in a list or, if not @resident, in none; VMDEMO_NONE if there is none. */
 static u32 model_pick(struct model *model, bool resident)
 {
 	u32 i, nr = model->policy.nr_nodes, start = chance_below(&model->chance, nr);
@@ -91,7 +90,7 @@ static u32 model_pick(struct model *model, bool resident)
 	for (i = 0; i < nr; i++) {
 		u32 frame = (start + i) % nr;
 
-		if ((model->frames[frame].list != VMDEMO_LIST_NONE) == resident)
+		if (resident != !model->frames[frame].list)
 			return frame;
 	}
 	return VMDEMO_NONE;
@@ -188,7 +187,7 @@ static bool check_counts(const struct model *model)
 		      model->nr[VMDEMO_LIST_ACTIVE], "a wrong number of active frames") &&
 	       expect(vmdemo_policy_nr(policy, VMDEMO_LIST_STANDBY) ==
 		      model->nr[VMDEMO_LIST_STANDBY], "a wrong number of standby frames") &&
-	       expect(policy->credit == model->credit, "credit is %" PRId64 ", not %" PRId64,
+	       expect(policy->credit == model->credit, "credit is %lld, not %lld",
 		      policy->credit, model->credit);
 }
 
@@ -247,17 +246,19 @@ static bool event_remove(struct model *model)
 	return true;
 }
 
-/* A late re-reference: only a frame on standby can have one. */
+/* A late re-reference, which only a frame on standby can have; others are not spared. */
 static bool event_spare(struct model *model)
 {
-	u32 frame = model_oldest(model, VMDEMO_LIST_STANDBY);
+	u32 frame = chance_below(&model->chance, 2) ? model_victim(model) : model_pick(model, true);
+	bool spared;
 
 	if (frame == VMDEMO_NONE)
 		return true;
-	if (!expect(model->policy.ops->spare(&model->policy, frame) == model->lru,
-		    "spare() says the wrong thing"))
+	spared = model->lru && model->frames[frame].list == VMDEMO_LIST_STANDBY;
+	if (!expect(model->policy.ops->spare(&model->policy, frame) == spared,
+		    "spare() is not %u", spared))
 		return false;
-	if (model->lru)
+	if (spared)
 		model_put(model, frame, VMDEMO_LIST_ACTIVE);
 	return true;
 }
@@ -282,8 +283,8 @@ static bool event_demote(struct model *model)
 }
 
 /*
- * Somebody changes a setting. The number of frames may differ from the number of nodes here, so that
- * few nodes serve to test a large pool, and a soft fault may cost credit.
+ * Somebody changes a setting. The number of frames may differ from the number of nodes here, so
+ * that few nodes serve to test a large pool, and soft faults cost credit.
  */
 static bool event_set(struct model *model)
 {
@@ -370,7 +371,7 @@ static bool run_pool(u64 seed, u32 nr_nodes)
 		if (i % CHECK_INTERVAL == 0 || nr_nodes <= 8)
 			ok = ok && check_all(&model);
 	}
-	expect(ok, "in event %u, %s, of seed %" PRIu64 " with %u frames under %s", i - 1,
+	expect(ok, "in event %u, %s, of seed %llu with %u frames under %s", i - 1,
 	       events[event].name, seed, nr_nodes, model.policy.ops->name);
 	free(model.frames);
 	pool_destroy(&model.policy);
@@ -383,8 +384,8 @@ enum verdict test_random_events(u64 seed)
 	bool ok = true;
 	u32 i;
 
-	printf("# seed %" PRIu64 "\n", seed);
-	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+	printf("# seed %llu\n", seed);
+	for (i = 0; i < ARRAY_SIZE(sizes); i++)
 		ok &= run_pool(seed, sizes[i]);
 	return verdict_of(ok);
 }
