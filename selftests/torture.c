@@ -448,17 +448,37 @@ static void change_a_setting(__u64 *state)
 
 static pid_t pids[WRITERS + 2];
 
+/* Tell where in the kernel a process is. */
+static void tell_stack(size_t i)
+{
+	char path[64], stack[4096];
+	ssize_t length;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stack", pids[i]);
+	fd = open(path, O_RDONLY);
+	length = fd < 0 ? 0 : read(fd, stack, sizeof(stack) - 1);
+	stack[length > 0 ? length : 0] = 0;
+	printf("# process %zu:\n%s", i, stack);
+	if (fd >= 0)
+		close(fd);
+}
+
 static void give_up(int signal)
 {
 	static const char words[] = "# some process is stuck\nnot ok 1 everybody came to an end\n";
 	size_t i;
 
 	(void)signal;
+	for (i = 0; i < WRITERS + 2; i++) {
+		if (pids[i] <= 0)
+			continue;
+		tell_stack(i);
+		kill(pids[i], SIGKILL);
+	}
+	fflush(stdout);
 	if (write(STDOUT_FILENO, words, sizeof(words) - 1) < 0)
 		_exit(KSFT_FAIL);
-	for (i = 0; i < WRITERS + 2; i++)
-		if (pids[i] > 0)
-			kill(pids[i], SIGKILL);
 	_exit(KSFT_FAIL);
 }
 
