@@ -95,9 +95,7 @@ int vmdemo_device_bind(struct vmdemo_device *device, const char *path)
 	int err;
 
 	mutex_lock(&device->lock);
-	if (device->gone)
-		err = -ENODEV;
-	else if (device->backing.handle.bdev)
+	if (device->backing.handle.bdev)
 		err = -EBUSY;
 	else
 		err = vmdemo_backing_open(&device->backing, path, device);
@@ -113,23 +111,27 @@ static bool vmdemo_device_quiet(struct vmdemo_device *device)
 	return !atomic_read(&device->pool->nr_writing);
 }
 
-/* Take everything out of the pool. @lost as in vmdemo_reclaim_drop(). */
-static int vmdemo_device_empty(struct vmdemo_device *device, unsigned long *lost)
+/* Nobody has the device open and the pool is empty. */
+static void vmdemo_device_close_backing(struct vmdemo_device *device)
+{
+	wait_event(device->pool->free_wait, vmdemo_device_quiet(device));
+	vmdemo_backing_close(&device->backing);
+	vmdemo_space_set_size(&device->space, 0);
+}
+
+/* Write everything and take it out of the pool. The end of a DMA may dirty a page once more. */
+static int vmdemo_device_empty(struct vmdemo_device *device)
 {
 	struct vmdemo_space *space = &device->space;
 	int err;
 
-	/* Nobody has it open, but a page may be held for a while by a pipe or a DMA. */
-	err = vmdemo_reclaim_drop(space, 0, space->nr_pages - 1, lost);
-	if (!err)
-		wait_event(device->pool->free_wait, vmdemo_device_quiet(device));
+	do {
+		err = vmdemo_device_sync(device, 0, U64_MAX);
+		if (!err)
+			err = vmdemo_reclaim_drop(space, 0, space->nr_pages - 1, VMDEMO_DROP_CLEAN,
+						  NULL);
+	} while (err == -EAGAIN);
 	return err;
-}
-
-static void vmdemo_device_close_backing(struct vmdemo_device *device)
-{
-	vmdemo_backing_close(&device->backing);
-	vmdemo_space_set_size(&device->space, 0);
 }
 
 /**
@@ -144,54 +146,70 @@ int vmdemo_device_unbind(struct vmdemo_device *device)
 	int err = 0;
 
 	mutex_lock(&device->lock);
-	if (!device->backing.handle.bdev)
-		goto out;
-	err = -EBUSY;
 	if (device->opens)
-		goto out;
-	err = vmdemo_device_sync(device, 0, U64_MAX);
-	if (!err)
-		err = vmdemo_device_empty(device, NULL);
-	if (!err)
+		err = -EBUSY;
+	else if (device->backing.handle.bdev)
+		err = vmdemo_device_empty(device);
+	if (!err && device->backing.handle.bdev)
 		vmdemo_device_close_backing(device);
-out:
 	mutex_unlock(&device->lock);
 	return err;
+}
+
+/* In a worker, since its waits are killable, and a killed rmmod is no reason to lose data. */
+static void vmdemo_device_leave_work(struct work_struct *work)
+{
+	struct vmdemo_device *device = container_of(work, struct vmdemo_device, leave_work);
+	unsigned long until = jiffies + VMDEMO_STALL;
+	struct vmdemo_space *space = &device->space;
+	unsigned long lost = 0;
+	int err;
+
+	while ((err = vmdemo_device_empty(device)) && time_before(jiffies, until))
+		schedule_timeout_uninterruptible(HZ / 10);
+	while (err && vmdemo_reclaim_drop(space, 0, space->nr_pages - 1, VMDEMO_DROP_LEAVE, &lost))
+		;
+	if (lost)
+		dev_err(&device->dev, "%lu pages lost: writing %s failed with %d\n", lost,
+			device->backing.path, err);
+	vmdemo_stat_add(device->pool, pages_lost, lost);
+	vmdemo_device_close_backing(device);
 }
 
 /**
  * vmdemo_device_leave - unbind for good, with or without the data
  * @device: not open, and it cannot be opened again
  *
- * Tries to write for as long as reclaim's patience lasts. What cannot be written is dropped,
- * counted in pages_lost and logged. May sleep.
+ * Tries to write for 5 s. What cannot be written is dropped, counted in pages_lost and logged. May
+ * sleep.
  */
 void vmdemo_device_leave(struct vmdemo_device *device)
 {
-	unsigned long lost = 0;
-	int err;
-
 	mutex_lock(&device->lock);
-	device->gone = true;
+	device->live = false;
 	if (device->backing.handle.bdev) {
-		err = vmdemo_device_sync(device, 0, U64_MAX);
-		vmdemo_device_empty(device, &lost);
-		if (lost)
-			dev_err(&device->dev, "%lu pages lost: writing %s failed with %d\n", lost,
-				device->backing.path, err);
-		vmdemo_stat_add(device->pool, pages_lost, lost);
-		vmdemo_device_close_backing(device);
+		INIT_WORK(&device->leave_work, vmdemo_device_leave_work);
+		queue_work(system_unbound_wq, &device->leave_work);
+		flush_work(&device->leave_work);
 	}
 	mutex_unlock(&device->lock);
 }
 
-/* One more open file. Returns 0, -ENXIO without backing, -ENODEV when the module is leaving. */
+/* From now on it may be opened: nothing can fail any more that would take it away. */
+void vmdemo_device_set_live(struct vmdemo_device *device)
+{
+	mutex_lock(&device->lock);
+	device->live = true;
+	mutex_unlock(&device->lock);
+}
+
+/* One more open file. Returns 0, -ENXIO without backing, -ENODEV while the module comes or goes. */
 int vmdemo_device_open(struct vmdemo_device *device)
 {
 	int err = 0;
 
 	mutex_lock(&device->lock);
-	if (device->gone)
+	if (!device->live)
 		err = -ENODEV;
 	else if (!device->backing.handle.bdev)
 		err = -ENXIO;

@@ -21,7 +21,8 @@ struct vmdemo_device {
 	struct mutex lock;		/* binding, opening, resizing */
 	struct vmdemo_backing backing;	/* under lock to change; then nobody has the device open */
 	unsigned int opens;		/* under lock */
-	bool gone;			/* under lock: the module is leaving */
+	bool live;			/* under lock: may be opened */
+	struct work_struct leave_work;
 };
 
 /* An open file. */
@@ -39,6 +40,7 @@ void vmdemo_device_destroy(struct vmdemo_device *device);
 int vmdemo_device_bind(struct vmdemo_device *device, const char *path);
 int vmdemo_device_unbind(struct vmdemo_device *device);
 void vmdemo_device_leave(struct vmdemo_device *device);
+void vmdemo_device_set_live(struct vmdemo_device *device);
 int vmdemo_device_open(struct vmdemo_device *device);
 void vmdemo_device_release(struct vmdemo_device *device);
 int vmdemo_device_resize(struct vmdemo_device *device, u32 frames);

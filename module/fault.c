@@ -89,7 +89,14 @@ static vm_fault_t vmdemo_vm_get(struct vm_fault *vmf, struct vmdemo_access *acc,
 		if (result)
 			return result;
 	}
-	return err ? VM_FAULT_SIGBUS : VM_FAULT_LOCKED;
+	if (err)
+		return VM_FAULT_SIGBUS;
+	if (PageHWPoison(folio_page(*folio, 0))) {
+		folio_unlock(*folio);
+		folio_put(*folio);
+		return VM_FAULT_HWPOISON;
+	}
+	return VM_FAULT_LOCKED;
 }
 
 static vm_fault_t vmdemo_vm_fault(struct vm_fault *vmf)
@@ -122,7 +129,7 @@ static vm_fault_t vmdemo_vm_fault(struct vm_fault *vmf)
 		vmf->page = folio_page(folio, 0);
 		frame = vmdemo_frame_nr(folio);
 	}
-	if (acc.loaded && result != VM_FAULT_SIGBUS)
+	if (acc.loaded && !(result & VM_FAULT_ERROR))
 		result |= VM_FAULT_MAJOR;
 	trace_vmdemo_fault_return(acc.id, index, (__force unsigned int)result, frame);
 	vmdemo_access_end(&acc);

@@ -43,6 +43,9 @@
 #define VMDEMO_CHUNK_SHIFT	9
 #define VMDEMO_CHUNK_FRAMES	BIT(VMDEMO_CHUNK_SHIFT)
 
+/* So long after a failed write, in jiffies, pages are written one by one: only bad ones fail. */
+#define VMDEMO_CAUTION		(10 * HZ)
+
 /* What we know of a loaded frame beside its folio's flags; under the folio lock. */
 #define VMDEMO_FRAME_FRESH	BIT(0)	/* its hard fault has not returned to the program */
 #define VMDEMO_FRAME_AHEAD	BIT(1)	/* read ahead and not touched yet */
@@ -106,11 +109,13 @@ struct vmdemo_pool {
 	atomic_t nr_unwritten;
 	atomic_t nr_writing;
 	atomic_long_t progress;		/* frames freed and writes that succeeded */
-	unsigned long retry_at;		/* in jiffies: reclaim writes again then; a write failed */
+	unsigned long retry_at;		/* jiffies: reclaim writes again, after a failure */
 	wait_queue_head_t reclaim_wait;	/* the reclaim thread sleeps here */
 	wait_queue_head_t free_wait;	/* a frame became free, or a write ended */
 	wait_queue_head_t clean_wait;	/* nr_unwritten fell, or the pool shrank */
 	struct delayed_work flush_work;
+	unsigned long age_due;		/* flusher only: when it looks at ages again, in jiffies */
+	atomic_t flush_kicked;		/* somebody has asked for flush_work at once */
 };
 
 /* The block device behind a linear space. */

@@ -101,7 +101,7 @@ static long vmdemo_ioctl_range(struct file *file, unsigned int cmd, struct vmdem
 static void vmdemo_ioctl_describe(struct vmdemo_space *space, pgoff_t index,
 				  struct vmdemo_page *page)
 {
-	struct folio *folio = vmdemo_pool_lookup(space->pool, space->key + index, NULL);
+	struct folio *folio = vmdemo_pool_lookup_sure(space->pool, space->key + index);
 
 	*page = (struct vmdemo_page){ .frame = VMDEMO_NO_FRAME };
 	if (!folio)

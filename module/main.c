@@ -34,17 +34,14 @@ static struct class vmdemo_class = {
 	.dev_groups	= vmdemo_sysfs_groups,
 };
 
-static void vmdemo_remove(unsigned int id)
+/* Nobody can open the device any more, and nobody has it open. */
+static void vmdemo_destroy(unsigned int id)
 {
-	struct vmdemo_device *device = vmdemo_devices[id];
-
-	/* No new opens and no attributes after this; open files keep the module from leaving. */
-	cdev_device_del(&device->cdev, &device->dev);
-	vmdemo_device_leave(device);
-	vmdemo_device_destroy(device);
+	vmdemo_device_leave(vmdemo_devices[id]);
+	vmdemo_device_destroy(vmdemo_devices[id]);
 }
 
-static int vmdemo_add(unsigned int id)
+static int vmdemo_create(unsigned int id)
 {
 	struct vmdemo_device *device;
 	int err;
@@ -57,7 +54,12 @@ static int vmdemo_add(unsigned int id)
 	}
 	device->dev.class = &vmdemo_class;
 	device->dev.devt = vmdemo_devt + id;
-	err = dev_set_name(&device->dev, id ? "vmdemo%u" : "vmdemo", id);
+	cdev_init(&device->cdev, &vmdemo_chardev_fops);
+	device->cdev.owner = THIS_MODULE;
+	if (id)
+		err = dev_set_name(&device->dev, "vmdemo%u", id);
+	else
+		err = dev_set_name(&device->dev, "vmdemo");
 	if (err)
 		goto err_device;
 	if (id < num_backing && *backing[id]) {
@@ -67,20 +69,36 @@ static int vmdemo_add(unsigned int id)
 			goto err_device;
 		}
 	}
-	cdev_init(&device->cdev, &vmdemo_chardev_fops);
-	device->cdev.owner = THIS_MODULE;
-	err = cdev_device_add(&device->cdev, &device->dev);
-	if (err)
-		goto err_leave;
 	vmdemo_devices[id] = device;
-	dev_info(&device->dev, "%u frames, backing %s\n", READ_ONCE(device->pool->nr_frames),
-		 device->backing.path ?: "none");
 	return 0;
 
-err_leave:
-	vmdemo_device_leave(device);
 err_device:
 	vmdemo_device_destroy(device);
+	return err;
+}
+
+/* Let user space see all devices; only when all are there may any be opened. */
+static int vmdemo_publish(void)
+{
+	unsigned int id;
+	int err;
+
+	for (id = 0; id < num_devices; id++) {
+		struct vmdemo_device *device = vmdemo_devices[id];
+
+		err = cdev_device_add(&device->cdev, &device->dev);
+		if (err)
+			goto err_devices;
+		dev_info(&device->dev, "%u frames, backing %s\n",
+			 READ_ONCE(device->pool->nr_frames), device->backing.path ?: "none");
+	}
+	for (id = 0; id < num_devices; id++)
+		vmdemo_device_set_live(vmdemo_devices[id]);
+	return 0;
+
+err_devices:
+	while (id--)
+		cdev_device_del(&vmdemo_devices[id]->cdev, &vmdemo_devices[id]->dev);
 	return err;
 }
 
@@ -127,18 +145,23 @@ static int __init vmdemo_init(void)
 	if (err)
 		goto err_region;
 	for (id = 0; id < num_devices; id++) {
-		err = vmdemo_add(id);
+		err = vmdemo_create(id);
 		if (err)
 			goto err_devices;
 	}
 	err = register_reboot_notifier(&vmdemo_reboot_nb);
 	if (err)
 		goto err_devices;
+	err = vmdemo_publish();
+	if (err)
+		goto err_reboot;
 	return 0;
 
+err_reboot:
+	unregister_reboot_notifier(&vmdemo_reboot_nb);
 err_devices:
 	while (id--)
-		vmdemo_remove(id);
+		vmdemo_destroy(id);
 	class_unregister(&vmdemo_class);
 err_region:
 	unregister_chrdev_region(vmdemo_devt, num_devices);
@@ -149,11 +172,14 @@ err_spaces:
 
 static void __exit vmdemo_exit(void)
 {
-	unsigned int id = num_devices;
+	unsigned int id;
 
+	/* No new opens and no attributes after this; open files keep the module from leaving. */
+	for (id = 0; id < num_devices; id++)
+		cdev_device_del(&vmdemo_devices[id]->cdev, &vmdemo_devices[id]->dev);
 	unregister_reboot_notifier(&vmdemo_reboot_nb);
-	while (id--)
-		vmdemo_remove(id);
+	for (id = 0; id < num_devices; id++)
+		vmdemo_destroy(id);
 	class_unregister(&vmdemo_class);
 	unregister_chrdev_region(vmdemo_devt, num_devices);
 	vmdemo_spaces_exit();

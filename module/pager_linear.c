@@ -65,12 +65,13 @@ int vmdemo_backing_open(struct vmdemo_backing *backing, const char *path, void *
 	int err;
 
 	err = vmdemo_bdev_open(&backing->handle, path, BLK_OPEN_READ | BLK_OPEN_WRITE, holder);
-	if (err == -EACCES || err == -EROFS || err == -EPERM)
+	backing->readonly = err == -EACCES || err == -EROFS || err == -EPERM;
+	if (backing->readonly)
 		err = vmdemo_bdev_open(&backing->handle, path, BLK_OPEN_READ, holder);
 	if (err)
 		return err;
 	bdev = backing->handle.bdev;
-	backing->readonly = bdev_read_only(bdev);
+	backing->readonly |= bdev_read_only(bdev);
 	backing->path = kstrdup(path, GFP_KERNEL);
 	if (!backing->path)
 		err = -ENOMEM;
@@ -216,8 +217,10 @@ static void vmdemo_write_end_folio(struct vmdemo_pool *pool, struct folio *folio
 	if (err) {
 		mapping_set_error(folio->mapping, err);
 		folio_set_dirty(folio);
+		vmdemo_pool_mark(pool, vmdemo_frame_nr(folio));
+	} else {
+		vmdemo_pool_unmark(pool, vmdemo_frame_nr(folio), folio);
 	}
-	vmdemo_pool_unmark(pool, vmdemo_frame_nr(folio), folio);
 	folio_end_writeback(folio);
 }
 
@@ -238,7 +241,9 @@ static void vmdemo_write_endio(struct bio *bio)
 		WRITE_ONCE(pool->retry_at, jiffies + HZ / 10);
 	} else {
 		vmdemo_stat_add(pool, pages_out, nr);
-		atomic_long_add(nr, &pool->progress);
+		/* A copy that was written leaves its page dirty: that helps nobody. */
+		if (!vbio->bounced)
+			atomic_long_add(nr, &pool->progress);
 	}
 	bio_for_each_segment_all(bv, bio, iter) {
 		if (vbio->bounced) {
@@ -312,11 +317,19 @@ void vmdemo_pager_submit(struct vmdemo_io *io)
 	submit_bio(bio);
 }
 
+/* A bad sector is to fail its own page only. */
+static bool vmdemo_pager_careful(const struct vmdemo_io *io)
+{
+	return io->write &&
+	       time_before(jiffies, READ_ONCE(io->space->pool->retry_at) + VMDEMO_CAUTION);
+}
+
 static void vmdemo_pager_add(struct vmdemo_io *io, pgoff_t index, struct page *page)
 {
 	unsigned int bytes = vmdemo_pager_bytes(io->space, index);
 
-	if (io->bio && (io->next != index || !bio_add_page(io->bio, page, bytes, 0)))
+	if (io->bio && (vmdemo_pager_careful(io) || io->next != index ||
+			!bio_add_page(io->bio, page, bytes, 0)))
 		vmdemo_pager_submit(io);
 	if (!io->bio) {
 		vmdemo_pager_start(io, index, BIO_MAX_VECS / 4);

@@ -22,8 +22,9 @@
 #include "pool.h"
 #include "trace.h"
 
-/* A stale lookup could follow moving chains for long; no chain is ever near this. */
-#define VMDEMO_MAX_CHAIN	256
+/* A lookup without the lock gives up after so many hops, and takes the lock. */
+#define VMDEMO_MAX_CHAIN	64
+#define VMDEMO_LOST		(VMDEMO_NONE - 1)
 
 static u32 vmdemo_pool_hash(u64 key, u32 nr)
 {
@@ -83,38 +84,20 @@ static void vmdemo_pool_release(struct page *page)
 	__free_page(page);
 }
 
-/**
- * vmdemo_pool_put_free - return a frame that vmdemo_pool_evict() handed over
- * @pool:  the pool
- * @frame: number of the frame; still locked and without references
- *
- * Wakes who waits for a frame. Takes the pool lock, does not sleep.
- */
-void vmdemo_pool_put_free(struct vmdemo_pool *pool, u32 frame)
-{
-	struct page *page;
-
-	spin_lock(&pool->lock);
-	page = vmdemo_pool_push(pool, frame);
-	spin_unlock(&pool->lock);
-	if (page) {
-		vmdemo_pool_release(page);
-		wake_up_all(&pool->clean_wait);
-	}
-	if (wq_has_sleeper(&pool->free_wait))
-		wake_up(&pool->free_wait);
-}
-
 /* ---- index ---- */
 
-static u32 vmdemo_pool_find(struct vmdemo_pool *pool, const struct vmdemo_buckets *buckets, u64 key)
+/*
+ * Follow a chain. Under the pool lock it is as it is; without, it may be in motion and lead through
+ * others: after @most hops the answer is VMDEMO_LOST.
+ */
+static u32 vmdemo_pool_find(struct vmdemo_pool *pool, const struct vmdemo_buckets *buckets, u64 key,
+			    u32 most)
 {
 	u32 nr = READ_ONCE(buckets->head[vmdemo_pool_hash(key, buckets->nr)]);
-	int hops = 0;
 
 	while (nr != VMDEMO_NONE && READ_ONCE(vmdemo_frame(pool, nr)->key) != key) {
-		if (++hops == VMDEMO_MAX_CHAIN)
-			return VMDEMO_NONE;
+		if (!most--)
+			return VMDEMO_LOST;
 		nr = READ_ONCE(vmdemo_frame(pool, nr)->next);
 	}
 	return nr;
@@ -147,39 +130,66 @@ static void vmdemo_pool_unlink(struct vmdemo_pool *pool, u32 nr)
 	WRITE_ONCE(frame->key, VMDEMO_NO_KEY);
 }
 
+/* Reference the page in frame @nr if that frame holds page @key, and goes on to hold it. */
+static struct folio *vmdemo_pool_try_get(struct vmdemo_pool *pool, u32 nr, u64 key)
+{
+	struct page *page = READ_ONCE(vmdemo_frame(pool, nr)->page);
+	struct folio *folio = page ? page_folio(page) : NULL;
+
+	if (VMDEMO_NO_RECHECK)
+		vmdemo_broken_widen_atomic();
+	/* The frame may go just now, and its page with it: then there is no reference to be had. */
+	if (!folio || !folio_try_get(folio))
+		return NULL;
+	/* With a reference it stays where it is, if it was there still. */
+	if ((READ_ONCE(vmdemo_frame(pool, nr)->key) == key &&
+	     READ_ONCE(vmdemo_frame(pool, nr)->page) == page) || VMDEMO_NO_RECHECK)
+		return folio;
+	folio_put(folio);
+	return NULL;
+}
+
 /**
- * vmdemo_pool_lookup - find a resident page
- * @pool:  the pool
- * @key:   of the page
- * @frame: set to the frame's number, if not NULL
+ * vmdemo_pool_lookup_sure - find a resident page; no race makes it miss
+ * @pool: the pool
+ * @key:  of the page
  *
- * Returns the folio with a reference, or NULL. The caller locks it and checks that it still holds
- * the page. Does not sleep.
+ * Returns the folio with a reference, or NULL. Takes the pool lock, does not sleep.
  */
-struct folio *vmdemo_pool_lookup(struct vmdemo_pool *pool, u64 key, u32 *frame)
+struct folio *vmdemo_pool_lookup_sure(struct vmdemo_pool *pool, u64 key)
 {
 	struct folio *folio = NULL;
-	struct page *page;
+	u32 nr;
+
+	spin_lock(&pool->lock);
+	nr = vmdemo_pool_find(pool, vmdemo_pool_buckets(pool), key, U32_MAX);
+	if (nr != VMDEMO_NONE)
+		folio = vmdemo_pool_try_get(pool, nr, key);
+	spin_unlock(&pool->lock);
+	return folio;
+}
+
+/**
+ * vmdemo_pool_lookup - find a resident page
+ * @pool: the pool
+ * @key:  of the page
+ *
+ * Returns the folio with a reference, or NULL: it was not there at some moment, or a race was lost;
+ * the insertion that follows tells. The caller locks the folio and checks that it still holds the
+ * page. Does not sleep.
+ */
+struct folio *vmdemo_pool_lookup(struct vmdemo_pool *pool, u64 key)
+{
+	struct folio *folio = NULL;
 	u32 nr;
 
 	rcu_read_lock();
-	nr = vmdemo_pool_find(pool, rcu_dereference(pool->buckets), key);
-	if (nr != VMDEMO_NONE) {
-		/* The frame may go just now, and its page with it: then there is no reference. */
-		page = READ_ONCE(vmdemo_frame(pool, nr)->page);
-		if (VMDEMO_NO_RECHECK)
-			vmdemo_broken_widen_atomic();
-		if (page && folio_try_get(page_folio(page)))
-			folio = page_folio(page);
-		/* With a reference it stays where it is, if it was there still. */
-		if (folio && READ_ONCE(vmdemo_frame(pool, nr)->key) != key && !VMDEMO_NO_RECHECK) {
-			folio_put(folio);
-			folio = NULL;
-		}
-	}
+	nr = vmdemo_pool_find(pool, rcu_dereference(pool->buckets), key, VMDEMO_MAX_CHAIN);
+	if (nr < VMDEMO_LOST)
+		folio = vmdemo_pool_try_get(pool, nr, key);
 	rcu_read_unlock();
-	if (frame)
-		*frame = nr;
+	if (nr == VMDEMO_LOST)
+		return vmdemo_pool_lookup_sure(pool, key);
 	return folio;
 }
 
@@ -197,9 +207,7 @@ struct folio *vmdemo_pool_get_frame(struct vmdemo_pool *pool, u32 frame)
 	spin_lock(&pool->lock);
 	if (frame < pool->top && vmdemo_policy_where(&pool->policy, frame) != VMDEMO_LIST_NONE) {
 		folio = page_folio(vmdemo_frame(pool, frame)->page);
-		/* An evictor may have frozen it already. */
-		if (!folio_try_get(folio))
-			folio = NULL;
+		folio_get(folio);
 	}
 	spin_unlock(&pool->lock);
 	return folio;
@@ -236,7 +244,7 @@ struct folio *vmdemo_pool_insert(struct vmdemo_space *space, pgoff_t index, u32 
 	u32 nr, nr_free;
 
 	spin_lock(&pool->lock);
-	if (vmdemo_pool_find(pool, vmdemo_pool_buckets(pool), key) != VMDEMO_NONE) {
+	if (vmdemo_pool_find(pool, vmdemo_pool_buckets(pool), key, U32_MAX) != VMDEMO_NONE) {
 		spin_unlock(&pool->lock);
 		return ERR_PTR(-EEXIST);
 	}
@@ -285,56 +293,103 @@ static void vmdemo_pool_forget(struct vmdemo_pool *pool, u32 nr)
 	vmdemo_policy_remove(&pool->policy, nr);
 }
 
+/* After the pool lock: release the page of a frame that left the pool, wake who waits. */
+static void vmdemo_pool_freed(struct vmdemo_pool *pool, struct page *gone)
+{
+	if (gone) {
+		vmdemo_pool_release(gone);
+		wake_up_all(&pool->clean_wait);
+	}
+	if (wq_has_sleeper(&pool->free_wait))
+		wake_up(&pool->free_wait);
+}
+
 /**
- * vmdemo_pool_evict - free the frame of a clean page that nobody else holds
+ * vmdemo_pool_put_free - return a frame that vmdemo_pool_evict() handed over
+ * @pool:  the pool
+ * @frame: number of the frame; still locked and without references
+ *
+ * Wakes who waits for a frame. Takes the pool lock, does not sleep.
+ */
+void vmdemo_pool_put_free(struct vmdemo_pool *pool, u32 frame)
+{
+	struct page *gone;
+
+	spin_lock(&pool->lock);
+	gone = vmdemo_pool_push(pool, frame);
+	spin_unlock(&pool->lock);
+	vmdemo_pool_freed(pool, gone);
+}
+
+/**
+ * vmdemo_pool_evict - free the frame of a page that nobody else holds
  * @pool:  the pool
  * @folio: the page: locked, unmapped, in the index, not under writeback; one reference is ours
  * @keep:  the free frame's number goes here; NULL: it goes to the free list
+ * @lost:  NULL, or a dirty page goes too and is counted here
  *
  * The reference count is frozen first, then the dirty flag read: with no references left nobody
- * can set it any more. Returns 0, and @folio is no longer the caller's; -EBUSY if somebody holds
- * it, -EAGAIN if it is dirty, and nothing has changed. Takes the pool lock, does not sleep.
+ * can set it any more. All of it under the pool lock, so that what is in the order always has the
+ * pool's reference, and a walk misses nothing. Returns 0, and @folio is no longer the caller's;
+ * -EBUSY if somebody holds it, -EAGAIN if it is dirty, and nothing has changed. Does not sleep.
  */
-int vmdemo_pool_evict(struct vmdemo_pool *pool, struct folio *folio, u32 *keep)
+int vmdemo_pool_evict(struct vmdemo_pool *pool, struct folio *folio, u32 *keep,
+		      unsigned long *lost)
 {
 	u32 nr = vmdemo_frame_nr(folio);
+	struct page *gone = NULL;
 
-	if (!folio_ref_freeze(folio, 2))
+	if (folio_test_dirty(folio) && !lost)
+		return folio_ref_count(folio) > 2 ? -EBUSY : -EAGAIN;
+	spin_lock(&pool->lock);
+	if (!folio_ref_freeze(folio, 2)) {
+		spin_unlock(&pool->lock);
 		return -EBUSY;
+	}
 	if (folio_test_dirty(folio)) {
-		folio_ref_unfreeze(folio, 2);
-		return -EAGAIN;
+		if (!lost) {
+			folio_ref_unfreeze(folio, 2);
+			spin_unlock(&pool->lock);
+			return -EAGAIN;
+		}
+		folio_test_clear_dirty(folio);
+		vmdemo_pool_unmark(pool, nr, folio);
+		(*lost)++;
 	}
 	trace_vmdemo_evict(folio, nr);
-	spin_lock(&pool->lock);
 	vmdemo_pool_forget(pool, nr);
-	spin_unlock(&pool->lock);
-
 	folio->mapping = NULL;
 	folio->index = 0;
 	folio_clear_uptodate(folio);
 	folio_clear_referenced(folio);
 	folio_clear_active(folio);
-	atomic_long_inc(&pool->progress);
 	if (keep)
 		*keep = nr;
 	else
-		vmdemo_pool_put_free(pool, nr);
+		gone = vmdemo_pool_push(pool, nr);
+	spin_unlock(&pool->lock);
+	atomic_long_inc(&pool->progress);
+	if (!keep)
+		vmdemo_pool_freed(pool, gone);
 	return 0;
 }
 
 /**
  * vmdemo_pool_orphan - let go of a page that somebody else holds and will not return
  * @pool:  the pool, one frame smaller afterwards
- * @folio: locked, unmapped, clean, in the index; the caller's reference and lock remain
+ * @folio: locked, unmapped, in the index; the caller's reference and lock remain
+ * @lost:  incremented if it was dirty; NULL: it is not
  *
  * The page belongs to its holders from now on and is freed by the last. Takes the pool lock, does
  * not sleep.
  */
-void vmdemo_pool_orphan(struct vmdemo_pool *pool, struct folio *folio)
+void vmdemo_pool_orphan(struct vmdemo_pool *pool, struct folio *folio, unsigned long *lost)
 {
 	u32 nr = vmdemo_frame_nr(folio);
 
+	if (folio_test_clear_dirty(folio) && lost)
+		(*lost)++;
+	vmdemo_pool_unmark(pool, nr, folio);
 	spin_lock(&pool->lock);
 	vmdemo_pool_forget(pool, nr);
 	vmdemo_frame(pool, nr)->page = NULL;
@@ -418,8 +473,7 @@ struct folio *vmdemo_pool_demotable(struct vmdemo_pool *pool)
 	nr = pool->policy.ops->demotable(&pool->policy, pool->nr_free);
 	if (nr != VMDEMO_NONE) {
 		folio = page_folio(vmdemo_frame(pool, nr)->page);
-		if (!folio_try_get(folio))
-			folio = NULL;
+		folio_get(folio);
 	}
 	spin_unlock(&pool->lock);
 	return folio;
@@ -483,14 +537,18 @@ void vmdemo_pool_unmark(struct vmdemo_pool *pool, u32 frame, struct folio *folio
 	struct vmdemo_chunk *chunk = pool->chunks[frame >> VMDEMO_CHUNK_SHIFT];
 	u32 bit = frame & (VMDEMO_CHUNK_FRAMES - 1);
 
-	clear_bit(bit, chunk->aged);
-	if (test_and_clear_bit(bit, chunk->unwritten)) {
-		atomic_dec(&pool->nr_unwritten);
-		if (wq_has_sleeper(&pool->clean_wait))
-			wake_up_all(&pool->clean_wait);
-	}
+	/* Dirty again already, or all the while: it remains as it is. */
+	if (folio_test_dirty(folio))
+		return;
+	if (test_bit(bit, chunk->aged))
+		clear_bit(bit, chunk->aged);
+	if (!test_and_clear_bit(bit, chunk->unwritten))
+		return;
+	atomic_dec(&pool->nr_unwritten);
 	if (folio_test_dirty(folio))
 		vmdemo_pool_mark(pool, frame);
+	if (wq_has_sleeper(&pool->clean_wait))
+		wake_up_all(&pool->clean_wait);
 }
 
 /* The first unwritten frame from @frame on, or VMDEMO_NONE. A snapshot. */
@@ -508,6 +566,12 @@ u32 vmdemo_pool_next_unwritten(struct vmdemo_pool *pool, u32 frame)
 			return frame;
 	}
 	return VMDEMO_NONE;
+}
+
+static bool vmdemo_pool_unwritten(struct vmdemo_pool *pool, u32 frame)
+{
+	return test_bit(frame & (VMDEMO_CHUNK_FRAMES - 1),
+			pool->chunks[frame >> VMDEMO_CHUNK_SHIFT]->unwritten);
 }
 
 /* ---- walking a range ---- */
@@ -577,15 +641,12 @@ struct folio *vmdemo_walk_next(struct vmdemo_walk *walk)
 	if (walk->by_frame)
 		return vmdemo_walk_next_frame(walk);
 	while (walk->pos <= walk->last) {
-		u32 nr;
-		struct folio *folio = vmdemo_pool_lookup(pool, walk->space->key + walk->pos, &nr);
+		struct folio *folio = vmdemo_pool_lookup_sure(pool, walk->space->key + walk->pos);
 
 		walk->pos++;
 		if (!folio)
 			continue;
-		if (!walk->unwritten ||
-		    test_bit(nr & (VMDEMO_CHUNK_FRAMES - 1),
-			     pool->chunks[nr >> VMDEMO_CHUNK_SHIFT]->unwritten))
+		if (!walk->unwritten || vmdemo_pool_unwritten(pool, vmdemo_frame_nr(folio)))
 			return folio;
 		folio_put(folio);
 	}
@@ -604,7 +665,9 @@ int vmdemo_pool_add_page(struct vmdemo_pool *pool, u32 nr)
 		return -ENOMEM;
 	/* Free frames are locked and have no references: see frame.h. */
 	folio_lock(page_folio(page));
-	set_page_count(page, 0);
+	/* Who speculates on what the page was before may hold it for an instant. */
+	while (!folio_ref_freeze(page_folio(page), 1))
+		cpu_relax();
 	page->private = nr;
 	spin_lock(&pool->lock);
 	vmdemo_frame(pool, nr)->page = page;
@@ -688,7 +751,8 @@ static void vmdemo_pool_swap_tables(struct vmdemo_pool *pool, struct vmdemo_tabl
 			vmdemo_pool_link(pool, tables->buckets, i);
 	}
 	rcu_assign_pointer(pool->buckets, tables->buckets);
-	WRITE_ONCE(pool->top, nr);
+	/* Who sees the number sees the chunks. */
+	smp_store_release(&pool->top, nr);
 	spin_unlock(&pool->lock);
 	if (old.buckets)
 		synchronize_rcu();
@@ -772,6 +836,7 @@ int vmdemo_pool_resize(struct vmdemo_pool *pool, u32 frames)
 			pool->target = target;
 			spin_unlock(&pool->lock);
 			vmdemo_pool_trim_free(pool);
+			wake_up(&pool->reclaim_wait);
 			return err;
 		}
 		return 0;
@@ -825,7 +890,7 @@ struct vmdemo_pool *vmdemo_pool_create(void)
 	pool->set.read_ahead_pages = 64;
 	pool->set.dirty_pct = 80;
 	pool->set.dirty_age_ms = 5000;
-	pool->retry_at = jiffies;
+	pool->retry_at = jiffies - VMDEMO_CAUTION;
 	return pool;
 }
 
@@ -841,9 +906,9 @@ void vmdemo_pool_destroy(struct vmdemo_pool *pool)
 	if (pool->chunks && pool->top) {
 		vmdemo_pool_resize(pool, 0);
 		WARN_ON_ONCE(pool->nr_frames);
-		for (i = 0; i < DIV_ROUND_UP(pool->top, VMDEMO_CHUNK_FRAMES); i++)
-			kvfree(pool->chunks[i]);
 	}
+	for (i = 0; pool->chunks && i < DIV_ROUND_UP(pool->max_frames, VMDEMO_CHUNK_FRAMES); i++)
+		kvfree(pool->chunks[i]);
 	tables.buckets = rcu_dereference_protected(pool->buckets, true);
 	vmdemo_pool_free_tables(&tables);
 	kvfree(pool->chunks);

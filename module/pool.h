@@ -17,11 +17,13 @@ void vmdemo_pool_set_policy(struct vmdemo_pool *pool, const struct vmdemo_policy
 u32 vmdemo_pool_reserve(const struct vmdemo_pool *pool);
 u32 vmdemo_pool_low(const struct vmdemo_pool *pool);
 
-struct folio *vmdemo_pool_lookup(struct vmdemo_pool *pool, u64 key, u32 *frame);
+struct folio *vmdemo_pool_lookup(struct vmdemo_pool *pool, u64 key);
+struct folio *vmdemo_pool_lookup_sure(struct vmdemo_pool *pool, u64 key);
 struct folio *vmdemo_pool_insert(struct vmdemo_space *space, pgoff_t index, u32 *spare, bool hard);
-int vmdemo_pool_evict(struct vmdemo_pool *pool, struct folio *folio, u32 *keep);
+int vmdemo_pool_evict(struct vmdemo_pool *pool, struct folio *folio, u32 *keep,
+		      unsigned long *lost);
 void vmdemo_pool_put_free(struct vmdemo_pool *pool, u32 frame);
-void vmdemo_pool_orphan(struct vmdemo_pool *pool, struct folio *folio);
+void vmdemo_pool_orphan(struct vmdemo_pool *pool, struct folio *folio, unsigned long *lost);
 int vmdemo_pool_add_page(struct vmdemo_pool *pool, u32 frame);
 
 void vmdemo_pool_touch(struct vmdemo_pool *pool, u32 frame, bool charge);

@@ -143,7 +143,7 @@ static int vmdemo_reclaim_broken_write(struct vmdemo_pool *pool, struct folio *f
 	u32 nr;
 
 	folio_test_clear_dirty(folio);
-	if (!io.sync || vmdemo_pool_evict(pool, folio, &nr)) {
+	if (!io.sync || vmdemo_pool_evict(pool, folio, &nr, NULL)) {
 		folio_set_dirty(folio);
 		kfree(io.sync);
 		return -EBUSY;
@@ -162,6 +162,14 @@ static int vmdemo_reclaim_broken_write(struct vmdemo_pool *pool, struct folio *f
 	else
 		vmdemo_pool_put_free(pool, nr);
 	return 0;
+}
+
+static void vmdemo_reclaim_poisoned(struct vmdemo_pool *pool, struct folio *folio)
+{
+	unsigned long lost = 0;
+
+	vmdemo_pool_orphan(pool, folio, &lost);
+	vmdemo_stat_add(pool, pages_lost, lost);
 }
 
 /*
@@ -194,14 +202,19 @@ static enum vmdemo_evicted vmdemo_reclaim_evict(struct vmdemo_pool *pool, struct
 		}
 		vmdemo_reclaim_unmap(vmdemo_folio_space(folio), folio->index, 1);
 	}
+	/* A frame whose memory has failed is never used again: the pool is one smaller. */
+	if (PageHWPoison(folio_page(folio, 0))) {
+		vmdemo_reclaim_poisoned(pool, folio);
+		goto unlock;
+	}
 	if (was_clean)
 		folio_test_clear_dirty(folio);
 	written = vmdemo_frame(pool, nr)->flags & VMDEMO_FRAME_WRITTEN;
-	err = vmdemo_pool_evict(pool, folio, keep);
+	err = vmdemo_pool_evict(pool, folio, keep, NULL);
 	if (err == -EAGAIN && VMDEMO_INDEX_EARLY)
 		err = vmdemo_reclaim_broken_write(pool, folio, keep);
-	if (err == -EBUSY && VMDEMO_NO_REFCHECK && !keep && !folio_test_dirty(folio)) {
-		vmdemo_pool_orphan(pool, folio);
+	if (err == -EBUSY && VMDEMO_NO_REFCHECK && !folio_test_dirty(folio)) {
+		vmdemo_pool_orphan(pool, folio, NULL);
 		folio_unlock(folio);
 		folio_put(folio);
 		return vmdemo_pool_add_page(pool, nr) ? VMDEMO_KEPT : VMDEMO_FREED;
@@ -213,7 +226,7 @@ static enum vmdemo_evicted vmdemo_reclaim_evict(struct vmdemo_pool *pool, struct
 			vmdemo_stat_inc(pool, evictions_clean);
 		return VMDEMO_FREED;
 	}
-	if (err == -EAGAIN && io && (force || time_after_eq(jiffies, READ_ONCE(pool->retry_at)))) {
+	if (err == -EAGAIN && io && time_after_eq(jiffies, READ_ONCE(pool->retry_at))) {
 		vmdemo_frame(pool, nr)->flags |= VMDEMO_FRAME_WRITTEN;
 		if (!vmdemo_writeback_folio(io, folio))
 			result = VMDEMO_WRITING;
@@ -413,63 +426,53 @@ long vmdemo_reclaim_range(struct vmdemo_space *space, pgoff_t first, pgoff_t las
 	return freed;
 }
 
-/* Lock a page that is not being written. With @leaving there is no way but to wait. */
-static int vmdemo_reclaim_drop_lock(struct folio *folio, bool leaving)
+/* Lock a page that is not being written. */
+static int vmdemo_reclaim_drop_lock(struct folio *folio)
 {
-	int err = 0;
+	int err;
 
-	for (;;) {
-		if (leaving)
-			folio_lock(folio);
-		else
-			err = folio_lock_killable(folio);
-		if (err || !folio_test_writeback(folio))
-			return err;
+	while (!(err = folio_lock_killable(folio)) && folio_test_writeback(folio)) {
 		folio_unlock(folio);
-		if (leaving)
-			folio_wait_writeback(folio);
-		else
-			err = folio_wait_writeback_killable(folio);
+		err = folio_wait_writeback_killable(folio);
 		if (err)
-			return err;
+			break;
 	}
+	return err;
 }
 
-/* Drop one page, written or not; @folio's reference is used up. See vmdemo_reclaim_drop(). */
+/* Drop one page; @folio's reference is used up. See vmdemo_reclaim_drop(). */
 static int vmdemo_reclaim_drop_one(struct vmdemo_space *space, struct folio *folio,
-				   unsigned long until, unsigned long *lost)
+				   enum vmdemo_drop how, unsigned long until, unsigned long *lost)
 {
 	struct vmdemo_pool *pool = space->pool;
-	u32 nr = vmdemo_frame_nr(folio);
 	int err;
 
 	for (;;) {
-		err = vmdemo_reclaim_drop_lock(folio, lost);
+		bool late = time_after(jiffies, until);
+
+		err = vmdemo_reclaim_drop_lock(folio);
 		if (err)
 			break;
 		if (folio->mapping != space->inode->i_mapping)
 			goto unlock;
 		if (folio_mapped(folio))
 			vmdemo_reclaim_unmap(space, folio->index, 1);
-		if (folio_test_clear_dirty(folio) && lost)
-			(*lost)++;
-		vmdemo_pool_unmark(pool, nr, folio);
-		if (!vmdemo_pool_evict(pool, folio, NULL))
+		err = vmdemo_pool_evict(pool, folio, NULL, how == VMDEMO_DROP_CLEAN ? NULL : lost);
+		if (!err)
 			return 0;
-		if (lost && time_after(jiffies, until)) {
-			vmdemo_pool_orphan(pool, folio);
-			goto unlock;
+		if (err == -EBUSY && late && how == VMDEMO_DROP_LEAVE) {
+			vmdemo_pool_orphan(pool, folio, lost);
+			err = 0;
 		}
-		err = -EBUSY;
 unlock:
 		folio_unlock(folio);
-		if (!err || time_after(jiffies, until))
+		if (err != -EBUSY || late)
 			break;
-		schedule_timeout_uninterruptible(1);
-		if (!lost && fatal_signal_pending(current)) {
+		if (fatal_signal_pending(current)) {
 			err = -EINTR;
 			break;
 		}
+		schedule_timeout_uninterruptible(1);
 	}
 	folio_put(folio);
 	return err;
@@ -480,13 +483,14 @@ unlock:
  * @space: the space; its invalidate lock is held for writing, or nobody has it open
  * @first: first page
  * @last:  last page
- * @lost:  NULL, or the module is leaving: counts pages that were dirty
+ * @how:   what happens to dirty pages and to those that somebody holds
+ * @lost:  counts dirty pages dropped; not for VMDEMO_DROP_CLEAN
  *
- * Who holds a page is waited for, up to 5 s in all; after that a leaving module gives the page to
- * them. May sleep. Returns 0, -EINTR when killed, or -EBUSY if a page is still held.
+ * Who holds a page is waited for, up to 5 s in all. May sleep. Returns 0, -EINTR when killed,
+ * -EBUSY if a page is still held, -EAGAIN if one is dirty and may not be dropped.
  */
 int vmdemo_reclaim_drop(struct vmdemo_space *space, pgoff_t first, pgoff_t last,
-			unsigned long *lost)
+			enum vmdemo_drop how, unsigned long *lost)
 {
 	unsigned long until = jiffies + VMDEMO_STALL;
 	struct vmdemo_walk walk;
@@ -496,13 +500,13 @@ int vmdemo_reclaim_drop(struct vmdemo_space *space, pgoff_t first, pgoff_t last,
 	vmdemo_reclaim_unmap(space, first, last - first + 1);
 	vmdemo_walk_init(&walk, space, first, last, false);
 	while (!err && (folio = vmdemo_walk_next(&walk)))
-		err = vmdemo_reclaim_drop_one(space, folio, until, lost);
+		err = vmdemo_reclaim_drop_one(space, folio, how, until, lost);
 	return err;
 }
 
 /* ---- the thread ---- */
 
-/* Evict frames whose number is above the target. Returns true if some were freed or written. */
+/* Evict frames whose number is above the target. Returns true if some were freed. */
 static bool vmdemo_reclaim_excess(struct vmdemo_pool *pool)
 {
 	struct vmdemo_io io = { .write = true };
@@ -512,7 +516,7 @@ static bool vmdemo_reclaim_excess(struct vmdemo_pool *pool)
 
 	while ((nr = vmdemo_pool_excess(pool, nr, &folio)) != VMDEMO_NONE) {
 		mutex_lock(&pool->reclaim_lock);
-		moved |= vmdemo_reclaim_evict(pool, folio, &io, true, NULL) != VMDEMO_KEPT;
+		moved |= vmdemo_reclaim_evict(pool, folio, &io, true, NULL) == VMDEMO_FREED;
 		mutex_unlock(&pool->reclaim_lock);
 		nr++;
 		cond_resched();
@@ -572,7 +576,7 @@ static int vmdemo_reclaim_thread(void *data)
 		moved = vmdemo_reclaim_refill(pool);
 		if (vmdemo_reclaim_shrinking(pool))
 			moved &= vmdemo_reclaim_excess(pool);
-		/* Until a write ends; if none is on its way all is pinned, which ends unannounced. */
+		/* Until a write ends. If none is on its way all is pinned: no event tells. */
 		if (!moved)
 			wait_event_interruptible_timeout(pool->free_wait, kthread_should_stop() ||
 							 atomic_long_read(&pool->progress) !=

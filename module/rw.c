@@ -43,6 +43,7 @@ ssize_t vmdemo_rw_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	struct folio *folio;
 	ssize_t done = 0;
 	int err = 0;
+	void *from;
 
 	if (iocb->ki_flags & IOCB_NOWAIT)
 		return -EAGAIN;
@@ -57,8 +58,10 @@ ssize_t vmdemo_rw_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		if (err)
 			break;
 		folio_unlock(folio);
-		copied = copy_page_to_iter(folio_page(folio, 0), offset,
-					   min(bytes, iov_iter_count(to)), to);
+		/* A copy for pipes too: the frame itself is not to end up in one. */
+		from = kmap_local_folio(folio, offset);
+		copied = copy_to_iter(from, min(bytes, iov_iter_count(to)), to);
+		kunmap_local(from);
 		folio_put(folio);
 		if (!copied) {
 			err = -EFAULT;
@@ -75,11 +78,15 @@ ssize_t vmdemo_rw_read_iter(struct kiocb *iocb, struct iov_iter *to)
 static int vmdemo_rw_undo(struct vmdemo_space *space, struct folio *folio)
 {
 	struct vmdemo_io io = { .space = space };
+	int err;
 
 	vmdemo_stat_inc(space->pool, rw_pages);
 	vmdemo_pager_read(&io, folio);
 	vmdemo_pager_submit(&io);
-	return folio_wait_locked_killable(folio);
+	err = folio_wait_locked_killable(folio);
+	if (!err && !folio_test_uptodate(folio))
+		err = -EIO;
+	return err;
 }
 
 /* Wait until a locked folio is not being written to the device; it is locked again after. */

@@ -21,6 +21,9 @@
 
 #define VMDEMO_MAGIC	0x766d646d
 
+/* Pages discarded in one go: 32 MiB. */
+#define VMDEMO_DISCARD_PART	8192UL
+
 /* ---- getting a page ---- */
 
 /* Read what readahead asks for beyond the page itself; stop where frames become scarce. */
@@ -95,6 +98,7 @@ static int vmdemo_space_fill(struct vmdemo_access *acc, struct folio **folio)
 		goto out;
 	vmdemo_space_count(acc);
 	acc->loaded = true;
+	acc->alone = false;
 	if (hard)
 		vmdemo_frame(pool, vmdemo_frame_nr(*folio))->flags = VMDEMO_FRAME_FRESH;
 	if (acc->streams)
@@ -110,13 +114,18 @@ out:
 	return err;
 }
 
-/* A failed read is tried again by who asks next. The folio is locked; the read unlocks it. */
+/*
+ * A failed read is tried again by who asks next, and once by who asked if other pages were read
+ * with it: the bad sector may be theirs. The folio is locked; the read unlocks it.
+ */
 static void vmdemo_space_reread(struct vmdemo_access *acc, struct folio *folio)
 {
 	struct vmdemo_io io = { .space = acc->space, .id = acc->id };
 
+	if (!acc->loaded)
+		vmdemo_space_count(acc);
 	acc->loaded = true;
-	vmdemo_space_count(acc);
+	acc->alone = true;
 	vmdemo_pager_read(&io, folio);
 	vmdemo_pager_submit(&io);
 }
@@ -198,7 +207,7 @@ int vmdemo_space_get(struct vmdemo_access *acc, struct folio **folio)
 	int err;
 
 	for (;;) {
-		*folio = vmdemo_pool_lookup(pool, space->key + acc->index, NULL);
+		*folio = vmdemo_pool_lookup(pool, space->key + acc->index);
 		if (!*folio) {
 			err = vmdemo_space_fill(acc, folio);
 			if (err == -EEXIST) {
@@ -224,7 +233,7 @@ int vmdemo_space_get(struct vmdemo_access *acc, struct folio **folio)
 		}
 		if (folio_test_uptodate(*folio) || acc->overwrite)
 			break;
-		if (acc->loaded) {
+		if (acc->loaded && acc->alone) {
 			folio_unlock(*folio);
 			folio_put(*folio);
 			return -EIO;
@@ -301,7 +310,11 @@ long vmdemo_space_prefetch(struct vmdemo_space *space, pgoff_t first, pgoff_t la
 	int err = 0;
 
 	for (index = first; index <= last && nr < room && !err; index++) {
-		filemap_invalidate_lock_shared(space->inode->i_mapping);
+		/* Who holds it for writing may be waiting for pages we have gathered. */
+		if (!down_read_trylock(&space->inode->i_mapping->invalidate_lock)) {
+			vmdemo_pager_submit(&io);
+			filemap_invalidate_lock_shared(space->inode->i_mapping);
+		}
 		folio = vmdemo_pool_insert(space, index, &spare, false);
 		if (!IS_ERR(folio)) {
 			vmdemo_pager_read(&io, folio);
@@ -326,25 +339,41 @@ long vmdemo_space_prefetch(struct vmdemo_space *space, pgoff_t first, pgoff_t la
 	return nr ?: err;
 }
 
+static int vmdemo_space_discard_part(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
+{
+	unsigned long dropped = 0;
+	int err;
+
+	filemap_invalidate_lock(space->inode->i_mapping);
+	err = vmdemo_reclaim_drop(space, first, last, VMDEMO_DROP_ALL, &dropped);
+	if (!err)
+		err = vmdemo_backing_zero(space->backing, first, last - first + 1,
+					  space->size_bytes);
+	filemap_invalidate_unlock(space->inode->i_mapping);
+	return err;
+}
+
 /**
  * vmdemo_space_discard - make a range read as zeros
  * @space: the space, writable
  * @first: first page
  * @last:  last page
  *
- * No page of the range can be filled meanwhile. May sleep. Returns 0, -EINTR, -EBUSY if somebody
- * holds a page for 5 s, or the block layer's error.
+ * In parts, during each of which no page of it can be filled, so that faults do not wait long. May
+ * sleep. Returns 0, -EINTR when killed, -EBUSY if somebody holds a page for 5 s, or the block
+ * layer's error; the contents are then undefined.
  */
 int vmdemo_space_discard(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
 {
-	int err;
+	int err = 0;
 
-	filemap_invalidate_lock(space->inode->i_mapping);
-	err = vmdemo_reclaim_drop(space, first, last, NULL);
-	if (!err)
-		err = vmdemo_backing_zero(space->backing, first, last - first + 1,
-					  space->size_bytes);
-	filemap_invalidate_unlock(space->inode->i_mapping);
+	while (!err && first <= last) {
+		pgoff_t end = min(last, first + VMDEMO_DISCARD_PART - 1);
+
+		err = fatal_signal_pending(current) ? -EINTR :
+		      vmdemo_space_discard_part(space, first, end);
+		first = end + 1;
+	}
 	return err;
 }
 

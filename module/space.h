@@ -27,6 +27,7 @@ struct vmdemo_access {
 	enum vmdemo_advice advice;
 	bool overwrite;			/* all of the page will be written: do not read it */
 	bool loaded;			/* out: a read of ours was submitted */
+	bool alone;			/* the last one was for this page only */
 	u32 spare;			/* a free frame that is ours */
 	struct folio *wait;		/* the folio whose lock to wait for, referenced */
 	u64 id;				/* for tracing */

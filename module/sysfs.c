@@ -12,6 +12,7 @@
 #include "pool.h"
 #include "reclaim.h"
 #include "sysfs.h"
+#include "writeback.h"
 
 static struct vmdemo_device *vmdemo_sysfs_device(struct device *dev)
 {
@@ -161,7 +162,26 @@ VMDEMO_SETTING(standby_pct, policy.standby_pct, 0U, 90U);
 VMDEMO_SETTING(demote_pages, policy.demote_pages, 1U, 4096U);
 VMDEMO_SETTING(read_ahead_pages, set.read_ahead_pages, 0U, 512U);
 VMDEMO_SETTING(dirty_pct, set.dirty_pct, 1U, 100U);
-VMDEMO_SETTING(dirty_age_ms, set.dirty_age_ms, 0U, 3600000U);
+
+static ssize_t dirty_age_ms_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(vmdemo_sysfs_pool(dev)->set.dirty_age_ms));
+}
+
+static ssize_t dirty_age_ms_store(struct device *dev, struct device_attribute *attr,
+				  const char *buf, size_t count)
+{
+	unsigned int ms;
+	int err = kstrtouint(buf, 0, &ms);
+
+	if (err)
+		return err;
+	if (ms > 3600000)
+		return -EINVAL;
+	vmdemo_writeback_set_age(vmdemo_sysfs_pool(dev), ms);
+	return count;
+}
+static DEVICE_ATTR_RW(dirty_age_ms);
 
 static ssize_t size_bytes_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
@@ -246,14 +266,14 @@ VMDEMO_GAUGE(frames_standby, READ_ONCE(pool->policy.lists[VMDEMO_LIST_STANDBY].n
 VMDEMO_GAUGE(frames_dirty, atomic_read(&pool->nr_unwritten));
 VMDEMO_GAUGE(frames_pinned, vmdemo_sysfs_pinned(pool));
 
-#define VMDEMO_COUNTER_ENTRY(name)	(&dev_attr_##name.attr),
+#define VMDEMO_COUNTER_ENTRY(name)	&dev_attr_##name.attr,
 static struct attribute *vmdemo_stats_attrs[] = {
-	VMDEMO_COUNTERS(VMDEMO_COUNTER_ENTRY)
 	&dev_attr_frames_free.attr,
 	&dev_attr_frames_active.attr,
 	&dev_attr_frames_standby.attr,
 	&dev_attr_frames_dirty.attr,
 	&dev_attr_frames_pinned.attr,
+	VMDEMO_COUNTERS(VMDEMO_COUNTER_ENTRY)
 	NULL
 };
 

@@ -26,6 +26,9 @@
 
 #define VMDEMO_BATCH	256
 
+/* The longest a writer is held up at a time, in jiffies. */
+#define VMDEMO_PAUSE	(HZ / 2)
+
 /* Frames gathered to be written in order of their place. */
 struct vmdemo_dirty {
 	u64 key;
@@ -199,12 +202,18 @@ static void vmdemo_writeback_work(struct work_struct *work)
 {
 	struct vmdemo_pool *pool = container_of(work, struct vmdemo_pool, flush_work.work);
 	struct vmdemo_io io = { .write = true };
-	int excess = atomic_read(&pool->nr_unwritten) - (int)vmdemo_writeback_background(pool) / 2;
-	bool over = excess > (int)vmdemo_writeback_background(pool) / 2;
-	u32 age = READ_ONCE(pool->set.dirty_age_ms);
+	int background = vmdemo_writeback_background(pool);
+	bool over = atomic_read(&pool->nr_unwritten) >= background;
+	int excess = atomic_read(&pool->nr_unwritten) - background / 2;
+	bool age = READ_ONCE(pool->set.dirty_age_ms) &&
+		   time_after_eq(jiffies, READ_ONCE(pool->age_due));
 	struct vmdemo_dirty *batch;
 	u32 frame = 0, nr = 0;
 
+	atomic_set(&pool->flush_kicked, 0);
+	/* Two looks at ages are half an age apart, however often the flusher is kicked. */
+	if (age)
+		WRITE_ONCE(pool->age_due, jiffies + vmdemo_pool_flush_delay(pool));
 	batch = kmalloc_array(VMDEMO_BATCH, sizeof(*batch), GFP_NOIO);
 	while (batch && frame != VMDEMO_NONE) {
 		frame = vmdemo_pool_next_unwritten(pool, frame);
@@ -229,52 +238,51 @@ static void vmdemo_writeback_work(struct work_struct *work)
 	if (io.bio)
 		vmdemo_pager_submit(&io);
 	kfree(batch);
-	if (age && atomic_read(&pool->nr_unwritten))
-		queue_delayed_work(pool->flusher, &pool->flush_work, vmdemo_pool_flush_delay(pool));
+	if (READ_ONCE(pool->set.dirty_age_ms) && atomic_read(&pool->nr_unwritten))
+		queue_delayed_work(pool->flusher, &pool->flush_work,
+				   max_t(long, READ_ONCE(pool->age_due) - jiffies, 1));
 }
 
 /**
  * vmdemo_writeback_throttle - hold up who dirties pages faster than they are written
  * @pool: the pool
  *
- * To be called before a page is made dirty, with no folio lock held. Above dirty_pct it waits,
- * killably, for writes to end; below it costs a comparison. Returns 0, -EINTR when killed, or -EIO
- * if nothing at all could be written for VMDEMO_STALL.
+ * To be called before a page is made dirty, with no folio lock held. Above dirty_pct it waits for
+ * writes to end, killably and for VMDEMO_PAUSE at most: the waiter may itself hold the pages that
+ * cannot become clean, by a DMA it is setting up. Below it costs a comparison. Returns 0, or -EINTR
+ * when killed.
  */
 int vmdemo_writeback_throttle(struct vmdemo_pool *pool)
 {
 	int nr = atomic_read(&pool->nr_unwritten);
-	unsigned long since = jiffies;
-	long progress = -1;
+	int limit = vmdemo_writeback_limit(pool);
 
 	if (likely(nr < (int)vmdemo_writeback_background(pool)))
 		return 0;
-	for (;;) {
-		long now = atomic_long_read(&pool->progress);
+	if (!atomic_xchg(&pool->flush_kicked, 1))
+		mod_delayed_work(pool->flusher, &pool->flush_work, 0);
+	if (nr < limit)
+		return 0;
+	if (wait_event_killable_timeout(pool->clean_wait,
+					atomic_read(&pool->nr_unwritten) < limit, VMDEMO_PAUSE) < 0)
+		return -EINTR;
+	return 0;
+}
 
-		if (!delayed_work_pending(&pool->flush_work) ||
-		    nr >= (int)vmdemo_writeback_limit(pool))
-			mod_delayed_work(pool->flusher, &pool->flush_work, 0);
-		if (nr < (int)vmdemo_writeback_limit(pool))
-			return 0;
-		if (now != progress || atomic_read(&pool->nr_writing)) {
-			progress = now;
-			since = jiffies;
-		} else if (time_after(jiffies, since + VMDEMO_STALL)) {
-			return -EIO;
-		}
-		if (wait_event_killable_timeout(pool->clean_wait,
-						atomic_read(&pool->nr_unwritten) <
-						(int)vmdemo_writeback_limit(pool), HZ / 10) < 0)
-			return -EINTR;
-		nr = atomic_read(&pool->nr_unwritten);
-	}
+/* The age at which dirt is written has changed. */
+void vmdemo_writeback_set_age(struct vmdemo_pool *pool, u32 ms)
+{
+	WRITE_ONCE(pool->set.dirty_age_ms, ms);
+	WRITE_ONCE(pool->age_due, jiffies);
+	if (ms && atomic_read(&pool->nr_unwritten))
+		mod_delayed_work(pool->flusher, &pool->flush_work, 1);
 }
 
 /* A pool's flusher. May sleep. Returns 0 or -ENOMEM. */
 int vmdemo_writeback_init(struct vmdemo_pool *pool)
 {
 	INIT_DELAYED_WORK(&pool->flush_work, vmdemo_writeback_work);
+	pool->age_due = jiffies;
 	pool->flusher = alloc_workqueue("vmdemo", WQ_UNBOUND | WQ_MEM_RECLAIM | WQ_HIGHPRI, 0);
 	return pool->flusher ? 0 : -ENOMEM;
 }

@@ -184,7 +184,10 @@ TEST_F(evict, frame_numbers)
 			    map[i].state == VMDEMO_PAGE_STANDBY);
 		n++;
 	}
-	EXPECT_EQ(n, vt_stat("frames_active") + vt_stat("frames_standby"));
+	/* The reclaim thread of a large pool may still have freed some since. */
+	EXPECT_GE(n, vt_stat("frames_active") + vt_stat("frames_standby"));
+	EXPECT_LE(n, variant->frames);
+	EXPECT_GE(n, variant->frames / 2);
 }
 
 /* A program that fits the pool stops faulting altogether, even after it did not fit. */

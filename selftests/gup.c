@@ -21,8 +21,8 @@ FIXTURE(gup) {
 
 FIXTURE_SETUP(gup)
 {
-	vt_disk_fill(vt_disk(), 0, PAGES, SEED);
 	vt_stop();
+	vt_disk_fill(vt_disk(), 0, PAGES, SEED);
 	vt_disk_fill(vt_disk2(), 0, PAGES, SEED + 1);
 	vt_start(FRAMES);
 	self->fd = vt_open(O_RDWR);
@@ -97,6 +97,14 @@ TEST_F(gup, direct_transfer_of_most_frames)
 	ASSERT_EQ(pread(self->other, self->mem, n * VT_PAGE, 0), n * VT_PAGE);
 	EXPECT_EQ(vt_count_bad(self->mem, 0, n, SEED + 1), 0);
 	EXPECT_TRUE(vt_wait_stat("frames_pinned", 0, 0, 5));
+}
+
+/* One direct transfer that dirties more than dirty_pct allows ends all the same. */
+TEST_F(gup, direct_read_beyond_dirty_share)
+{
+	ASSERT_EQ(vt_set("dirty_pct", "5"), 0);
+	ASSERT_EQ(pread(self->other, self->mem, 16 * VT_PAGE, 0), 16 * VT_PAGE);
+	EXPECT_EQ(vt_count_bad(self->mem, 0, 16, SEED + 1), 0);
 }
 
 /* Parts of a page, in sectors, leave the rest of it alone. */

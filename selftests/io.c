@@ -285,9 +285,9 @@ static void set_readonly(int disk, int value)
 
 FIXTURE_SETUP(readonly)
 {
-	vt_load("frames=%d", FRAMES);
 	vt_stop();
 	vt_disk_fill(vt_disk(), 0, PAGES, SEED);
+	vt_load("frames=%d", FRAMES);
 	self->disk = open(vt_disk(), O_RDONLY);
 	ASSERT_GE(self->disk, 0);
 	set_readonly(self->disk, 1);

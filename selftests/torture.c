@@ -8,7 +8,7 @@
  *
  *  - writers own every n-th page and keep an exact shadow of it. They store, pwrite, pread, let
  *    direct I/O read into and write out of their pages, reach them by process_vm_*, drop their page
- *    tables, sync and compare with the disk, fork children that verify
+ *    tables, hold them in pipes, sync and compare with the disk, fork children that verify
  *  - a reader verifies the pages nobody writes, through shared and private mappings and pread
  *  - an evictor uses EVICT, PREFETCH and fadvise on ranges, mostly where the writers are just now
  *  - the parent changes the pool's size, the policy and all other settings all the time
@@ -55,6 +55,7 @@ struct worker {
 	int fd;
 	int disk;	/* the backing disk, read around us */
 	int other;	/* the second disk */
+	int pipe[2];
 	char *mem;
 	char *buffer;	/* private memory, VECTOR pages */
 };
@@ -282,6 +283,31 @@ static void do_fork(struct worker *worker, size_t page)
 	do_verify(worker, page);
 }
 
+/*
+ * Pages in a pipe are held: while others come and go they keep their frames, so that what is stored
+ * to them afterwards shows in the pipe.
+ */
+static void do_pipe(struct worker *worker, size_t page)
+{
+	size_t pages[VECTOR];
+	struct iovec parts[VECTOR];
+	int n = vector(worker, page, pages, parts), i;
+
+	if (vmsplice(worker->pipe[1], parts, n, 0) != (ssize_t)(n * VT_PAGE)) {
+		unexpected("vmsplice", page);
+		return;
+	}
+	for (i = 0; i < 2 * VECTOR; i++)
+		do_store(worker, pick(worker));
+	for (i = 0; i < n; i++)
+		do_store(worker, pages[i]);
+	for (i = 0; i < n; i++)
+		if (read(worker->pipe[0], worker->buffer, VT_PAGE) != (ssize_t)VT_PAGE)
+			unexpected("read from the pipe", pages[i]);
+		else
+			compare("page in the pipe", pages[i], worker->buffer);
+}
+
 static const struct {
 	void (*act)(struct worker *worker, size_t page);
 	unsigned int weight;
@@ -296,10 +322,11 @@ static const struct {
 	{ do_vm_write, 30 },
 	{ do_dontneed, 20 },
 	{ do_sync, 29 },
+	{ do_pipe, 30 },
 	{ do_fork, 1 },
 };
 
-#define WEIGHTS	1000
+#define WEIGHTS	1030
 
 static void write_and_verify(struct worker *worker)
 {
@@ -400,8 +427,8 @@ static pid_t start(void (*work)(struct worker *worker), unsigned int group, __u6
 	worker.disk = open(vt_disk(), O_RDONLY | O_DIRECT);
 	worker.other = open(vt_disk2(), O_RDWR | O_DIRECT);
 	worker.buffer = vt_buffer(VECTOR);
-	if (worker.disk < 0 || worker.other < 0)
-		vt_fail("the disks cannot be opened");
+	if (worker.disk < 0 || worker.other < 0 || pipe(worker.pipe))
+		vt_fail("the disks or a pipe cannot be opened");
 	work(&worker);
 	_exit(0);
 }
