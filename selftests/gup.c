@@ -231,7 +231,7 @@ TEST_F(gup, pool_mostly_pinned)
 }
 
 /* A pool full of pins makes a fault wait, bounded, and end in SIGBUS; then all goes on. */
-TEST_F_TIMEOUT(gup, pool_full_of_pins_sigbus, 120)
+TEST_F(gup, pool_full_of_pins_sigbus)
 {
 	char page[VMDEMO_PAGE_SIZE];
 	siginfo_t info;
@@ -249,7 +249,7 @@ TEST_F_TIMEOUT(gup, pool_full_of_pins_sigbus, 120)
 }
 
 /* While a fault waits for a frame its process can be looked at and killed. */
-TEST_F_TIMEOUT(gup, waiting_fault_can_be_killed, 60)
+TEST_F(gup, waiting_fault_can_be_killed)
 {
 	char path[64], line[4096];
 	__u64 before, start;
@@ -280,7 +280,7 @@ TEST_F_TIMEOUT(gup, waiting_fault_can_be_killed, 60)
 }
 
 /* A fault that waits gets its frame as soon as a pin goes. */
-TEST_F_TIMEOUT(gup, waiting_fault_continues, 60)
+TEST_F(gup, waiting_fault_continues)
 {
 	char page[VMDEMO_PAGE_SIZE];
 	__u64 before;

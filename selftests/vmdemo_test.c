@@ -509,7 +509,8 @@ int vt_reap(pid_t pid)
 	return WEXITSTATUS(status);
 }
 
-bool vt_balanced(void)
+/* One look at the accounts. */
+static bool vt_balanced_now(bool tell)
 {
 	__u64 parts = vt_stat("frames_free") + vt_stat("frames_active") +
 		      vt_stat("frames_standby");
@@ -518,13 +519,27 @@ bool vt_balanced(void)
 			vt_stat("prefetch_pages") + vt_stat("rw_pages");
 	__u64 in = vt_stat("pages_in");
 
-	if (parts != frames)
+	if (tell && parts != frames)
 		printf("# free + active + standby = %ju, but frames_actual = %ju\n",
 		       (uintmax_t)parts, (uintmax_t)frames);
-	if (reasons != in)
+	if (tell && reasons != in)
 		printf("# hard + readahead + prefetch + rw = %ju, but pages_in = %ju\n",
 		       (uintmax_t)reasons, (uintmax_t)in);
 	return parts == frames && reasons == in;
+}
+
+bool vt_balanced(void)
+{
+	const struct timespec moment = { .tv_nsec = 2000000 };
+	__u64 deadline = vt_now_ms() + 5000;
+
+	/* Readahead and the reclaim thread may still be at work. */
+	while (!vt_balanced_now(false)) {
+		if (vt_now_ms() > deadline)
+			return vt_balanced_now(true);
+		nanosleep(&moment, NULL);
+	}
+	return true;
 }
 
 __u64 vt_random(__u64 *state)

@@ -31,6 +31,10 @@
 #include "kselftest.h"
 #include "../uapi/vmdemo.h"
 
+/* An emulated processor, shared with others, is slow: this ends what hangs, nothing else. */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT	120
+
 #define VT_PAGE		((size_t)VMDEMO_PAGE_SIZE)
 #define VT_DEV		"/dev/vmdemo"
 #define VT_CLASS	"/sys/class/vmdemo/"
@@ -98,7 +102,7 @@ size_t vt_count_bad(const char *map, size_t first, size_t pages, __u64 seed);
 /* Wait for a child; 0 if it ended well. */
 int vt_reap(pid_t pid);
 
-/* The accounts that must balance whenever nothing moves; tells which do not. */
+/* The accounts that must balance when nothing moves, which is waited for; tells which do not. */
 bool vt_balanced(void);
 
 /* A small generator, so that tests repeat. */

@@ -1,0 +1,820 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * errors.c - the disk refuses, is slow to refuse, or does not answer: what is lost, who is told
+ *
+ * Between vmdemo and the disk stands a device of the device mapper, whose table decides which pages
+ * fail. dmsetup(8) changes it while vmdemo has it bound.
+ */
+#include <linux/fs.h>
+#include <pthread.h>
+#include <stdarg.h>
+
+#include "kselftest_harness.h"
+#include "vmdemo_test.h"
+
+#define FRAMES	64
+#define PAGES	1024
+#define SEED	17
+#define BAD	10	/* the page that fails, where it is one */
+#define DM	"vmdemo-errors"
+#define DM_DEAD	DM "-dead"
+
+static char lower[256];		/* the disk below */
+static __u64 lower_sectors;
+
+/* Run a shell command; false if it fails. */
+static bool __printf(1, 2) shell(const char *format, ...)
+{
+	char command[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(command, sizeof(command), format, args);
+	va_end(args);
+	return !system(command);
+}
+
+static void nap(unsigned int ms)
+{
+	const struct timespec time = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
+
+	nanosleep(&time, NULL);
+}
+
+/* ---- the device between ---- */
+
+/* Without udev dmsetup has to be told to make the node. */
+static void create(const char *name, const char *table)
+{
+	if (!shell("dmsetup create %s --table '%s' && dmsetup mknodes %s", name, table, name))
+		vt_fail("dmsetup does not create %s", name);
+}
+
+static bool exists(const char *name)
+{
+	return shell("dmsetup info %s >/dev/null 2>&1", name);
+}
+
+static void set_table(const char *table)
+{
+	if (!shell("dmsetup reload " DM " <<END\n%s\nEND\ndmsetup resume --nolockfs " DM, table))
+		vt_fail("dmsetup does not take the table: %s", table);
+}
+
+/* All pages are right again. */
+static void heal(void)
+{
+	char table[512];
+
+	snprintf(table, sizeof(table), "0 %llu linear %s 0", lower_sectors, lower);
+	set_table(table);
+}
+
+/* These pages fail, not those before and behind; first is not 0. */
+static void break_pages(size_t first, size_t pages)
+{
+	__u64 start = first * 8, end = (first + pages) * 8;
+	char table[1024];
+
+	snprintf(table, sizeof(table), "0 %llu linear %s 0\n%llu %llu error\n%llu %llu linear %s %llu",
+		 start, lower, start, end - start, end, lower_sectors - end, lower, end);
+	set_table(table);
+}
+
+static void break_all(void)
+{
+	char table[128];
+
+	snprintf(table, sizeof(table), "0 %llu error", lower_sectors);
+	set_table(table);
+}
+
+/* Everything fails, but only after so many milliseconds. */
+static void break_slowly(unsigned int ms)
+{
+	char table[128], dead[64];
+
+	if (!shell("modprobe dm-delay"))
+		vt_skip("there is no dm-delay");
+	snprintf(dead, sizeof(dead), "0 %llu error", lower_sectors);
+	create(DM_DEAD, dead);
+	snprintf(table, sizeof(table), "0 %llu delay /dev/mapper/" DM_DEAD " 0 %u", lower_sectors, ms);
+	set_table(table);
+}
+
+/* The device takes requests and does not answer; it answers them all after resume(). */
+static void suspend(void)
+{
+	if (!shell("dmsetup suspend --noflush --nolockfs " DM))
+		vt_fail("dmsetup suspend fails");
+}
+
+static void resume(void)
+{
+	if (!shell("dmsetup resume " DM))
+		vt_fail("dmsetup resume fails");
+}
+
+/* A test that failed may have left module and device in any state. */
+static void clear_away(void)
+{
+	if (exists(DM)) {
+		setenv("VMDEMO_TEST_DISK", "/dev/mapper/" DM, 1);
+		heal();
+		vt_stop();
+		shell("dmsetup remove --retry " DM);
+	}
+	if (exists(DM_DEAD))
+		shell("dmsetup remove --retry " DM_DEAD);
+}
+
+static void put_between(void)
+{
+	char table[512];
+	__u64 bytes;
+	int disk;
+
+	if (!shell("modprobe dm-mod; dmsetup version >/dev/null"))
+		vt_skip("the device mapper or dmsetup is missing");
+	snprintf(lower, sizeof(lower), "%s", vt_disk());
+	disk = open(lower, O_RDONLY);
+	if (disk < 0 || ioctl(disk, BLKGETSIZE64, &bytes))
+		vt_fail("%s: %s", lower, strerror(errno));
+	close(disk);
+	lower_sectors = bytes / 4096 * 8;
+	clear_away();
+	setenv("VMDEMO_TEST_DISK", lower, 1);
+	vt_stop();
+	vt_disk_fill(lower, 0, PAGES, SEED);
+	snprintf(table, sizeof(table), "0 %llu linear %s 0", lower_sectors, lower);
+	create(DM, table);
+	setenv("VMDEMO_TEST_DISK", "/dev/mapper/" DM, 1);
+}
+
+/* ---- the tests ---- */
+
+FIXTURE(errors) {
+	int fd;
+	char *mem;
+	char *buffer;	/* private memory, 64 pages */
+};
+
+static void start(FIXTURE_DATA(errors) *self, unsigned int frames)
+{
+	vt_start(frames);
+	/* Nothing goes out by age, unless a test wants that. */
+	if (vt_set("dirty_age_ms", "0"))
+		vt_fail("dirty_age_ms cannot be set");
+	self->fd = vt_open(O_RDWR);
+	self->mem = vt_map(self->fd, 0, PAGES, VT_RW, MAP_SHARED);
+}
+
+static void stop(FIXTURE_DATA(errors) *self)
+{
+	munmap(self->mem, PAGES * VT_PAGE);
+	close(self->fd);
+}
+
+FIXTURE_SETUP(errors)
+{
+	put_between();
+	start(self, FRAMES);
+	self->buffer = vt_buffer(64);
+}
+
+FIXTURE_TEARDOWN(errors)
+{
+	stop(self);
+	clear_away();
+}
+
+/* Store new contents by the mapping. */
+static void store(FIXTURE_DATA(errors) *self, size_t first, size_t pages, __u64 seed)
+{
+	size_t i;
+
+	for (i = first; i < first + pages; i++)
+		vt_fill(self->mem + i * VT_PAGE, i, seed);
+}
+
+/* Touch pages one by one; the number of those that failed or were wrong other than BAD as it should. */
+static size_t touch_around_bad(FIXTURE_DATA(errors) *self, size_t first, size_t pages)
+{
+	size_t i, wrong = 0;
+	siginfo_t info;
+
+	for (i = first; i < first + pages; i++) {
+		char *at = self->mem + i * VT_PAGE + 123;
+		int signal = vt_try_read(at, &info);
+		bool right = i == BAD ? signal == SIGBUS && info.si_addr == at &&
+					info.si_code == BUS_ADRERR :
+					!signal && vt_check(self->mem + i * VT_PAGE, i, SEED) < 0;
+
+		if (!right && !wrong++)
+			printf("# page %zu: signal %d, code %d, address %+td\n", i, signal,
+			       info.si_code, (char *)info.si_addr - at);
+	}
+	return wrong;
+}
+
+/* Send SIGKILL; true if the process has ended within a second. */
+static bool dies_at_once(pid_t pid)
+{
+	__u64 deadline = vt_now_ms() + 1000;
+
+	kill(pid, SIGKILL);
+	while (vt_now_ms() < deadline) {
+		if (waitpid(pid, NULL, WNOHANG) == pid)
+			return true;
+		nap(5);
+	}
+	return false;
+}
+
+/* ---- reading ---- */
+
+/* A page that cannot be read is SIGBUS at its address, each time, and that page alone. */
+TEST_F(errors, read_by_fault)
+{
+	break_pages(BAD, 1);
+	EXPECT_EQ(vt_stat("read_errors"), 0);
+	EXPECT_EQ(touch_around_bad(self, BAD - 4, 8), 0);
+	EXPECT_GT(vt_stat("read_errors"), 0);
+	EXPECT_EQ(vt_try_write(self->mem + BAD * VT_PAGE, NULL), SIGBUS);
+	EXPECT_EQ(touch_around_bad(self, 0, 20), 0);
+	EXPECT_EQ(vt_stat("frames_dirty"), 0);
+}
+
+/* It is right again when the device is, without anything being done. */
+TEST_F(errors, read_recovers)
+{
+	__u64 errors;
+
+	break_pages(BAD, 1);
+	EXPECT_EQ(touch_around_bad(self, 0, 20), 0);
+	heal();
+	errors = vt_stat("read_errors");
+	EXPECT_EQ(vt_count_bad(self->mem, 0, 20, SEED), 0);
+	EXPECT_EQ(vt_stat("read_errors"), errors);
+}
+
+/* The kernel's own accesses to such a page fail as on any memory that is not there. */
+TEST_F(errors, read_by_kernel)
+{
+	int ends[2];
+
+	ASSERT_EQ(pipe(ends), 0);
+	break_pages(BAD, 1);
+	EXPECT_EQ(write(ends[1], self->mem + BAD * VT_PAGE, 100), -1);
+	EXPECT_EQ(errno, EFAULT);
+	EXPECT_EQ(write(ends[1], self->mem + (BAD + 1) * VT_PAGE, 100), 100);
+}
+
+/* read(2) returns what is before the page, then EIO. */
+TEST_F(errors, read_by_pread)
+{
+	break_pages(BAD, 1);
+	EXPECT_EQ(pread(self->fd, self->buffer, 20 * VT_PAGE, 0), BAD * VT_PAGE);
+	EXPECT_EQ(vt_count_bad(self->buffer, 0, BAD, SEED), 0);
+	EXPECT_EQ(pread(self->fd, self->buffer, 20 * VT_PAGE, BAD * VT_PAGE), -1);
+	EXPECT_EQ(errno, EIO);
+	EXPECT_EQ(pread(self->fd, self->buffer, VT_PAGE, (BAD + 1) * VT_PAGE), VT_PAGE);
+	EXPECT_EQ(vt_check(self->buffer, BAD + 1, SEED), -1);
+	heal();
+	EXPECT_EQ(pread(self->fd, self->buffer, 20 * VT_PAGE, 0), 20 * VT_PAGE);
+	EXPECT_EQ(vt_count_bad(self->buffer, 0, 20, SEED), 0);
+}
+
+/* A write of part of such a page needs the rest: EIO. A write of all of it does not. */
+TEST_F(errors, write_over_unreadable)
+{
+	break_pages(BAD, 1);
+	EXPECT_EQ(pwrite(self->fd, "x", 1, BAD * VT_PAGE + 7), -1);
+	EXPECT_EQ(errno, EIO);
+	vt_fill(self->buffer, BAD, SEED + 1);
+	EXPECT_EQ(pwrite(self->fd, self->buffer, VT_PAGE, BAD * VT_PAGE), VT_PAGE);
+	EXPECT_EQ(vt_check(self->mem + BAD * VT_PAGE, BAD, SEED + 1), -1);
+	heal();
+	EXPECT_EQ(fsync(self->fd), 0);
+	EXPECT_TRUE(vt_disk_check(lower, BAD, 1, SEED + 1));
+}
+
+/* Neighbours that readahead or prefetch read in the same request are fine. */
+TEST_F(errors, read_ahead)
+{
+	break_pages(BAD, 1);
+	ASSERT_EQ(vt_set("read_ahead_pages", "32"), 0);
+	ASSERT_EQ(madvise(self->mem, PAGES * VT_PAGE, MADV_SEQUENTIAL), 0);
+	EXPECT_EQ(touch_around_bad(self, 0, 48), 0);
+	EXPECT_GT(vt_stat("readahead_pages"), 8);
+	/* The request failed as a whole: otherwise this test has not seen what it is for. */
+	EXPECT_GT(vt_stat("read_errors"), 8);
+	heal();
+	EXPECT_EQ(vt_count_bad(self->mem, 0, 48, SEED), 0);
+}
+
+TEST_F(errors, prefetch)
+{
+	__u64 started = 0;
+
+	break_pages(BAD, 1);
+	ASSERT_EQ(vt_range(self->fd, VMDEMO_IOC_PREFETCH, 0, 32, &started), 0);
+	EXPECT_EQ(started, 32);
+	EXPECT_TRUE(vt_wait_stat("read_errors", 32, 32, 5));
+	EXPECT_EQ(touch_around_bad(self, 0, 32), 0);
+	heal();
+	EXPECT_EQ(vt_count_bad(self->mem, 0, 32, SEED), 0);
+}
+
+/* Pages that failed take part in replacement like others. */
+TEST_F(errors, unreadable_pages_go)
+{
+	size_t i;
+
+	break_pages(BAD, FRAMES);
+	for (i = BAD; i < BAD + FRAMES; i++)
+		EXPECT_EQ(vt_try_read(self->mem + i * VT_PAGE, NULL), SIGBUS);
+	for (i = 200; i < 400; i++)
+		EXPECT_EQ(vt_check(self->mem + i * VT_PAGE, i, SEED), -1);
+	EXPECT_EQ(vt_count_resident(self->fd, BAD, FRAMES), 0);
+}
+
+/* ---- writing ---- */
+
+/*
+ * fsync and msync fail each time while a page cannot be written; its data stays, readable and
+ * dirty. The others get to the disk. When the device recovers it is all there.
+ */
+TEST_F(errors, write)
+{
+	int i;
+
+	store(self, 0, 20, SEED + 1);
+	break_pages(BAD, 1);
+	for (i = 0; i < 3; i++) {
+		EXPECT_EQ(fsync(self->fd), -1);
+		EXPECT_EQ(errno, EIO);
+		EXPECT_EQ(msync(self->mem, 20 * VT_PAGE, MS_SYNC), -1);
+		EXPECT_EQ(errno, EIO);
+		EXPECT_EQ(fdatasync(self->fd), -1);
+		EXPECT_EQ(errno, EIO);
+	}
+	EXPECT_GE(vt_stat("write_errors"), 9);
+	EXPECT_EQ(vt_stat("frames_dirty"), 1);
+	EXPECT_TRUE(vt_page(self->fd, BAD).flags & VMDEMO_PAGE_DIRTY);
+	EXPECT_EQ(vt_count_bad(self->mem, 0, 20, SEED + 1), 0);
+	EXPECT_TRUE(vt_disk_check(lower, 0, BAD, SEED + 1));
+	EXPECT_TRUE(vt_disk_check(lower, BAD, 1, SEED));
+	EXPECT_TRUE(vt_disk_check(lower, BAD + 1, 9, SEED + 1));
+	/* What it does not concern succeeds. */
+	EXPECT_EQ(msync(self->mem, BAD * VT_PAGE, MS_SYNC), 0);
+	EXPECT_EQ(vt_range(self->fd, VMDEMO_IOC_EVICT, BAD, 1, NULL), -EIO);
+	EXPECT_EQ(vt_check(self->mem + BAD * VT_PAGE, BAD, SEED + 1), -1);
+	heal();
+	EXPECT_EQ(fsync(self->fd), 0);
+	EXPECT_EQ(vt_stat("frames_dirty"), 0);
+	EXPECT_EQ(vt_stat("pages_lost"), 0);
+	stop(self);
+	EXPECT_EQ(vt_set("backing", "none"), 0);
+	EXPECT_TRUE(vt_disk_check(lower, 0, 20, SEED + 1));
+	start(self, FRAMES);
+}
+
+/* write(2) with O_SYNC, and RWF_DSYNC's like, tell too. */
+TEST_F(errors, write_synchronous)
+{
+	int fd = vt_open(O_RDWR | O_SYNC);
+
+	break_pages(BAD, 1);
+	vt_fill(self->buffer, BAD, SEED + 1);
+	EXPECT_EQ(pwrite(fd, self->buffer, VT_PAGE, BAD * VT_PAGE), -1);
+	EXPECT_EQ(errno, EIO);
+	heal();
+	EXPECT_EQ(pwrite(fd, self->buffer, VT_PAGE, BAD * VT_PAGE), VT_PAGE);
+	EXPECT_TRUE(vt_disk_check(lower, BAD, 1, SEED + 1));
+	close(fd);
+}
+
+/* One unwritable page does not stop replacement, and outlasts it. */
+TEST_F(errors, write_under_pressure)
+{
+	__u64 begin = vt_now_ms();
+	size_t i;
+
+	store(self, BAD, 1, SEED + 1);
+	break_pages(BAD, 1);
+	for (i = 100; i < 900; i++) {
+		ASSERT_EQ(vt_check(self->mem + i * VT_PAGE, i, SEED), -1);
+		if (i % 3 == 0)
+			vt_fill(self->mem + i * VT_PAGE, i, SEED + 1);
+	}
+	EXPECT_LT(vt_now_ms() - begin, 20000);
+	EXPECT_TRUE(vt_resident(self->fd, BAD));
+	EXPECT_EQ(vt_check(self->mem + BAD * VT_PAGE, BAD, SEED + 1), -1);
+	EXPECT_EQ(fsync(self->fd), -1);
+	EXPECT_EQ(errno, EIO);
+	heal();
+	EXPECT_EQ(fsync(self->fd), 0);
+	EXPECT_TRUE(vt_disk_check(lower, BAD, 1, SEED + 1));
+	for (i = 100; i < 900; i++)
+		EXPECT_TRUE(vt_disk_check(lower, i, 1, i % 3 ? SEED : SEED + 1));
+}
+
+/* A failure in the background: every file that was open hears of it by fsync, once. */
+TEST_F(errors, background)
+{
+	int other = vt_open(O_RDONLY), later;
+
+	store(self, BAD, 1, SEED + 1);
+	break_pages(BAD, 1);
+	ASSERT_EQ(vt_set("dirty_age_ms", "200"), 0);
+	ASSERT_TRUE(vt_wait_stat("write_errors", 1, UINT64_MAX, 10));
+	heal();
+	ASSERT_TRUE(vt_wait_stat("frames_dirty", 0, 0, 10));
+	EXPECT_TRUE(vt_disk_check(lower, BAD, 1, SEED + 1));
+	EXPECT_EQ(fsync(self->fd), -1);
+	EXPECT_EQ(errno, EIO);
+	EXPECT_EQ(fsync(self->fd), 0);
+	later = vt_open(O_RDWR);
+	EXPECT_EQ(fsync(later), 0);
+	EXPECT_EQ(fsync(other), -1);
+	EXPECT_EQ(errno, EIO);
+	EXPECT_EQ(fsync(other), 0);
+	EXPECT_EQ(fsync(self->fd), 0);
+	close(other);
+	close(later);
+}
+
+/* ---- leaving ---- */
+
+/* Unbinding fails rather than drop data, as often as it is tried; the device remains usable. */
+TEST_F(errors, detach)
+{
+	store(self, 0, 20, SEED + 1);
+	stop(self);
+	break_pages(BAD, 1);
+	EXPECT_EQ(vt_set("backing", "none"), -EIO);
+	EXPECT_EQ(vt_set("backing", "none"), -EIO);
+	EXPECT_STREQ(vt_show("backing"), vt_disk());
+	EXPECT_EQ(vt_stat("frames_dirty"), 1);
+	self->fd = vt_open(O_RDWR);
+	self->mem = vt_map(self->fd, 0, PAGES, VT_RW, MAP_SHARED);
+	EXPECT_EQ(vt_count_bad(self->mem, 0, 20, SEED + 1), 0);
+	stop(self);
+	heal();
+	EXPECT_EQ(vt_set("backing", "none"), 0);
+	EXPECT_EQ(vt_stat("pages_lost"), 0);
+	EXPECT_TRUE(vt_disk_check(lower, 0, 20, SEED + 1));
+	EXPECT_TRUE(vt_disk_check(lower, 20, 20, SEED));
+	start(self, FRAMES);
+}
+
+/* Does the kernel log, from where it is open, hold these words? */
+static bool log_says(int log, const char *words)
+{
+	char record[8192];
+	bool found = false;
+	ssize_t length;
+
+	while ((length = read(log, record, sizeof(record) - 1)) > 0) {
+		record[length] = 0;
+		found |= !!strstr(record, words);
+	}
+	return found;
+}
+
+/* Unloading gives up after some 5 s, and says how much is lost. What could be written was. */
+TEST_F(errors, unload)
+{
+	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
+	__u64 begin;
+
+	ASSERT_GE(log, 0);
+	lseek(log, 0, SEEK_END);
+	store(self, 0, 20, SEED + 1);
+	stop(self);
+	break_pages(BAD, 3);
+	begin = vt_now_ms();
+	EXPECT_EQ(vt_try_unload(), 0);
+	EXPECT_GE(vt_now_ms() - begin, 4000);
+	EXPECT_LT(vt_now_ms() - begin, 12000);
+	EXPECT_TRUE(log_says(log, "3 pages lost"));
+	heal();
+	EXPECT_TRUE(vt_disk_check(lower, 0, BAD, SEED + 1));
+	EXPECT_TRUE(vt_disk_check(lower, BAD, 3, SEED));
+	EXPECT_TRUE(vt_disk_check(lower, BAD + 3, 7, SEED + 1));
+	start(self, FRAMES);
+	EXPECT_EQ(vt_check(self->mem + BAD * VT_PAGE, BAD, SEED), -1);
+	close(log);
+}
+
+/* If the device recovers while unloading tries, nothing is lost. */
+TEST_F(errors, unload_recovers)
+{
+	pid_t pid;
+
+	store(self, 0, 20, SEED + 1);
+	stop(self);
+	break_pages(BAD, 3);
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		nap(1000);
+		heal();
+		_exit(0);
+	}
+	EXPECT_EQ(vt_try_unload(), 0);
+	EXPECT_EQ(vt_reap(pid), 0);
+	EXPECT_TRUE(vt_disk_check(lower, 0, 20, SEED + 1));
+	start(self, FRAMES);
+}
+
+/* ---- a pool full of what cannot be written ---- */
+
+static void fill_with_dirt(struct __test_metadata *_metadata, FIXTURE_DATA(errors) *self, int frames)
+{
+	int i;
+
+	ASSERT_EQ(vt_set("dirty_pct", "100"), 0);
+	for (i = 0; i < frames; i++) {
+		vt_fill(self->buffer, i, SEED + 1);
+		ASSERT_EQ(pwrite(self->fd, self->buffer, VT_PAGE, i * VT_PAGE), VT_PAGE);
+	}
+	ASSERT_EQ(vt_stat("frames_free"), 0);
+	ASSERT_EQ(vt_stat("frames_dirty"), frames);
+}
+
+/* Who needs a frame waits, is told after some 5 s, and can be killed before. */
+static void starve(struct __test_metadata *_metadata, FIXTURE_DATA(errors) *self)
+{
+	__u64 begin = vt_now_ms(), took;
+	pid_t pid;
+
+	EXPECT_EQ(vt_try_read(self->mem + 900 * VT_PAGE, NULL), SIGBUS);
+	took = vt_now_ms() - begin;
+	EXPECT_GE(took, 4000);
+	EXPECT_LT(took, 9000) {
+		TH_LOG("SIGBUS came after %llu ms", took);
+	}
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		*(volatile char *)(self->mem + 901 * VT_PAGE);
+		_exit(0);
+	}
+	nap(1000);
+	EXPECT_EQ(waitpid(pid, NULL, WNOHANG), 0);
+	EXPECT_TRUE(dies_at_once(pid)) {
+		heal();
+		vt_reap(pid);
+	}
+}
+
+/* Then the device recovers: nothing is lost. */
+static void thrive(struct __test_metadata *_metadata, FIXTURE_DATA(errors) *self, int frames)
+{
+	heal();
+	EXPECT_EQ(vt_check(self->mem + 902 * VT_PAGE, 902, SEED), -1);
+	EXPECT_EQ(vt_count_bad(self->mem, 0, frames, SEED + 1), 0);
+	/* It may first tell of the failures in the background. */
+	if (fsync(self->fd))
+		EXPECT_EQ(errno, EIO);
+	EXPECT_EQ(fsync(self->fd), 0);
+	EXPECT_TRUE(vt_disk_check(lower, 0, frames, SEED + 1));
+	EXPECT_TRUE(vt_balanced());
+}
+
+TEST_F(errors, dead_pool)
+{
+	break_all();
+	fill_with_dirt(_metadata, self, FRAMES);
+	starve(_metadata, self);
+	thrive(_metadata, self, FRAMES);
+}
+
+/* The same with a reclaim thread that keeps a reserve. */
+TEST_F(errors, dead_pool_with_reserve)
+{
+	stop(self);
+	start(self, 512);
+	ASSERT_GT(vt_get("reserve"), 0);
+	break_all();
+	fill_with_dirt(_metadata, self, 512);
+	starve(_metadata, self);
+	thrive(_metadata, self, 512);
+}
+
+/* The same with a disk that takes its time to refuse: writes under way are no progress for ever. */
+TEST_F(errors, dying_pool)
+{
+	break_slowly(300);
+	fill_with_dirt(_metadata, self, FRAMES);
+	starve(_metadata, self);
+	thrive(_metadata, self, FRAMES);
+}
+
+/* ---- a device that does not answer ---- */
+
+/* Who waits for a page can be killed, in a fault as in read(2); so can who waits in fsync. */
+TEST_F(errors, silent_killable)
+{
+	pid_t fault, reader, syncer;
+
+	store(self, 0, 4, SEED + 1);
+	suspend();
+	fault = fork();
+	if (!fault) {
+		*(volatile char *)(self->mem + 100 * VT_PAGE);
+		_exit(0);
+	}
+	reader = fork();
+	if (!reader) {
+		char byte;
+
+		pread(self->fd, &byte, 1, 101 * VT_PAGE);
+		_exit(0);
+	}
+	syncer = fork();
+	if (!syncer) {
+		fsync(self->fd);
+		_exit(0);
+	}
+	nap(500);
+	EXPECT_EQ(waitpid(fault, NULL, WNOHANG), 0);
+	EXPECT_EQ(waitpid(reader, NULL, WNOHANG), 0);
+	EXPECT_EQ(waitpid(syncer, NULL, WNOHANG), 0);
+	EXPECT_TRUE(dies_at_once(fault));
+	EXPECT_TRUE(dies_at_once(reader));
+	EXPECT_TRUE(dies_at_once(syncer));
+	resume();
+	EXPECT_EQ(vt_check(self->mem + 100 * VT_PAGE, 100, SEED), -1);
+	EXPECT_EQ(vt_check(self->mem + 101 * VT_PAGE, 101, SEED), -1);
+	EXPECT_EQ(fsync(self->fd), 0);
+	EXPECT_TRUE(vt_disk_check(lower, 0, 4, SEED + 1));
+}
+
+struct waiter {
+	char *page;
+	long bad;	/* vt_check()'s answer */
+	bool begun, done;
+};
+
+static void *wait_for_page(void *argument)
+{
+	struct waiter *waiter = argument;
+
+	__atomic_store_n(&waiter->begun, true, __ATOMIC_SEQ_CST);
+	waiter->bad = vt_check(waiter->page, 100, SEED);
+	__atomic_store_n(&waiter->done, true, __ATOMIC_SEQ_CST);
+	return NULL;
+}
+
+/* A thread waits for its page: its process's other threads map and unmap meanwhile, ps sees it. */
+TEST_F(errors, silent_mmap_lock)
+{
+	struct waiter waiter = { .page = self->mem + 100 * VT_PAGE };
+	char line[4096];
+	pthread_t thread;
+	pid_t watchdog;
+	__u64 begin;
+	char *map;
+	FILE *maps;
+
+	suspend();
+	/* If the lock is held after all the process cannot end this, but another can. */
+	watchdog = fork();
+	ASSERT_GE(watchdog, 0);
+	if (!watchdog) {
+		nap(4000);
+		resume();
+		_exit(0);
+	}
+	ASSERT_EQ(pthread_create(&thread, NULL, wait_for_page, &waiter), 0);
+	while (!__atomic_load_n(&waiter.begun, __ATOMIC_SEQ_CST))
+		nap(1);
+	nap(500);
+	begin = vt_now_ms();
+	map = vt_buffer(16);
+	memset(map, 1, 16 * VT_PAGE);
+	EXPECT_EQ(mprotect(map, VT_PAGE, PROT_READ), 0);
+	EXPECT_EQ(munmap(map, 16 * VT_PAGE), 0);
+	map = vt_map(self->fd, 0, 16, VT_RW, MAP_SHARED);
+	EXPECT_EQ(munmap(map, 16 * VT_PAGE), 0);
+	maps = fopen("/proc/self/maps", "r");
+	ASSERT_NE(maps, NULL);
+	while (fgets(line, sizeof(line), maps))
+		;
+	fclose(maps);
+	EXPECT_LT(vt_now_ms() - begin, 1000);
+	EXPECT_FALSE(__atomic_load_n(&waiter.done, __ATOMIC_SEQ_CST));
+	/* The device answers, and the thread goes on. */
+	EXPECT_EQ(pthread_join(thread, NULL), 0);
+	EXPECT_EQ(waiter.bad, -1);
+	EXPECT_EQ(vt_reap(watchdog), 0);
+}
+
+/* The mapping may go altogether while a thread waits for a page of it. */
+TEST_F(errors, silent_munmap)
+{
+	struct waiter waiter = {};
+	struct vmdemo_page page;
+	pid_t pid;
+	__u64 begin;
+
+	suspend();
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		pthread_t thread;
+
+		waiter.page = vt_map(self->fd, 100, 1, PROT_READ, MAP_SHARED);
+		pthread_create(&thread, NULL, wait_for_page, &waiter);
+		nap(500);
+		munmap(waiter.page, VT_PAGE);
+		_exit(__atomic_load_n(&waiter.done, __ATOMIC_SEQ_CST) ? 1 : 0);
+	}
+	begin = vt_now_ms();
+	while (waitpid(pid, NULL, WNOHANG) != pid && vt_now_ms() - begin < 4000)
+		nap(5);
+	EXPECT_LT(vt_now_ms() - begin, 3000);
+	page = vt_page(self->fd, 100);
+	EXPECT_EQ(page.state, VMDEMO_PAGE_LOADING);
+	resume();
+	EXPECT_EQ(vt_check(self->mem + 100 * VT_PAGE, 100, SEED), -1);
+}
+
+/* ---- dirty pages by number and by age ---- */
+
+/* Writers far beyond dirty_pct get on, and the number of dirty pages stays near it. */
+TEST_F(errors, dirty_pct)
+{
+	__u64 state = SEED, most = 0, dirty, begin = vt_now_ms();
+	size_t i;
+
+	ASSERT_EQ(vt_set("dirty_pct", "5"), 0);
+	for (i = 0; i < 2000; i++) {
+		size_t page = vt_random(&state) % PAGES;
+
+		vt_fill(self->mem + page * VT_PAGE, page, SEED);
+		if (i % 10)
+			continue;
+		dirty = vt_stat("frames_dirty");
+		if (dirty > most)
+			most = dirty;
+	}
+	EXPECT_LT(vt_now_ms() - begin, 60000);
+	EXPECT_LE(most, 2 * FRAMES * 5 / 100);
+	EXPECT_GT(most, 0);
+	EXPECT_EQ(fsync(self->fd), 0);
+	EXPECT_TRUE(vt_disk_check(lower, 0, PAGES, SEED));
+}
+
+/* The same while nothing can be written: slowly, but not for ever, and killably. */
+TEST_F(errors, dirty_pct_dead)
+{
+	__u64 begin = vt_now_ms();
+	pid_t pid;
+
+	vt_count_bad(self->mem, 0, 16, SEED);
+	break_all();
+	ASSERT_EQ(vt_set("dirty_pct", "5"), 0);
+	store(self, 0, 8, SEED + 1);
+	EXPECT_LT(vt_now_ms() - begin, 20000);
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		for (;;)
+			pwrite(self->fd, self->buffer, VT_PAGE, 9 * VT_PAGE);
+	}
+	nap(700);
+	EXPECT_TRUE(dies_at_once(pid));
+	heal();
+	if (fsync(self->fd))
+		EXPECT_EQ(errno, EIO);
+	EXPECT_EQ(fsync(self->fd), 0);
+	EXPECT_TRUE(vt_disk_check(lower, 0, 8, SEED + 1));
+}
+
+/* A dirty page gets to the disk by itself within twice dirty_age_ms, and not at all with 0. */
+TEST_F(errors, dirty_age)
+{
+	__u64 begin, took;
+	int round;
+
+	store(self, 0, 1, SEED + 1);
+	nap(1000);
+	EXPECT_EQ(vt_stat("frames_dirty"), 1);
+	ASSERT_EQ(vt_set("dirty_age_ms", "1000"), 0);
+	EXPECT_TRUE(vt_wait_stat("frames_dirty", 0, 0, 2));
+	for (round = 2; round < 5; round++) {
+		begin = vt_now_ms();
+		store(self, 0, 8, SEED + round);
+		EXPECT_TRUE(vt_wait_stat("frames_dirty", 0, 0, 5));
+		took = vt_now_ms() - begin;
+		EXPECT_GE(took, 400);
+		EXPECT_LE(took, 2000);
+		EXPECT_TRUE(vt_disk_check(lower, 0, 8, SEED + round));
+	}
+}
+
+TEST_HARNESS_MAIN
