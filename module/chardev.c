@@ -11,9 +11,9 @@
 
 #include "chardev.h"
 #include "device.h"
+#include "evict.h"
 #include "fault.h"
 #include "ioctl.h"
-#include "reclaim.h"
 #include "rw.h"
 
 static int vmdemo_chardev_open(struct inode *inode, struct file *file)
@@ -84,7 +84,7 @@ static int vmdemo_chardev_dontneed(struct vmdemo_space *space, u64 start, u64 en
 
 	if (first >= last)
 		return 0;
-	ret = vmdemo_reclaim_range(space, first, last - 1);
+	ret = vmdemo_evict_range(space, first, last - 1);
 	return min(ret, 0L);
 }
 

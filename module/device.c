@@ -9,6 +9,7 @@
 #include <linux/slab.h>
 
 #include "device.h"
+#include "evict.h"
 #include "pager_linear.h"
 #include "pool.h"
 #include "reclaim.h"
@@ -128,8 +129,8 @@ static int vmdemo_device_empty(struct vmdemo_device *device)
 	do {
 		err = vmdemo_device_sync(device, 0, U64_MAX);
 		if (!err)
-			err = vmdemo_reclaim_drop(space, 0, space->nr_pages - 1, VMDEMO_DROP_CLEAN,
-						  NULL);
+			err = vmdemo_evict_drop(space, 0, space->nr_pages - 1, VMDEMO_DROP_CLEAN,
+						NULL);
 	} while (err == -EAGAIN);
 	return err;
 }
@@ -167,7 +168,7 @@ static void vmdemo_device_leave_work(struct work_struct *work)
 
 	while ((err = vmdemo_device_empty(device)) && time_before(jiffies, until))
 		schedule_timeout_uninterruptible(HZ / 10);
-	while (err && vmdemo_reclaim_drop(space, 0, space->nr_pages - 1, VMDEMO_DROP_LEAVE, &lost))
+	while (err && vmdemo_evict_drop(space, 0, space->nr_pages - 1, VMDEMO_DROP_LEAVE, &lost))
 		;
 	if (lost)
 		dev_err(&device->dev, "%lu pages lost: writing %s failed with %d\n", lost,
@@ -195,7 +196,12 @@ void vmdemo_device_leave(struct vmdemo_device *device)
 	mutex_unlock(&device->lock);
 }
 
-/* From now on it may be opened: nothing can fail any more that would take it away. */
+/**
+ * vmdemo_device_set_live - from now on the device may be opened
+ * @device: registered, as all others of the module
+ *
+ * Nothing can fail any more that would take it away. May sleep.
+ */
 void vmdemo_device_set_live(struct vmdemo_device *device)
 {
 	mutex_lock(&device->lock);
@@ -203,7 +209,12 @@ void vmdemo_device_set_live(struct vmdemo_device *device)
 	mutex_unlock(&device->lock);
 }
 
-/* One more open file. Returns 0, -ENXIO without backing, -ENODEV while the module comes or goes. */
+/**
+ * vmdemo_device_open - one more open file
+ * @device: the device
+ *
+ * May sleep. Returns 0, -ENXIO without backing, -ENODEV while the module comes or goes.
+ */
 int vmdemo_device_open(struct vmdemo_device *device)
 {
 	int err = 0;
@@ -219,7 +230,12 @@ int vmdemo_device_open(struct vmdemo_device *device)
 	return err;
 }
 
-/* One less. The data stays in the pool. */
+/**
+ * vmdemo_device_release - one open file less
+ * @device: the device
+ *
+ * The data stays in the pool. May sleep.
+ */
 void vmdemo_device_release(struct vmdemo_device *device)
 {
 	mutex_lock(&device->lock);

@@ -21,7 +21,6 @@
 
 #include "device.h"
 #include "fault.h"
-#include "pool.h"
 #include "trace.h"
 #include "writeback.h"
 

@@ -10,9 +10,10 @@
 #include <vmdemo.h>
 
 #include "device.h"
+#include "evict.h"
+#include "index.h"
 #include "ioctl.h"
-#include "pool.h"
-#include "reclaim.h"
+#include "order.h"
 
 #define VMDEMO_PAGEMAP_CHUNK	128
 
@@ -83,7 +84,7 @@ static long vmdemo_ioctl_range(struct file *file, unsigned int cmd, struct vmdem
 			ret = -ENOBUFS;
 		break;
 	case VMDEMO_IOC_EVICT:
-		ret = vmdemo_reclaim_range(space, first, last);
+		ret = vmdemo_evict_range(space, first, last);
 		break;
 	case VMDEMO_IOC_DISCARD:
 		if (vmdemo_device_readonly(vf->device))
@@ -101,7 +102,7 @@ static long vmdemo_ioctl_range(struct file *file, unsigned int cmd, struct vmdem
 static void vmdemo_ioctl_describe(struct vmdemo_space *space, pgoff_t index,
 				  struct vmdemo_page *page)
 {
-	struct folio *folio = vmdemo_pool_lookup_sure(space->pool, space->key + index);
+	struct folio *folio = vmdemo_index_lookup_sure(space->pool, space->key + index);
 
 	*page = (struct vmdemo_page){ .frame = VMDEMO_NO_FRAME };
 	if (!folio)
@@ -111,7 +112,7 @@ static void vmdemo_ioctl_describe(struct vmdemo_space *space, pgoff_t index,
 		page->state = VMDEMO_PAGE_WRITING;
 	else if (!folio_test_uptodate(folio))
 		page->state = VMDEMO_PAGE_LOADING;
-	else if (vmdemo_pool_where(space->pool, page->frame) == VMDEMO_LIST_STANDBY)
+	else if (vmdemo_order_where(space->pool, page->frame) == VMDEMO_LIST_STANDBY)
 		page->state = VMDEMO_PAGE_STANDBY;
 	else
 		page->state = VMDEMO_PAGE_ACTIVE;

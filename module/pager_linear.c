@@ -18,8 +18,8 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "dirty.h"
 #include "pager_linear.h"
-#include "pool.h"
 #include "trace.h"
 
 /* Our part of a bio, allocated with it. */
@@ -217,9 +217,9 @@ static void vmdemo_write_end_folio(struct vmdemo_pool *pool, struct folio *folio
 	if (err) {
 		mapping_set_error(folio->mapping, err);
 		folio_set_dirty(folio);
-		vmdemo_pool_mark(pool, vmdemo_frame_nr(folio));
+		vmdemo_dirty_mark(pool, vmdemo_frame_nr(folio));
 	} else {
-		vmdemo_pool_unmark(pool, vmdemo_frame_nr(folio), folio);
+		vmdemo_dirty_unmark(pool, vmdemo_frame_nr(folio), folio);
 	}
 	folio_end_writeback(folio);
 }
@@ -389,7 +389,12 @@ int vmdemo_pager_init(struct vmdemo_space *space)
 	return bioset_init(&space->bios, 64, offsetof(struct vmdemo_bio, bio), BIOSET_NEED_BVECS);
 }
 
-/* No I/O of the space is in flight any more. */
+/**
+ * vmdemo_pager_exit - undo vmdemo_pager_init()
+ * @space: no I/O of it is in flight any more
+ *
+ * May sleep.
+ */
 void vmdemo_pager_exit(struct vmdemo_space *space)
 {
 	/* A completion may still be on its way out. */

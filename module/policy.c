@@ -6,6 +6,13 @@
  */
 #include "policy.h"
 
+/**
+ * vmdemo_policy_init - start with an empty order
+ * @policy:   to set up
+ * @ops:      its rules
+ * @nodes:    one per frame number, owned by the caller
+ * @nr_nodes: how many
+ */
 void vmdemo_policy_init(struct vmdemo_policy *policy, const struct vmdemo_policy_ops *ops,
 			struct vmdemo_node *nodes, u32 nr_nodes)
 {
@@ -42,6 +49,13 @@ static void vmdemo_policy_add_oldest(struct vmdemo_policy *policy, u32 frame)
 	list->nr++;
 }
 
+/**
+ * vmdemo_policy_switch - follow other rules from now on
+ * @policy: in use
+ * @ops:    the new rules
+ *
+ * The present order of eviction is what they start from.
+ */
 void vmdemo_policy_switch(struct vmdemo_policy *policy, const struct vmdemo_policy_ops *ops)
 {
 	u32 frame;

@@ -194,11 +194,9 @@ static inline bool vmdemo_policy_affords(const struct vmdemo_policy *policy, u32
 	       policy->credit >= (s64)(frames < policy->nr_frames ? frames : policy->nr_frames);
 }
 
-/* Start with an empty order over @nodes[0..@nr_nodes-1]. */
 void vmdemo_policy_init(struct vmdemo_policy *policy, const struct vmdemo_policy_ops *ops,
 			struct vmdemo_node *nodes, u32 nr_nodes);
 
-/* Follow other rules from now on, starting from the present order of eviction. */
 void vmdemo_policy_switch(struct vmdemo_policy *policy, const struct vmdemo_policy_ops *ops);
 
 #endif /* VMDEMO_POLICY_H */

@@ -114,7 +114,10 @@ void vmdemo_readahead_mark(struct vmdemo_streams *streams, pgoff_t index, u32 mo
 	spin_unlock(&streams->lock);
 }
 
-/* A file just opened: no streams. */
+/**
+ * vmdemo_readahead_init - a file was opened: no streams yet
+ * @streams: of the file
+ */
 void vmdemo_readahead_init(struct vmdemo_streams *streams)
 {
 	memset(streams, 0, sizeof(*streams));

@@ -12,9 +12,8 @@
  * fault. The victims of an LRU order are scattered, so unmapping them one by one would cost a TLB
  * shootdown each, and with two CPUs those shootdowns are what everything waits for.
  *
- * Eviction: lock, unmap if mapped, freeze the reference count, and only then read the dirty flag.
- * A victim that is dirty is written instead, and is a victim again when the write has ended. One
- * that somebody holds goes to the young end of the order.
+ * A victim that is dirty is written instead of evicted (evict.c), and is a victim again when the
+ * write has ended.
  */
 #include <linux/freezer.h>
 #include <linux/kthread.h>
@@ -23,10 +22,13 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
-#include "broken.h"
-#include "pool.h"
+#include "evict.h"
+#include "freelist.h"
+#include "index.h"
+#include "order.h"
 #include "reclaim.h"
 #include "trace.h"
+#include "walk.h"
 #include "writeback.h"
 
 /* Candidates looked at in one go at most; frames freed before demotion gets its turn again. */
@@ -36,19 +38,6 @@
 /* Pages unmapped by one call: as many as should hold some frames, but no endless empty tables. */
 #define VMDEMO_RANGE_MIN	512
 #define VMDEMO_RANGE_MAX	8192
-
-enum vmdemo_evicted {
-	VMDEMO_FREED,		/* the frame is free */
-	VMDEMO_WRITING,		/* it is being written */
-	VMDEMO_DIRTY,		/* it would have to be written */
-	VMDEMO_KEPT,		/* it could not go */
-};
-
-static void vmdemo_reclaim_unmap(struct vmdemo_space *space, pgoff_t first, pgoff_t nr)
-{
-	unmap_mapping_pages(space->inode->i_mapping, first, nr, false);
-	vmdemo_stat_inc(space->pool, unmap_calls);
-}
 
 /*
  * Pages to unmap around one: the sparser the resident pages, the more, so that a call still yields
@@ -69,7 +58,7 @@ static pgoff_t vmdemo_reclaim_span(const struct vmdemo_space *space)
 /* Put the oldest active frame on standby. False: enough is there, or it cannot be done now. */
 static bool vmdemo_reclaim_demote_one(struct vmdemo_pool *pool)
 {
-	struct folio *folio = vmdemo_pool_demotable(pool);
+	struct folio *folio = vmdemo_order_demotable(pool);
 	struct vmdemo_space *space;
 	bool done = false;
 	pgoff_t span;
@@ -89,17 +78,17 @@ static bool vmdemo_reclaim_demote_one(struct vmdemo_pool *pool)
 		span = vmdemo_reclaim_span(space);
 		if (!vmdemo_policy_affords(&pool->policy, span))
 			goto out;
-		vmdemo_reclaim_unmap(space, round_down(folio->index, span), span);
+		vmdemo_evict_unmap(space, round_down(folio->index, span), span);
 	}
 	done = true;
 	if (folio_mapped(folio)) {
 		/* Mapped again by another thread, from a fault that had it locked before us. */
-		vmdemo_pool_rotate(pool, nr);
+		vmdemo_order_rotate(pool, nr);
 		goto out;
 	}
 	trace_vmdemo_demote(folio, nr);
 	vmdemo_stat_inc(pool, demotions);
-	vmdemo_pool_demote(pool, nr);
+	vmdemo_order_demote(pool, nr);
 out:
 	folio_unlock(folio);
 	folio_put(folio);
@@ -124,7 +113,7 @@ void vmdemo_reclaim_balance(struct vmdemo_pool *pool)
 {
 	u32 most = READ_ONCE(pool->policy.demote_pages);
 
-	if (vmdemo_pool_reserve(pool) || !mutex_trylock(&pool->reclaim_lock))
+	if (vmdemo_free_reserve(pool) || !mutex_trylock(&pool->reclaim_lock))
 		return;
 	if (READ_ONCE(pool->nr_frames) <= VMDEMO_SMALL_POOL)
 		most = VMDEMO_SMALL_POOL;
@@ -133,116 +122,6 @@ void vmdemo_reclaim_balance(struct vmdemo_pool *pool)
 }
 
 /* ---- eviction ---- */
-
-/* The shortcut of BREAK=index_early: the page leaves the index before its write has ended. */
-static int vmdemo_reclaim_broken_write(struct vmdemo_pool *pool, struct folio *folio, u32 *keep)
-{
-	struct vmdemo_space *space = vmdemo_folio_space(folio);
-	struct vmdemo_io io = { .space = space, .write = true, .sync = vmdemo_sync_create() };
-	pgoff_t index = folio->index;
-	u32 nr;
-
-	folio_test_clear_dirty(folio);
-	if (!io.sync || vmdemo_pool_evict(pool, folio, &nr, NULL)) {
-		folio_set_dirty(folio);
-		kfree(io.sync);
-		return -EBUSY;
-	}
-	folio_ref_unfreeze(folio, 1);
-	vmdemo_broken_widen();
-	folio->index = index;
-	folio_start_writeback(folio);
-	vmdemo_pager_write(&io, folio, NULL);
-	vmdemo_pager_submit(&io);
-	vmdemo_sync_wait(io.sync);
-	while (!folio_ref_freeze(folio, 1))
-		cond_resched();
-	if (keep)
-		*keep = nr;
-	else
-		vmdemo_pool_put_free(pool, nr);
-	return 0;
-}
-
-static void vmdemo_reclaim_poisoned(struct vmdemo_pool *pool, struct folio *folio)
-{
-	unsigned long lost = 0;
-
-	vmdemo_pool_orphan(pool, folio, &lost);
-	vmdemo_stat_add(pool, pages_lost, lost);
-}
-
-/*
- * Free the frame of @folio (one reference is ours, and is used up), or start writing it if it is
- * dirty and @io is given. @force: also if a policy would spare it; what cannot go stays in place.
- */
-static enum vmdemo_evicted vmdemo_reclaim_evict(struct vmdemo_pool *pool, struct folio *folio,
-						struct vmdemo_io *io, bool force, u32 *keep)
-{
-	bool was_clean = VMDEMO_DIRTY_EARLY && !folio_test_dirty(folio);
-	enum vmdemo_evicted result = VMDEMO_KEPT;
-	u32 nr = vmdemo_frame_nr(folio);
-	bool written;
-	int err;
-
-	if (VMDEMO_DIRTY_EARLY)
-		vmdemo_broken_widen();
-	if (!folio_trylock(folio))
-		goto put;
-	if (!folio->mapping)
-		goto unlock;
-	if (folio_test_writeback(folio)) {
-		result = VMDEMO_WRITING;
-		goto unlock;
-	}
-	if (folio_mapped(folio)) {
-		if (!force && !was_clean && vmdemo_pool_spare(pool, nr)) {
-			vmdemo_stat_inc(pool, late_references);
-			goto unlock;
-		}
-		vmdemo_reclaim_unmap(vmdemo_folio_space(folio), folio->index, 1);
-	}
-	/* A frame whose memory has failed is never used again: the pool is one smaller. */
-	if (PageHWPoison(folio_page(folio, 0))) {
-		vmdemo_reclaim_poisoned(pool, folio);
-		goto unlock;
-	}
-	if (was_clean)
-		folio_test_clear_dirty(folio);
-	written = vmdemo_frame(pool, nr)->flags & VMDEMO_FRAME_WRITTEN;
-	err = vmdemo_pool_evict(pool, folio, keep, NULL);
-	if (err == -EAGAIN && VMDEMO_INDEX_EARLY)
-		err = vmdemo_reclaim_broken_write(pool, folio, keep);
-	if (err == -EBUSY && VMDEMO_NO_REFCHECK && !folio_test_dirty(folio)) {
-		vmdemo_pool_orphan(pool, folio, NULL);
-		folio_unlock(folio);
-		folio_put(folio);
-		return vmdemo_pool_add_page(pool, nr) ? VMDEMO_KEPT : VMDEMO_FREED;
-	}
-	if (!err) {
-		if (written)
-			vmdemo_stat_inc(pool, evictions_dirty);
-		else
-			vmdemo_stat_inc(pool, evictions_clean);
-		return VMDEMO_FREED;
-	}
-	if (err == -EAGAIN && io && time_after_eq(jiffies, READ_ONCE(pool->retry_at))) {
-		vmdemo_frame(pool, nr)->flags |= VMDEMO_FRAME_WRITTEN;
-		if (!vmdemo_writeback_folio(io, folio))
-			result = VMDEMO_WRITING;
-		goto put;
-	}
-	if (err == -EAGAIN && !io)
-		result = VMDEMO_DIRTY;
-	else if (!force)
-		/* Held by somebody, or unwritable for now: in use, as far as the order goes. */
-		vmdemo_pool_rotate(pool, nr);
-unlock:
-	folio_unlock(folio);
-put:
-	folio_put(folio);
-	return result;
-}
 
 /*
  * Free up to @want frames, in the policy's order. @write: dirty victims are written on the way.
@@ -254,7 +133,7 @@ static u32 vmdemo_reclaim_batch(struct vmdemo_pool *pool, u32 want, bool write, 
 {
 	struct vmdemo_io io = { .write = true };
 	u32 freed = 0, scan = want, seen = 0, i, nr;
-	bool exact = !vmdemo_pool_reserve(pool);
+	bool exact = !vmdemo_free_reserve(pool);
 	struct blk_plug plug;
 	bool blocked = false;
 
@@ -263,14 +142,14 @@ static u32 vmdemo_reclaim_batch(struct vmdemo_pool *pool, u32 want, bool write, 
 		blk_start_plug(&plug);
 	while (freed < want && seen < VMDEMO_RECLAIM_SCAN && !blocked) {
 		scan = min_t(u32, scan, VMDEMO_RECLAIM_SCAN);
-		nr = vmdemo_pool_victims(pool, pool->batch, scan);
+		nr = vmdemo_order_victims(pool, pool->batch, scan);
 		for (i = 0; i < nr && freed < want && !blocked; i++) {
-			struct folio *folio = vmdemo_pool_get_frame(pool, pool->batch[i]);
+			struct folio *folio = vmdemo_index_get_frame(pool, pool->batch[i]);
 
 			if (!folio)
 				continue;
-			switch (vmdemo_reclaim_evict(pool, folio, write ? &io : NULL, false,
-						     keep)) {
+			switch (vmdemo_evict_folio(pool, folio, write ? &io : NULL, false,
+						   keep)) {
 			case VMDEMO_FREED:
 				freed++;
 				break;
@@ -340,7 +219,7 @@ static int vmdemo_reclaim_direct(struct vmdemo_pool *pool, u32 *spare)
 {
 	u32 freed;
 
-	if (vmdemo_pool_reserve(pool)) {
+	if (vmdemo_free_reserve(pool)) {
 		wake_up(&pool->reclaim_wait);
 		return 0;
 	}
@@ -392,118 +271,6 @@ int vmdemo_reclaim_wait(struct vmdemo_pool *pool, u32 *spare)
 	return min(ret, 0);
 }
 
-/* ---- ranges, for ioctls and for leaving ---- */
-
-/**
- * vmdemo_reclaim_range - evict the resident pages of a range
- * @space: the space
- * @first: first page
- * @last:  last page
- *
- * Dirty pages are written; those somebody holds, or that are dirtied meanwhile, stay. May sleep.
- * Returns the number of frames freed or a negative error: -EIO, -ENOMEM, -EINTR.
- */
-long vmdemo_reclaim_range(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
-{
-	struct vmdemo_pool *pool = space->pool;
-	struct vmdemo_walk walk;
-	struct folio *folio;
-	long freed = 0;
-	int err;
-
-	vmdemo_reclaim_unmap(space, first, last - first + 1);
-	err = vmdemo_writeback_range(space, first, last);
-	if (err)
-		return err;
-	vmdemo_walk_init(&walk, space, first, last, false);
-	while ((folio = vmdemo_walk_next(&walk))) {
-		if (fatal_signal_pending(current)) {
-			folio_put(folio);
-			return -EINTR;
-		}
-		freed += vmdemo_reclaim_evict(pool, folio, NULL, true, NULL) == VMDEMO_FREED;
-	}
-	return freed;
-}
-
-/* Lock a page that is not being written. */
-static int vmdemo_reclaim_drop_lock(struct folio *folio)
-{
-	int err;
-
-	while (!(err = folio_lock_killable(folio)) && folio_test_writeback(folio)) {
-		folio_unlock(folio);
-		err = folio_wait_writeback_killable(folio);
-		if (err)
-			break;
-	}
-	return err;
-}
-
-/* Drop one page; @folio's reference is used up. See vmdemo_reclaim_drop(). */
-static int vmdemo_reclaim_drop_one(struct vmdemo_space *space, struct folio *folio,
-				   enum vmdemo_drop how, unsigned long until, unsigned long *lost)
-{
-	struct vmdemo_pool *pool = space->pool;
-	int err;
-
-	for (;;) {
-		bool late = time_after(jiffies, until);
-
-		err = vmdemo_reclaim_drop_lock(folio);
-		if (err)
-			break;
-		if (folio->mapping != space->inode->i_mapping)
-			goto unlock;
-		if (folio_mapped(folio))
-			vmdemo_reclaim_unmap(space, folio->index, 1);
-		err = vmdemo_pool_evict(pool, folio, NULL, how == VMDEMO_DROP_CLEAN ? NULL : lost);
-		if (!err)
-			return 0;
-		if (err == -EBUSY && late && how == VMDEMO_DROP_LEAVE) {
-			vmdemo_pool_orphan(pool, folio, lost);
-			err = 0;
-		}
-unlock:
-		folio_unlock(folio);
-		if (err != -EBUSY || late)
-			break;
-		if (fatal_signal_pending(current)) {
-			err = -EINTR;
-			break;
-		}
-		schedule_timeout_uninterruptible(1);
-	}
-	folio_put(folio);
-	return err;
-}
-
-/**
- * vmdemo_reclaim_drop - take the pages of a range out of the pool without writing them
- * @space: the space; its invalidate lock is held for writing, or nobody has it open
- * @first: first page
- * @last:  last page
- * @how:   what happens to dirty pages and to those that somebody holds
- * @lost:  counts dirty pages dropped; not for VMDEMO_DROP_CLEAN
- *
- * Who holds a page is waited for, up to 5 s in all. May sleep. Returns 0, -EINTR when killed,
- * -EBUSY if a page is still held, -EAGAIN if one is dirty and may not be dropped.
- */
-int vmdemo_reclaim_drop(struct vmdemo_space *space, pgoff_t first, pgoff_t last,
-			enum vmdemo_drop how, unsigned long *lost)
-{
-	unsigned long until = jiffies + VMDEMO_STALL;
-	struct vmdemo_walk walk;
-	struct folio *folio;
-	int err = 0;
-
-	vmdemo_reclaim_unmap(space, first, last - first + 1);
-	vmdemo_walk_init(&walk, space, first, last, false);
-	while (!err && (folio = vmdemo_walk_next(&walk)))
-		err = vmdemo_reclaim_drop_one(space, folio, how, until, lost);
-	return err;
-}
-
 /* ---- the thread ---- */
 
 /* Evict frames whose number is above the target. Returns true if some were freed. */
@@ -514,9 +281,9 @@ static bool vmdemo_reclaim_excess(struct vmdemo_pool *pool)
 	struct folio *folio;
 	u32 nr = 0;
 
-	while ((nr = vmdemo_pool_excess(pool, nr, &folio)) != VMDEMO_NONE) {
+	while ((nr = vmdemo_walk_excess(pool, nr, &folio)) != VMDEMO_NONE) {
 		mutex_lock(&pool->reclaim_lock);
-		moved |= vmdemo_reclaim_evict(pool, folio, &io, true, NULL) == VMDEMO_FREED;
+		moved |= vmdemo_evict_folio(pool, folio, &io, true, NULL) == VMDEMO_FREED;
 		mutex_unlock(&pool->reclaim_lock);
 		nr++;
 		cond_resched();
@@ -533,7 +300,7 @@ static bool vmdemo_reclaim_shrinking(const struct vmdemo_pool *pool)
 
 static bool vmdemo_reclaim_needed(const struct vmdemo_pool *pool)
 {
-	return READ_ONCE(pool->nr_free) < vmdemo_pool_low(pool) || vmdemo_reclaim_shrinking(pool);
+	return READ_ONCE(pool->nr_free) < vmdemo_free_low(pool) || vmdemo_reclaim_shrinking(pool);
 }
 
 /* Work until the reserve is there. Returns false if nothing could be done. */
@@ -542,7 +309,7 @@ static bool vmdemo_reclaim_refill(struct vmdemo_pool *pool)
 	bool moved = false;
 
 	while (!kthread_should_stop()) {
-		u32 reserve = vmdemo_pool_reserve(pool);
+		u32 reserve = vmdemo_free_reserve(pool);
 		u32 nr_free = READ_ONCE(pool->nr_free);
 		u32 want, freed;
 
@@ -627,7 +394,12 @@ int vmdemo_reclaim_init(struct vmdemo_pool *pool)
 	return 0;
 }
 
-/* Nobody needs frames any more. */
+/**
+ * vmdemo_reclaim_exit - stop a pool's reclaim thread
+ * @pool: nobody needs frames of it any more
+ *
+ * May sleep.
+ */
 void vmdemo_reclaim_exit(struct vmdemo_pool *pool)
 {
 	kthread_stop(pool->thread);

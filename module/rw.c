@@ -14,7 +14,6 @@
 
 #include "device.h"
 #include "pager_linear.h"
-#include "pool.h"
 #include "rw.h"
 #include "writeback.h"
 

@@ -13,8 +13,12 @@
 #include <linux/pseudo_fs.h>
 
 #include "broken.h"
+#include "dirty.h"
+#include "evict.h"
+#include "freelist.h"
+#include "index.h"
+#include "order.h"
 #include "pager_linear.h"
-#include "pool.h"
 #include "reclaim.h"
 #include "space.h"
 #include "trace.h"
@@ -33,7 +37,7 @@ static void vmdemo_space_read_window(struct vmdemo_access *acc, struct vmdemo_io
 	struct vmdemo_space *space = acc->space;
 	struct vmdemo_pool *pool = space->pool;
 	u32 i, nr = 0, none = VMDEMO_NONE;
-	u32 keep = vmdemo_pool_reserve(pool) / 4;
+	u32 keep = vmdemo_free_reserve(pool) / 4;
 
 	if (window->nr)
 		vmdemo_reclaim_help(pool, min(window->nr + keep, pool->nr_frames / 4));
@@ -42,7 +46,7 @@ static void vmdemo_space_read_window(struct vmdemo_access *acc, struct vmdemo_io
 
 		if (READ_ONCE(pool->nr_free) <= keep)
 			break;
-		folio = vmdemo_pool_insert(space, window->start + i, &none, false);
+		folio = vmdemo_index_insert(space, window->start + i, &none, false);
 		if (folio == ERR_PTR(-EEXIST))
 			continue;
 		if (IS_ERR(folio))
@@ -89,7 +93,7 @@ static int vmdemo_space_fill(struct vmdemo_access *acc, struct folio **folio)
 	int err = 0;
 
 	filemap_invalidate_lock_shared(space->inode->i_mapping);
-	*folio = vmdemo_pool_insert(space, acc->index, &acc->spare, hard);
+	*folio = vmdemo_index_insert(space, acc->index, &acc->spare, hard);
 	if (IS_ERR(*folio)) {
 		err = PTR_ERR(*folio);
 		goto out;
@@ -171,7 +175,7 @@ static void vmdemo_space_hit(struct vmdemo_access *acc, struct folio *folio)
 		soft = acc->asker == VMDEMO_ASK_FAULT;
 	if (soft)
 		vmdemo_stat_inc(pool, faults_soft);
-	vmdemo_pool_touch(pool, nr, soft);
+	vmdemo_order_touch(pool, nr, soft);
 	if (flags & VMDEMO_FRAME_MARK)
 		vmdemo_space_read_next(acc);
 }
@@ -207,7 +211,7 @@ int vmdemo_space_get(struct vmdemo_access *acc, struct folio **folio)
 	int err;
 
 	for (;;) {
-		*folio = vmdemo_pool_lookup(pool, space->key + acc->index);
+		*folio = vmdemo_index_lookup(pool, space->key + acc->index);
 		if (!*folio) {
 			err = vmdemo_space_fill(acc, folio);
 			if (err == -EEXIST) {
@@ -265,7 +269,13 @@ int vmdemo_space_wait(struct vmdemo_access *acc)
 	return err;
 }
 
-/* Both, for who may sleep: 0, -EIO, -EINTR or -EBUSY. */
+/**
+ * vmdemo_space_get_wait - get a page into a frame, for who may wait
+ * @acc:   the request
+ * @folio: as vmdemo_space_get()
+ *
+ * Sleeps, killably. Returns 0, -EIO, -EINTR when killed, -EBUSY when no frame is to be had.
+ */
 int vmdemo_space_get_wait(struct vmdemo_access *acc, struct folio **folio)
 {
 	int err;
@@ -278,13 +288,18 @@ int vmdemo_space_get_wait(struct vmdemo_access *acc, struct folio **folio)
 	return err;
 }
 
-/* A request is done, or given up: return what it still holds. */
+/**
+ * vmdemo_access_end - a request is done, or given up
+ * @acc: the request
+ *
+ * Returns what it still holds. Does not sleep.
+ */
 void vmdemo_access_end(struct vmdemo_access *acc)
 {
 	if (acc->wait)
 		folio_put(acc->wait);
 	if (acc->spare != VMDEMO_NONE)
-		vmdemo_pool_put_free(acc->space->pool, acc->spare);
+		vmdemo_free_put(acc->space->pool, acc->spare);
 }
 
 /* ---- ranges ---- */
@@ -302,7 +317,7 @@ long vmdemo_space_prefetch(struct vmdemo_space *space, pgoff_t first, pgoff_t la
 {
 	struct vmdemo_pool *pool = space->pool;
 	struct vmdemo_io io = { .space = space };
-	long room = READ_ONCE(pool->nr_frames) - vmdemo_pool_reserve(pool);
+	long room = READ_ONCE(pool->nr_frames) - vmdemo_free_reserve(pool);
 	u32 spare = VMDEMO_NONE;
 	struct folio *folio;
 	pgoff_t index;
@@ -315,7 +330,7 @@ long vmdemo_space_prefetch(struct vmdemo_space *space, pgoff_t first, pgoff_t la
 			vmdemo_pager_submit(&io);
 			filemap_invalidate_lock_shared(space->inode->i_mapping);
 		}
-		folio = vmdemo_pool_insert(space, index, &spare, false);
+		folio = vmdemo_index_insert(space, index, &spare, false);
 		if (!IS_ERR(folio)) {
 			vmdemo_pager_read(&io, folio);
 			folio_put(folio);
@@ -334,7 +349,7 @@ long vmdemo_space_prefetch(struct vmdemo_space *space, pgoff_t first, pgoff_t la
 	}
 	vmdemo_pager_submit(&io);
 	if (spare != VMDEMO_NONE)
-		vmdemo_pool_put_free(pool, spare);
+		vmdemo_free_put(pool, spare);
 	vmdemo_stat_add(pool, prefetch_pages, nr);
 	return nr ?: err;
 }
@@ -345,7 +360,7 @@ static int vmdemo_space_discard_part(struct vmdemo_space *space, pgoff_t first, 
 	int err;
 
 	filemap_invalidate_lock(space->inode->i_mapping);
-	err = vmdemo_reclaim_drop(space, first, last, VMDEMO_DROP_ALL, &dropped);
+	err = vmdemo_evict_drop(space, first, last, VMDEMO_DROP_ALL, &dropped);
 	if (!err)
 		err = vmdemo_backing_zero(space->backing, first, last - first + 1,
 					  space->size_bytes);
@@ -388,7 +403,7 @@ static bool vmdemo_space_dirty_folio(struct address_space *mapping, struct folio
 	struct vmdemo_space *space = mapping->host->i_private;
 	bool was_clean = !folio_test_set_dirty(folio);
 
-	vmdemo_pool_mark(space->pool, vmdemo_frame_nr(folio));
+	vmdemo_dirty_mark(space->pool, vmdemo_frame_nr(folio));
 	return was_clean;
 }
 
@@ -440,14 +455,23 @@ int vmdemo_space_init(struct vmdemo_space *space, struct vmdemo_pool *pool,
 	return err;
 }
 
-/* All its pages have left the pool, and nobody has it open. */
+/**
+ * vmdemo_space_exit - undo vmdemo_space_init()
+ * @space: all its pages have left the pool, nobody has it open
+ *
+ * May sleep.
+ */
 void vmdemo_space_exit(struct vmdemo_space *space)
 {
 	vmdemo_pager_exit(space);
 	iput(space->inode);
 }
 
-/* While nobody has it open. */
+/**
+ * vmdemo_space_set_size - give a space its size
+ * @space: nobody has it open
+ * @bytes: its size
+ */
 void vmdemo_space_set_size(struct vmdemo_space *space, u64 bytes)
 {
 	space->size_bytes = bytes;
@@ -455,13 +479,22 @@ void vmdemo_space_set_size(struct vmdemo_space *space, u64 bytes)
 	i_size_write(space->inode, bytes);
 }
 
-/* The file system the spaces' inodes live on. May sleep. Returns 0 or a negative error. */
+/**
+ * vmdemo_spaces_init() - mount the file system the spaces' inodes live on
+ *
+ * May sleep. Returns 0 or a negative error.
+ */
 int vmdemo_spaces_init(void)
 {
 	vmdemo_mount = kern_mount(&vmdemo_fs);
 	return PTR_ERR_OR_ZERO(vmdemo_mount);
 }
 
+/**
+ * vmdemo_spaces_exit() - unmount it
+ *
+ * May sleep.
+ */
 void vmdemo_spaces_exit(void)
 {
 	kern_unmount(vmdemo_mount);

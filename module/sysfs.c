@@ -9,8 +9,9 @@
 #include <linux/slab.h>
 
 #include "device.h"
-#include "pool.h"
-#include "reclaim.h"
+#include "freelist.h"
+#include "index.h"
+#include "order.h"
 #include "sysfs.h"
 #include "writeback.h"
 
@@ -100,7 +101,7 @@ static ssize_t policy_store(struct device *dev, struct device_attribute *attr, c
 	for (i = 0; i < ARRAY_SIZE(vmdemo_policies); i++) {
 		if (!sysfs_streq(buf, vmdemo_policies[i]->name))
 			continue;
-		vmdemo_pool_set_policy(vmdemo_sysfs_pool(dev), vmdemo_policies[i]);
+		vmdemo_order_set_policy(vmdemo_sysfs_pool(dev), vmdemo_policies[i]);
 		return count;
 	}
 	return -EINVAL;
@@ -109,7 +110,7 @@ static DEVICE_ATTR_RW(policy);
 
 static ssize_t reserve_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%u\n", vmdemo_pool_reserve(vmdemo_sysfs_pool(dev)));
+	return sysfs_emit(buf, "%u\n", vmdemo_free_reserve(vmdemo_sysfs_pool(dev)));
 }
 
 static ssize_t reserve_store(struct device *dev, struct device_attribute *attr, const char *buf,
@@ -239,7 +240,7 @@ static u32 vmdemo_sysfs_pinned(struct vmdemo_pool *pool)
 	u32 nr, pinned = 0;
 
 	for (nr = 0; nr < READ_ONCE(pool->top); nr++) {
-		struct folio *folio = vmdemo_pool_get_frame(pool, nr);
+		struct folio *folio = vmdemo_index_get_frame(pool, nr);
 
 		if (folio) {
 			pinned += vmdemo_folio_pinned(folio, 1);

@@ -20,8 +20,9 @@
 #include <linux/slab.h>
 #include <linux/sort.h>
 
-#include "broken.h"
-#include "pool.h"
+#include "dirty.h"
+#include "index.h"
+#include "walk.h"
 #include "writeback.h"
 
 #define VMDEMO_BATCH	256
@@ -213,17 +214,17 @@ static void vmdemo_writeback_work(struct work_struct *work)
 	atomic_set(&pool->flush_kicked, 0);
 	/* Two looks at ages are half an age apart, however often the flusher is kicked. */
 	if (age)
-		WRITE_ONCE(pool->age_due, jiffies + vmdemo_pool_flush_delay(pool));
+		WRITE_ONCE(pool->age_due, jiffies + vmdemo_dirty_flush_delay(pool));
 	batch = kmalloc_array(VMDEMO_BATCH, sizeof(*batch), GFP_NOIO);
 	while (batch && frame != VMDEMO_NONE) {
-		frame = vmdemo_pool_next_unwritten(pool, frame);
+		frame = vmdemo_dirty_next(pool, frame);
 		if (frame != VMDEMO_NONE) {
 			u32 bit = frame & (VMDEMO_CHUNK_FRAMES - 1);
 			struct vmdemo_chunk *chunk = pool->chunks[frame >> VMDEMO_CHUNK_SHIFT];
 			bool old = age && test_and_set_bit(bit, chunk->aged);
 
 			if (old || (over && excess-- > 0)) {
-				batch[nr].folio = vmdemo_pool_get_frame(pool, frame);
+				batch[nr].folio = vmdemo_index_get_frame(pool, frame);
 				batch[nr].key = READ_ONCE(vmdemo_frame(pool, frame)->key);
 				nr += !!batch[nr].folio;
 			}
@@ -269,7 +270,13 @@ int vmdemo_writeback_throttle(struct vmdemo_pool *pool)
 	return 0;
 }
 
-/* The age at which dirt is written has changed. */
+/**
+ * vmdemo_writeback_set_age - set the age at which dirt is written
+ * @pool: the pool
+ * @ms:   the age in milliseconds; 0: not by age
+ *
+ * Does not sleep.
+ */
 void vmdemo_writeback_set_age(struct vmdemo_pool *pool, u32 ms)
 {
 	WRITE_ONCE(pool->set.dirty_age_ms, ms);
@@ -278,7 +285,12 @@ void vmdemo_writeback_set_age(struct vmdemo_pool *pool, u32 ms)
 		mod_delayed_work(pool->flusher, &pool->flush_work, 1);
 }
 
-/* A pool's flusher. May sleep. Returns 0 or -ENOMEM. */
+/**
+ * vmdemo_writeback_init - a pool's flusher
+ * @pool: the pool
+ *
+ * May sleep. Returns 0 or -ENOMEM.
+ */
 int vmdemo_writeback_init(struct vmdemo_pool *pool)
 {
 	INIT_DELAYED_WORK(&pool->flush_work, vmdemo_writeback_work);
@@ -287,7 +299,12 @@ int vmdemo_writeback_init(struct vmdemo_pool *pool)
 	return pool->flusher ? 0 : -ENOMEM;
 }
 
-/* No page is dirty any more, so nothing re-arms the flusher. */
+/**
+ * vmdemo_writeback_exit - stop a pool's flusher
+ * @pool: no page of it is dirty any more, so nothing re-arms it
+ *
+ * May sleep.
+ */
 void vmdemo_writeback_exit(struct vmdemo_pool *pool)
 {
 	cancel_delayed_work_sync(&pool->flush_work);

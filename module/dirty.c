@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * dirty.c - which frames hold data that is not on the device yet
+ *
+ * A bit per frame: set when the frame becomes dirty, cleared when a write that began later has
+ * ended well. So one look finds what is dirty and what is being written.
+ */
+#include "dirty.h"
+
+/**
+ * vmdemo_dirty_mark - a frame has become dirty
+ * @pool:  the pool
+ * @frame: its number; the caller has set the folio's dirty flag
+ *
+ * Any context: it is called under the PTE lock.
+ */
+void vmdemo_dirty_mark(struct vmdemo_pool *pool, u32 frame)
+{
+	struct vmdemo_chunk *chunk = pool->chunks[frame >> VMDEMO_CHUNK_SHIFT];
+
+	if (test_and_set_bit(frame & (VMDEMO_CHUNK_FRAMES - 1), chunk->unwritten))
+		return;
+	if (atomic_inc_return(&pool->nr_unwritten) == 1 && READ_ONCE(pool->set.dirty_age_ms))
+		queue_delayed_work(pool->flusher, &pool->flush_work,
+				   vmdemo_dirty_flush_delay(pool));
+}
+
+/**
+ * vmdemo_dirty_unmark - what a frame held is on the device, or given up
+ * @pool:  the pool
+ * @frame: its number
+ * @folio: its folio, still ours (under writeback or locked)
+ *
+ * The order against the dirty flag: a writer sets the flag, then the bit; here the bit goes first
+ * and the flag is read after, so a page dirtied meanwhile keeps its bit. Any context.
+ */
+void vmdemo_dirty_unmark(struct vmdemo_pool *pool, u32 frame, struct folio *folio)
+{
+	struct vmdemo_chunk *chunk = pool->chunks[frame >> VMDEMO_CHUNK_SHIFT];
+	u32 bit = frame & (VMDEMO_CHUNK_FRAMES - 1);
+
+	/* Dirty again already, or all the while: it remains as it is. */
+	if (folio_test_dirty(folio))
+		return;
+	if (test_bit(bit, chunk->aged))
+		clear_bit(bit, chunk->aged);
+	if (!test_and_clear_bit(bit, chunk->unwritten))
+		return;
+	atomic_dec(&pool->nr_unwritten);
+	if (folio_test_dirty(folio))
+		vmdemo_dirty_mark(pool, frame);
+	if (wq_has_sleeper(&pool->clean_wait))
+		wake_up_all(&pool->clean_wait);
+}
+
+/**
+ * vmdemo_dirty_next - the first unwritten frame
+ * @pool:  the pool
+ * @frame: number to begin with
+ *
+ * A snapshot. Any context. Returns its number, or VMDEMO_NONE.
+ */
+u32 vmdemo_dirty_next(struct vmdemo_pool *pool, u32 frame)
+{
+	u32 top = READ_ONCE(pool->top);
+
+	while (frame < top) {
+		struct vmdemo_chunk *chunk = pool->chunks[frame >> VMDEMO_CHUNK_SHIFT];
+		u32 bit = find_next_bit(chunk->unwritten, VMDEMO_CHUNK_FRAMES,
+					frame & (VMDEMO_CHUNK_FRAMES - 1));
+
+		frame = (frame & ~(VMDEMO_CHUNK_FRAMES - 1)) + bit;
+		if (bit < VMDEMO_CHUNK_FRAMES)
+			return frame;
+	}
+	return VMDEMO_NONE;
+}
+
+/**
+ * vmdemo_dirty_unwritten - does a frame hold data that is not on the device?
+ * @pool:  the pool
+ * @frame: its number
+ *
+ * Any context.
+ */
+bool vmdemo_dirty_unwritten(struct vmdemo_pool *pool, u32 frame)
+{
+	return test_bit(frame & (VMDEMO_CHUNK_FRAMES - 1),
+			pool->chunks[frame >> VMDEMO_CHUNK_SHIFT]->unwritten);
+}

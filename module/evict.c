@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * evict.c - a page leaves its frame
+ *
+ * Lock, unmap if mapped, freeze the reference count, and only then read the dirty flag: with no
+ * references left nobody can set it any more. A dirty page is written instead, a page that somebody
+ * holds goes to the young end of the order. Which page is to go is decided elsewhere: by reclaim.c
+ * for want of frames, by a user for a range.
+ */
+#include <linux/sched/signal.h>
+
+#include "broken.h"
+#include "evict.h"
+#include "freelist.h"
+#include "index.h"
+#include "order.h"
+#include "pool.h"
+#include "walk.h"
+#include "writeback.h"
+
+/**
+ * vmdemo_evict_unmap - remove the page table entries of a range, in all processes
+ * @space: the space
+ * @first: first page
+ * @nr:    pages
+ *
+ * Takes i_mmap_rwsem and PTE locks: a folio lock may be held. May sleep.
+ */
+void vmdemo_evict_unmap(struct vmdemo_space *space, pgoff_t first, pgoff_t nr)
+{
+	unmap_mapping_pages(space->inode->i_mapping, first, nr, false);
+	vmdemo_stat_inc(space->pool, unmap_calls);
+}
+
+/* The shortcut of BREAK=index_early: the page leaves the index before its write has ended. */
+static int vmdemo_evict_broken_write(struct vmdemo_pool *pool, struct folio *folio, u32 *keep)
+{
+	struct vmdemo_space *space = vmdemo_folio_space(folio);
+	struct vmdemo_io io = { .space = space, .write = true, .sync = vmdemo_sync_create() };
+	pgoff_t index = folio->index;
+	u32 nr;
+
+	folio_test_clear_dirty(folio);
+	if (!io.sync || vmdemo_index_evict(pool, folio, &nr, NULL)) {
+		folio_set_dirty(folio);
+		kfree(io.sync);
+		return -EBUSY;
+	}
+	folio_ref_unfreeze(folio, 1);
+	vmdemo_broken_widen();
+	folio->index = index;
+	folio_start_writeback(folio);
+	vmdemo_pager_write(&io, folio, NULL);
+	vmdemo_pager_submit(&io);
+	vmdemo_sync_wait(io.sync);
+	while (!folio_ref_freeze(folio, 1))
+		cond_resched();
+	if (keep)
+		*keep = nr;
+	else
+		vmdemo_free_put(pool, nr);
+	return 0;
+}
+
+static void vmdemo_evict_poisoned(struct vmdemo_pool *pool, struct folio *folio)
+{
+	unsigned long lost = 0;
+
+	vmdemo_index_orphan(pool, folio, &lost);
+	vmdemo_stat_add(pool, pages_lost, lost);
+}
+
+/**
+ * vmdemo_evict_folio - free the frame of a page, or start writing it
+ * @pool:  the pool
+ * @folio: the page; one reference is the caller's, and is used up
+ * @io:    gathers dirty pages, the caller submits; NULL: dirty ones are left alone
+ * @force: also if the policy would spare it; what cannot go keeps its place in the order
+ * @keep:  the freed frame's number goes here; NULL: to the free list
+ *
+ * May sleep. Returns what became of it.
+ */
+enum vmdemo_evicted vmdemo_evict_folio(struct vmdemo_pool *pool, struct folio *folio,
+				       struct vmdemo_io *io, bool force, u32 *keep)
+{
+	bool was_clean = VMDEMO_DIRTY_EARLY && !folio_test_dirty(folio);
+	enum vmdemo_evicted result = VMDEMO_KEPT;
+	u32 nr = vmdemo_frame_nr(folio);
+	bool written;
+	int err;
+
+	if (VMDEMO_DIRTY_EARLY)
+		vmdemo_broken_widen();
+	if (!folio_trylock(folio))
+		goto put;
+	if (!folio->mapping)
+		goto unlock;
+	if (folio_test_writeback(folio)) {
+		result = VMDEMO_WRITING;
+		goto unlock;
+	}
+	if (folio_mapped(folio)) {
+		if (!force && !was_clean && vmdemo_order_spare(pool, nr)) {
+			vmdemo_stat_inc(pool, late_references);
+			goto unlock;
+		}
+		vmdemo_evict_unmap(vmdemo_folio_space(folio), folio->index, 1);
+	}
+	/* A frame whose memory has failed is never used again: the pool is one smaller. */
+	if (PageHWPoison(folio_page(folio, 0))) {
+		vmdemo_evict_poisoned(pool, folio);
+		goto unlock;
+	}
+	if (was_clean)
+		folio_test_clear_dirty(folio);
+	written = vmdemo_frame(pool, nr)->flags & VMDEMO_FRAME_WRITTEN;
+	err = vmdemo_index_evict(pool, folio, keep, NULL);
+	if (err == -EAGAIN && VMDEMO_INDEX_EARLY)
+		err = vmdemo_evict_broken_write(pool, folio, keep);
+	if (err == -EBUSY && VMDEMO_NO_REFCHECK && !folio_test_dirty(folio)) {
+		vmdemo_index_orphan(pool, folio, NULL);
+		folio_unlock(folio);
+		folio_put(folio);
+		return vmdemo_pool_add_page(pool, nr) ? VMDEMO_KEPT : VMDEMO_FREED;
+	}
+	if (!err) {
+		if (written)
+			vmdemo_stat_inc(pool, evictions_dirty);
+		else
+			vmdemo_stat_inc(pool, evictions_clean);
+		return VMDEMO_FREED;
+	}
+	if (err == -EAGAIN && io && time_after_eq(jiffies, READ_ONCE(pool->retry_at))) {
+		vmdemo_frame(pool, nr)->flags |= VMDEMO_FRAME_WRITTEN;
+		if (!vmdemo_writeback_folio(io, folio))
+			result = VMDEMO_WRITING;
+		goto put;
+	}
+	if (err == -EAGAIN && !io)
+		result = VMDEMO_DIRTY;
+	else if (!force)
+		/* Held by somebody, or unwritable for now: in use, as far as the order goes. */
+		vmdemo_order_rotate(pool, nr);
+unlock:
+	folio_unlock(folio);
+put:
+	folio_put(folio);
+	return result;
+}
+
+/* ---- ranges, for ioctls and for leaving ---- */
+
+/**
+ * vmdemo_evict_range - evict the resident pages of a range
+ * @space: the space
+ * @first: first page
+ * @last:  last page
+ *
+ * Dirty pages are written; those somebody holds, or that are dirtied meanwhile, stay. May sleep.
+ * Returns the number of frames freed or a negative error: -EIO, -ENOMEM, -EINTR.
+ */
+long vmdemo_evict_range(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
+{
+	struct vmdemo_pool *pool = space->pool;
+	struct vmdemo_walk walk;
+	struct folio *folio;
+	long freed = 0;
+	int err;
+
+	vmdemo_evict_unmap(space, first, last - first + 1);
+	err = vmdemo_writeback_range(space, first, last);
+	if (err)
+		return err;
+	vmdemo_walk_init(&walk, space, first, last, false);
+	while ((folio = vmdemo_walk_next(&walk))) {
+		if (fatal_signal_pending(current)) {
+			folio_put(folio);
+			return -EINTR;
+		}
+		freed += vmdemo_evict_folio(pool, folio, NULL, true, NULL) == VMDEMO_FREED;
+	}
+	return freed;
+}
+
+/* Lock a page that is not being written. */
+static int vmdemo_evict_drop_lock(struct folio *folio)
+{
+	int err;
+
+	while (!(err = folio_lock_killable(folio)) && folio_test_writeback(folio)) {
+		folio_unlock(folio);
+		err = folio_wait_writeback_killable(folio);
+		if (err)
+			break;
+	}
+	return err;
+}
+
+/* Drop one page; @folio's reference is used up. See vmdemo_evict_drop(). */
+static int vmdemo_evict_drop_one(struct vmdemo_space *space, struct folio *folio,
+				 enum vmdemo_drop how, unsigned long until, unsigned long *lost)
+{
+	struct vmdemo_pool *pool = space->pool;
+	int err;
+
+	for (;;) {
+		bool late = time_after(jiffies, until);
+
+		err = vmdemo_evict_drop_lock(folio);
+		if (err)
+			break;
+		if (folio->mapping != space->inode->i_mapping)
+			goto unlock;
+		if (folio_mapped(folio))
+			vmdemo_evict_unmap(space, folio->index, 1);
+		err = vmdemo_index_evict(pool, folio, NULL, how == VMDEMO_DROP_CLEAN ? NULL : lost);
+		if (!err)
+			return 0;
+		if (err == -EBUSY && late && how == VMDEMO_DROP_LEAVE) {
+			vmdemo_index_orphan(pool, folio, lost);
+			err = 0;
+		}
+unlock:
+		folio_unlock(folio);
+		if (err != -EBUSY || late)
+			break;
+		if (fatal_signal_pending(current)) {
+			err = -EINTR;
+			break;
+		}
+		schedule_timeout_uninterruptible(1);
+	}
+	folio_put(folio);
+	return err;
+}
+
+/**
+ * vmdemo_evict_drop - take the pages of a range out of the pool without writing them
+ * @space: the space; its invalidate lock is held for writing, or nobody has it open
+ * @first: first page
+ * @last:  last page
+ * @how:   what happens to dirty pages and to those that somebody holds
+ * @lost:  counts dirty pages dropped; not for VMDEMO_DROP_CLEAN
+ *
+ * Who holds a page is waited for, up to 5 s in all. May sleep. Returns 0, -EINTR when killed,
+ * -EBUSY if a page is still held, -EAGAIN if one is dirty and may not be dropped.
+ */
+int vmdemo_evict_drop(struct vmdemo_space *space, pgoff_t first, pgoff_t last,
+		      enum vmdemo_drop how, unsigned long *lost)
+{
+	unsigned long until = jiffies + VMDEMO_STALL;
+	struct vmdemo_walk walk;
+	struct folio *folio;
+	int err = 0;
+
+	vmdemo_evict_unmap(space, first, last - first + 1);
+	vmdemo_walk_init(&walk, space, first, last, false);
+	while (!err && (folio = vmdemo_walk_next(&walk)))
+		err = vmdemo_evict_drop_one(space, folio, how, until, lost);
+	return err;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * index.h - which page is in which frame
+ */
+#ifndef VMDEMO_INDEX_H
+#define VMDEMO_INDEX_H
+
+#include "frame.h"
+
+struct folio *vmdemo_index_lookup(struct vmdemo_pool *pool, u64 key);
+struct folio *vmdemo_index_lookup_sure(struct vmdemo_pool *pool, u64 key);
+struct folio *vmdemo_index_get_frame(struct vmdemo_pool *pool, u32 frame);
+struct folio *vmdemo_index_insert(struct vmdemo_space *space, pgoff_t index, u32 *spare, bool hard);
+int vmdemo_index_evict(struct vmdemo_pool *pool, struct folio *folio, u32 *keep,
+		       unsigned long *lost);
+void vmdemo_index_orphan(struct vmdemo_pool *pool, struct folio *folio, unsigned long *lost);
+
+int vmdemo_index_grow(struct vmdemo_pool *pool, u32 nr);
+void vmdemo_index_free(struct vmdemo_pool *pool);
+
+/*
+ * Does somebody besides page tables hold @folio? @own references are the caller's, one is the
+ * pool's. A hint: the answer may be old at once.
+ */
+static inline bool vmdemo_folio_pinned(struct folio *folio, int own)
+{
+	int mapped = atomic_read(&folio->_mapcount) + 1;
+
+	return folio_maybe_dma_pinned(folio) || folio_ref_count(folio) > 1 + own + mapped;
+}
+
+#endif /* VMDEMO_INDEX_H */

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * order.h - the policy's events and questions, under the pool lock
+ */
+#ifndef VMDEMO_ORDER_H
+#define VMDEMO_ORDER_H
+
+#include "frame.h"
+
+void vmdemo_order_touch(struct vmdemo_pool *pool, u32 frame, bool charge);
+bool vmdemo_order_spare(struct vmdemo_pool *pool, u32 frame);
+void vmdemo_order_rotate(struct vmdemo_pool *pool, u32 frame);
+void vmdemo_order_demote(struct vmdemo_pool *pool, u32 frame);
+enum vmdemo_list_id vmdemo_order_where(struct vmdemo_pool *pool, u32 frame);
+struct folio *vmdemo_order_demotable(struct vmdemo_pool *pool);
+u32 vmdemo_order_victims(struct vmdemo_pool *pool, u32 *frames, u32 nr);
+void vmdemo_order_set_policy(struct vmdemo_pool *pool, const struct vmdemo_policy_ops *ops);
+
+#endif /* VMDEMO_ORDER_H */
