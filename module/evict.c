@@ -132,7 +132,10 @@ enum vmdemo_evicted vmdemo_evict_folio(struct vmdemo_pool *pool, struct folio *f
 	}
 	if (err == -EAGAIN && io && time_after_eq(jiffies, READ_ONCE(pool->retry_at))) {
 		vmdemo_frame(pool, nr)->flags |= VMDEMO_FRAME_WRITTEN;
-		if (!vmdemo_writeback_folio(io, folio))
+		/* Its last write failed, or was in vain: it is not to hold up the others. */
+		if (written && !force)
+			vmdemo_order_rotate(pool, nr);
+		if (!vmdemo_writeback_folio(io, folio) && !written)
 			result = VMDEMO_WRITING;
 		goto put;
 	}

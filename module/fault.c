@@ -74,7 +74,8 @@ static vm_fault_t vmdemo_vm_wait(struct vm_fault *vmf, struct vmdemo_access *acc
 	acc->wait = NULL;
 	acc->spare = VMDEMO_NONE;
 	fput(file);
-	return VM_FAULT_RETRY;
+	/* MAJOR makes the kernel see the next attempt as the second, also after a VMA lock. */
+	return VM_FAULT_RETRY | VM_FAULT_MAJOR;
 }
 
 static vm_fault_t vmdemo_vm_get(struct vm_fault *vmf, struct vmdemo_access *acc,

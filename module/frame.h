@@ -110,6 +110,8 @@ struct vmdemo_pool {
 	atomic_t nr_writing;
 	atomic_long_t progress;		/* frames freed and writes that succeeded */
 	unsigned long retry_at;		/* jiffies: reclaim writes again, after a failure */
+	long stalled_at;		/* progress when somebody last waited in vain, ... */
+	unsigned long stalled_until;	/* ... and until when others need not try, in jiffies */
 	wait_queue_head_t reclaim_wait;	/* the reclaim thread sleeps here */
 	wait_queue_head_t free_wait;	/* a frame became free, or a write ended */
 	wait_queue_head_t clean_wait;	/* nr_unwritten fell, or the pool shrank */

@@ -180,6 +180,7 @@ struct vmdemo_pool *vmdemo_pool_create(void)
 	pool->set.dirty_pct = 80;
 	pool->set.dirty_age_ms = 5000;
 	pool->retry_at = jiffies - VMDEMO_CAUTION;
+	pool->stalled_until = jiffies;
 	return pool;
 }
 

@@ -230,19 +230,54 @@ static int vmdemo_reclaim_direct(struct vmdemo_pool *pool, u32 *spare)
 	return freed;
 }
 
+/* How long somebody has been waiting in vain. */
+struct vmdemo_patience {
+	unsigned long began;
+	unsigned long since;	/* when something last moved */
+	long progress;
+};
+
+/*
+ * Is there still hope for a frame? As long as frames are freed and writes succeed; and as long as a
+ * write is on its way, unless writes have begun to fail. Who has given up spares the others, and
+ * himself in the second attempt at the same fault, the same wait.
+ */
+static bool vmdemo_reclaim_hope(struct vmdemo_pool *pool, struct vmdemo_patience *patience)
+{
+	long progress = atomic_long_read(&pool->progress);
+	bool failing = time_after(READ_ONCE(pool->retry_at), patience->began);
+
+	if (progress != patience->progress || (atomic_read(&pool->nr_writing) && !failing)) {
+		patience->progress = progress;
+		patience->since = jiffies;
+		return true;
+	}
+	if (progress == READ_ONCE(pool->stalled_at) &&
+	    time_before(jiffies, READ_ONCE(pool->stalled_until)))
+		return false;
+	if (time_before(jiffies, patience->since + VMDEMO_STALL))
+		return true;
+	WRITE_ONCE(pool->stalled_at, progress);
+	WRITE_ONCE(pool->stalled_until, jiffies + HZ);
+	return false;
+}
+
 /**
  * vmdemo_reclaim_wait - wait for a frame
  * @pool:  the pool
  * @spare: set to the number of a frame freed for the caller; VMDEMO_NONE: look in the free list
  *
- * Sleeps, killably, for as long as frames are freed or writes are on their way. Returns 0 when
- * another attempt makes sense, -EINTR when killed, -EBUSY when nothing moved for VMDEMO_STALL: all
- * frames are pinned, or dirty and the device does not take them.
+ * Sleeps, killably, for as long as there is hope. Returns 0 when another attempt makes sense,
+ * -EINTR when killed, -EBUSY when nothing moved for VMDEMO_STALL: all frames are pinned, or dirty
+ * and the device does not take them.
  */
 int vmdemo_reclaim_wait(struct vmdemo_pool *pool, u32 *spare)
 {
-	long progress = atomic_long_read(&pool->progress);
-	unsigned long since = jiffies;
+	struct vmdemo_patience patience = {
+		.began		= jiffies,
+		.since		= jiffies,
+		.progress	= atomic_long_read(&pool->progress),
+	};
 	ktime_t start = ktime_get();
 	int ret;
 
@@ -258,11 +293,7 @@ int vmdemo_reclaim_wait(struct vmdemo_pool *pool, u32 *spare)
 			ret = -EINTR;
 			break;
 		}
-		if (progress != atomic_long_read(&pool->progress) ||
-		    atomic_read(&pool->nr_writing)) {
-			progress = atomic_long_read(&pool->progress);
-			since = jiffies;
-		} else if (time_after(jiffies, since + VMDEMO_STALL)) {
+		if (!vmdemo_reclaim_hope(pool, &patience)) {
 			ret = -EBUSY;
 			break;
 		}

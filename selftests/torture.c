@@ -443,7 +443,10 @@ static void change_a_setting(__u64 *state)
 	case 0:
 	case 1:
 	case 2:
+		/* Two workers hold VECTOR pages each in a pipe: those and some more have to fit. */
 		draw = frames / 2 + vt_random(state) % frames;
+		if (draw < 4 * VECTOR)
+			draw = 4 * VECTOR;
 		error = vt_set("frames", "%u", draw);
 		if (error == -EBUSY)
 			error = 0;

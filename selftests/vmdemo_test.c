@@ -528,18 +528,32 @@ static bool vt_balanced_now(bool tell)
 	return parts == frames && reasons == in;
 }
 
+static bool balanced(bool tell)
+{
+	__u64 parts = vt_stat("frames_free") + vt_stat("frames_active") +
+		      vt_stat("frames_standby");
+	__u64 frames = vt_get("frames_actual");
+	__u64 reasons = vt_stat("faults_hard") + vt_stat("readahead_pages") +
+			vt_stat("prefetch_pages") + vt_stat("rw_pages");
+	__u64 in = vt_stat("pages_in");
+
+	if (tell && parts != frames)
+		printf("# free + active + standby = %ju, but frames_actual = %ju\n",
+		       (uintmax_t)parts, (uintmax_t)frames);
+	if (tell && reasons != in)
+		printf("# hard + readahead + prefetch + rw = %ju, but pages_in = %ju\n",
+		       (uintmax_t)reasons, (uintmax_t)in);
+	return parts == frames && reasons == in;
+}
+
+/* The reclaim thread may be at work still, and the counters are read one after the other. */
 bool vt_balanced(void)
 {
-	const struct timespec moment = { .tv_nsec = 2000000 };
-	__u64 deadline = vt_now_ms() + 5000;
+	int tries;
 
-	/* Readahead and the reclaim thread may still be at work. */
-	while (!vt_balanced_now(false)) {
-		if (vt_now_ms() > deadline)
-			return vt_balanced_now(true);
-		nanosleep(&moment, NULL);
-	}
-	return true;
+	for (tries = 0; tries < 100 && !balanced(false); tries++)
+		usleep(20000);
+	return balanced(true);
 }
 
 __u64 vt_random(__u64 *state)

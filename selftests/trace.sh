@@ -1,0 +1,243 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# trace.sh - what the tracepoints tell: the steps of one fault, and a policy log that can be replayed.
+#
+# Loads the module itself, as the other tests do: vmdemo_test.h says with which disks.  Traces into an instance
+# of its own.  Prints TAP.
+
+# shellcheck disable=SC2317 # the tests are called by the names in a list
+
+class=/sys/class/vmdemo/vmdemo
+tracing=/sys/kernel/tracing
+disk=${VMDEMO_TEST_DISK:-}	# answers late; without it only the RAM disk is tried
+ram=/dev/ram0			# answers at once
+work=$(mktemp -d /tmp/vmdemo-trace.XXXXXX) || exit 1
+
+skip_all() {
+	echo "1..0 # SKIP $*"
+	exit 4
+}
+
+[ "$(id -u)" -eq 0 ] || skip_all "only root can trace"
+[ -b $ram ] || modprobe brd rd_nr=2 rd_size=65536 max_part=0 || skip_all "there is no $ram"
+[ -d $tracing/events ] || mount -t tracefs tracefs $tracing || skip_all "there is no tracefs"
+command -v python3 >/dev/null || skip_all "python3 is not installed"
+instance=$tracing/instances/vmdemo-test
+[ -d $instance ] || mkdir $instance || skip_all "tracefs has no instances"
+
+clean_up() {
+	echo 0 >"$instance/events/enable"
+	rmdir "$instance"
+	rm -rf "$work"
+}
+trap clean_up EXIT
+
+# load DISK FRAMES: the module afresh; nothing moves but what is asked for.
+load() {
+	if [ -d /sys/module/vmdemo ]; then
+		case $(cat "$class/backing") in
+		none | "$disk" | "$ram") rmmod vmdemo || return ;;
+		*) skip_all "vmdemo is in use with $(cat "$class/backing")" ;;
+		esac
+	fi
+	if [ -n "$VMDEMO_KO" ]; then
+		insmod "$VMDEMO_KO" "backing=$1" "frames=$2" || return
+	else
+		modprobe vmdemo "backing=$1" "frames=$2" || return
+	fi
+	echo 0 >"$class/read_ahead_pages" && echo 0 >"$class/reserve" && echo 0 >"$class/dirty_age_ms" && echo 100 >"$class/dirty_pct"
+}
+
+# trace EVENT COMMAND...: run a command, and leave what it did in the file `log`.
+trace() {
+	local event=$1
+	shift
+	echo 0 >"$instance/trace"
+	echo 1 >"$instance/events/vmdemo/$event" || return
+	"$@"
+	local status=$?
+	echo 0 >"$instance/events/vmdemo/$event"
+	grep -h '^overrun: [1-9]' "$instance"/per_cpu/cpu*/stats && return 1 # the log has holes
+	grep -v '^#' "$instance/trace" >"$work/log"
+	return "$status"
+}
+
+# touch_pages WHAT...: as a program would; each is a page number, with w behind it if it is written to.
+touch_pages() {
+	python3 - "$@" <<'END'
+import mmap, sys
+with open('/dev/vmdemo', 'r+b') as device, mmap.mmap(device.fileno(), 8 << 20) as memory:
+    for what in sys.argv[1:]:
+        at = int(what.rstrip('w')) * 4096
+        byte = memory[at]
+        if what.endswith('w'):
+            memory[at] = byte
+END
+}
+
+# touch_many: 4000 touches of 1500 pages, some often, a quarter of them writes.
+touch_many() {
+	python3 - <<'END'
+import mmap, random
+rng = random.Random(5)
+with open('/dev/vmdemo', 'r+b') as device, mmap.mmap(device.fileno(), 8 << 20) as memory:
+    for i in range(4000):
+        at = int(1500 * rng.random() ** 3) * 4096
+        byte = memory[at]
+        if rng.random() < 0.25:
+            memory[at] = byte
+END
+}
+
+# steps PAGE EVENT...: of the faults on a page one went through these steps, in this order, under one id not 0.
+steps() {
+	python3 - "$work/log" "$@" <<'END'
+import re, sys
+log, page, wanted = sys.argv[1], sys.argv[2], sys.argv[3:]
+faults = {}
+for line in open(log):
+    m = re.search(r'vmdemo_(fault_enter|load|wait|load_done|fault_return): id=(\d+) page=(\d+)', line)
+    if m and m.group(3) == page:
+        faults.setdefault(m.group(2), []).append(m.group(1))
+if '0' in faults:
+    sys.exit('a step has no id: %s' % faults)
+if wanted not in faults.values():
+    sys.exit('wanted %s, saw %s' % (wanted, faults))
+END
+}
+
+# replay POLICY: does a model of the policy, fed with the log, choose the same victims?
+replay() {
+	python3 - "$work/log" "$1" <<'END'
+import re, sys
+log, policy = sys.argv[1:]
+active, standby = {}, {}    # frames, oldest first
+page_in = {}
+forgotten = demoted = 0
+
+def renew(frame, where):
+    active.pop(frame, None)
+    standby.pop(frame, None)
+    where[frame] = True
+
+for number, line in enumerate(open(log), 1):
+    m = re.search(r'vmdemo_policy: (\w+) page=(\d+) frame=(\d+)', line)
+    if not m:
+        continue
+    event, page, frame = m.group(1), int(m.group(2)), int(m.group(3))
+    known = frame in active or frame in standby
+    if known != (event != 'insert'):
+        sys.exit('line %d: %s of frame %d, which is %sin the order' % (number, event, frame, '' if known else 'not '))
+    if event != 'insert' and page_in[frame] != page:
+        sys.exit('line %d: %s of page %d, but frame %d holds %d' % (number, event, page, frame, page_in[frame]))
+    if event == 'insert':
+        page_in[frame] = page
+        active[frame] = True
+    elif event == 'touch' and policy == 'lru':
+        renew(frame, active)
+    elif event == 'late' and policy == 'lru' and frame in standby:
+        renew(frame, active)
+    elif event == 'rotate':
+        renew(frame, active)
+    elif event == 'demote':
+        demoted += 1
+        renew(frame, standby)
+    elif event == 'forget':
+        oldest = next(iter(standby or active))
+        if frame != oldest:
+            sys.exit('line %d: frame %d went, but %d is the oldest' % (number, frame, oldest))
+        forgotten += 1
+        active.pop(frame, None)
+        standby.pop(frame, None)
+    elif event not in ('touch', 'late'):
+        sys.exit('line %d: what is %s?' % (number, event))
+print('%d forgotten, %d demoted' % (forgotten, demoted))
+if forgotten < 500 or (policy == 'lru') != (demoted > 0):
+    sys.exit('too little happened')
+END
+}
+
+# --- the tests: each succeeds or fails; what it prints is shown when it fails ---
+
+steps_at_once() {
+	load "$ram" 64 && trace enable touch_pages 7 && steps 7 fault_enter load load_done fault_return
+}
+
+# A read that is waited for. Now and then it ends just before the wait begins: then another page has to show it.
+steps_with_wait() {
+	local page
+	load "$disk" 64 || return
+	for page in 7 107 207 307 407; do
+		trace enable touch_pages "$page" || return
+		steps "$page" fault_enter load wait load_done fault_return && return
+	done
+	return 1
+}
+
+# A page that is there needs no step in between.
+steps_soft() {
+	load "$ram" 64 && touch_pages 7 && trace enable touch_pages 7 && steps 7 fault_enter fault_return
+}
+
+# Without readers no fault has an id, and none is traced.
+silence() {
+	load "$ram" 64 && trace enable true && touch_pages 7 && [ ! -s "$work/log" ]
+}
+
+# pages EVENT: how many pages the log's events of this name tell of; one event may be of several.
+pages() {
+	awk -v event="vmdemo_$1:" '$0 ~ " " event { n = 1; for (i = 1; i <= NF; i++) if ($i ~ /^nr=/) n = substr($i, 4); sum += n }
+		END { print sum + 0 }' "$work/log"
+}
+
+pressure() {
+	local event
+	load "$ram" 64 && trace enable touch_pages {0..199}w || return
+	# 64 of 200 pages fit: the others went, each once and each written before.
+	[ "$(pages evict)" -eq 136 ] && [ "$(grep -o ' vmdemo_evict: page=[0-9]*' "$work/log" | sort -u | wc -l)" -eq 136 ] || return
+	for event in demote writeback writeback_done; do
+		[ "$(pages $event)" -ge 136 ] || {
+			echo "vmdemo_$event tells of $(pages $event) pages only"
+			return 1
+		}
+	done
+}
+
+replay_small_pool() {
+	load "$ram" 64 && trace vmdemo_policy/enable touch_many && replay lru
+}
+
+replay_large_pool() {
+	load "$ram" 512 && trace vmdemo_policy/enable touch_many && replay lru
+}
+
+# The same log under wrong rules: the model must notice, or the tests above say nothing.
+replay_notices() {
+	! replay fifo
+}
+
+replay_fifo() {
+	load "$ram" 512 && echo fifo >"$class/policy" && trace vmdemo_policy/enable touch_many && replay fifo
+}
+
+replay_late_disk() {
+	load "$disk" 512 && trace vmdemo_policy/enable touch_many && replay lru
+}
+
+tests=(steps_at_once steps_soft silence pressure replay_small_pool replay_large_pool replay_notices replay_fifo)
+[ -n "$disk" ] && tests+=(steps_with_wait replay_late_disk)
+
+echo "TAP version 13"
+echo "1..${#tests[@]}"
+failed=0 n=0
+for t in "${tests[@]}"; do
+	n=$((n + 1))
+	if $t >"$work/out" 2>&1; then
+		echo "ok $n $t"
+	else
+		sed 's/^/# /' "$work/out"
+		echo "not ok $n $t"
+		failed=1
+	fi
+done
+exit $failed
