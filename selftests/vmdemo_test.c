@@ -510,24 +510,6 @@ int vt_reap(pid_t pid)
 }
 
 /* One look at the accounts. */
-static bool vt_balanced_now(bool tell)
-{
-	__u64 parts = vt_stat("frames_free") + vt_stat("frames_active") +
-		      vt_stat("frames_standby");
-	__u64 frames = vt_get("frames_actual");
-	__u64 reasons = vt_stat("faults_hard") + vt_stat("readahead_pages") +
-			vt_stat("prefetch_pages") + vt_stat("rw_pages");
-	__u64 in = vt_stat("pages_in");
-
-	if (tell && parts != frames)
-		printf("# free + active + standby = %ju, but frames_actual = %ju\n",
-		       (uintmax_t)parts, (uintmax_t)frames);
-	if (tell && reasons != in)
-		printf("# hard + readahead + prefetch + rw = %ju, but pages_in = %ju\n",
-		       (uintmax_t)reasons, (uintmax_t)in);
-	return parts == frames && reasons == in;
-}
-
 static bool balanced(bool tell)
 {
 	__u64 parts = vt_stat("frames_free") + vt_stat("frames_active") +
