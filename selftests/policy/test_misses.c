@@ -364,7 +364,7 @@ static enum verdict test_oracle(const char *script, FILE *expected, bool lru)
 	snprintf(dir, sizeof(dir), "%s/vmdemo-traces-XXXXXX", tmp ? tmp : "/tmp");
 	if (!mkdtemp(dir))
 		return skip("no folder for traces can be made in %s", tmp ? tmp : "/tmp");
-	ok = expect(run((const char *[]){ "python3", script, dir, NULL }, false) == 0,
+	ok = expect(run((const char *[]){ "/usr/bin/python3", script, dir, NULL }, false) == 0,
 		    "%s fails", script) &&
 	     check_points(expected, dir, lru);
 	run((const char *[]){ "rm", "-rf", dir, NULL }, false);
@@ -384,7 +384,7 @@ static enum verdict find_oracle(bool lru)
 	snprintf(table, sizeof(table), "%s/expected.csv", oracle);
 	if (access(script, R_OK) || access(table, R_OK))
 		return skip("no oracle (gen-traces.py, expected.csv) in %s", oracle);
-	if (run((const char *[]){ "python3", "-c", "import numpy", NULL }, true))
+	if (run((const char *[]){ "/usr/bin/python3", "-c", "import numpy", NULL }, true))
 		return skip("the oracle needs python3-numpy");
 	expected = fopen(table, "r");
 	if (!expected)
