@@ -102,12 +102,12 @@ static int vmdemo_space_fill(struct vmdemo_access *acc, struct folio **folio)
 		goto out;
 	vmdemo_space_count(acc);
 	acc->loaded = true;
-	acc->alone = false;
 	if (hard)
 		vmdemo_frame(pool, vmdemo_frame_nr(*folio))->flags = VMDEMO_FRAME_FRESH;
 	if (acc->streams)
 		vmdemo_readahead_miss(acc->streams, acc->index, acc->advice,
 				      READ_ONCE(pool->set.read_ahead_pages), &window);
+	acc->alone = !window.nr;
 	blk_start_plug(&plug);
 	vmdemo_pager_read(&io, *folio);
 	vmdemo_space_read_window(acc, &io, &window);

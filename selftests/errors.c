@@ -44,7 +44,7 @@ static void nap(unsigned int ms)
 /* ---- the device between ---- */
 
 /* Without udev dmsetup has to be told to make the node. */
-static void create(const char *name, const char *table)
+static void make_device(const char *name, const char *table)
 {
 	if (!shell("dmsetup create %s --table '%s' && dmsetup mknodes %s", name, table, name))
 		vt_fail("dmsetup does not create %s", name);
@@ -76,7 +76,8 @@ static void break_pages(size_t first, size_t pages)
 	__u64 start = first * 8, end = (first + pages) * 8;
 	char table[1024];
 
-	snprintf(table, sizeof(table), "0 %llu linear %s 0\n%llu %llu error\n%llu %llu linear %s %llu",
+	snprintf(table, sizeof(table),
+		 "0 %llu linear %s 0\n%llu %llu error\n%llu %llu linear %s %llu",
 		 start, lower, start, end - start, end, lower_sectors - end, lower, end);
 	set_table(table);
 }
@@ -97,19 +98,20 @@ static void break_slowly(unsigned int ms)
 	if (!shell("modprobe dm-delay"))
 		vt_skip("there is no dm-delay");
 	snprintf(dead, sizeof(dead), "0 %llu error", lower_sectors);
-	create(DM_DEAD, dead);
-	snprintf(table, sizeof(table), "0 %llu delay /dev/mapper/" DM_DEAD " 0 %u", lower_sectors, ms);
+	make_device(DM_DEAD, dead);
+	snprintf(table, sizeof(table), "0 %llu delay /dev/mapper/" DM_DEAD " 0 %u", lower_sectors,
+		 ms);
 	set_table(table);
 }
 
-/* The device takes requests and does not answer; it answers them all after resume(). */
-static void suspend(void)
+/* The device takes requests and does not answer; it answers them all after answer(). */
+static void silence(void)
 {
 	if (!shell("dmsetup suspend --noflush --nolockfs " DM))
 		vt_fail("dmsetup suspend fails");
 }
 
-static void resume(void)
+static void answer(void)
 {
 	if (!shell("dmsetup resume " DM))
 		vt_fail("dmsetup resume fails");
@@ -147,7 +149,7 @@ static void put_between(void)
 	vt_stop();
 	vt_disk_fill(lower, 0, PAGES, SEED);
 	snprintf(table, sizeof(table), "0 %llu linear %s 0", lower_sectors, lower);
-	create(DM, table);
+	make_device(DM, table);
 	setenv("VMDEMO_TEST_DISK", "/dev/mapper/" DM, 1);
 }
 
@@ -159,7 +161,7 @@ FIXTURE(errors) {
 	char *buffer;	/* private memory, 64 pages */
 };
 
-static void start(FIXTURE_DATA(errors) *self, unsigned int frames)
+static void start(struct _test_data_errors *self, unsigned int frames)
 {
 	vt_start(frames);
 	/* Nothing goes out by age, unless a test wants that. */
@@ -169,7 +171,7 @@ static void start(FIXTURE_DATA(errors) *self, unsigned int frames)
 	self->mem = vt_map(self->fd, 0, PAGES, VT_RW, MAP_SHARED);
 }
 
-static void stop(FIXTURE_DATA(errors) *self)
+static void stop(struct _test_data_errors *self)
 {
 	munmap(self->mem, PAGES * VT_PAGE);
 	close(self->fd);
@@ -189,7 +191,7 @@ FIXTURE_TEARDOWN(errors)
 }
 
 /* Store new contents by the mapping. */
-static void store(FIXTURE_DATA(errors) *self, size_t first, size_t pages, __u64 seed)
+static void store(struct _test_data_errors *self, size_t first, size_t pages, __u64 seed)
 {
 	size_t i;
 
@@ -197,8 +199,8 @@ static void store(FIXTURE_DATA(errors) *self, size_t first, size_t pages, __u64 
 		vt_fill(self->mem + i * VT_PAGE, i, seed);
 }
 
-/* Touch pages one by one; the number of those that failed or were wrong other than BAD as it should. */
-static size_t touch_around_bad(FIXTURE_DATA(errors) *self, size_t first, size_t pages)
+/* Touch pages one by one; the number of those that failed or were wrong, but for BAD. */
+static size_t touch_around_bad(struct _test_data_errors *self, size_t first, size_t pages)
 {
 	size_t i, wrong = 0;
 	siginfo_t info;
@@ -533,7 +535,8 @@ TEST_F(errors, unload_recovers)
 
 /* ---- a pool full of what cannot be written ---- */
 
-static void fill_with_dirt(struct __test_metadata *_metadata, FIXTURE_DATA(errors) *self, int frames)
+static void fill_with_dirt(struct __test_metadata *_metadata, struct _test_data_errors *self,
+			   int frames)
 {
 	int i;
 
@@ -547,7 +550,7 @@ static void fill_with_dirt(struct __test_metadata *_metadata, FIXTURE_DATA(error
 }
 
 /* A process that touches a page for which there is no frame; its status is the signal it gets. */
-static pid_t toucher(FIXTURE_DATA(errors) *self, size_t page)
+static pid_t toucher(struct _test_data_errors *self, size_t page)
 {
 	pid_t pid = fork();
 
@@ -557,7 +560,7 @@ static pid_t toucher(FIXTURE_DATA(errors) *self, size_t page)
 }
 
 /* Who needs a frame waits, is told after some 5 s, and can be killed before. */
-static void starve(struct __test_metadata *_metadata, FIXTURE_DATA(errors) *self)
+static void starve(struct __test_metadata *_metadata, struct _test_data_errors *self)
 {
 	__u64 begin = vt_now_ms(), took;
 	pid_t pid = toucher(self, 900), ended;
@@ -578,6 +581,8 @@ static void starve(struct __test_metadata *_metadata, FIXTURE_DATA(errors) *self
 	}
 	EXPECT_EQ(WEXITSTATUS(status), SIGBUS);
 
+	/* For a second who asks is told at once; then one waits again. */
+	nap(1500);
 	pid = toucher(self, 901);
 	nap(1000);
 	EXPECT_EQ(waitpid(pid, NULL, WNOHANG), 0);
@@ -588,7 +593,7 @@ static void starve(struct __test_metadata *_metadata, FIXTURE_DATA(errors) *self
 }
 
 /* Then the device recovers: nothing is lost. */
-static void thrive(struct __test_metadata *_metadata, FIXTURE_DATA(errors) *self, int frames)
+static void thrive(struct __test_metadata *_metadata, struct _test_data_errors *self, int frames)
 {
 	heal();
 	EXPECT_EQ(vt_check(self->mem + 902 * VT_PAGE, 902, SEED), -1);
@@ -638,10 +643,10 @@ TEST_F(errors, silent_killable)
 	pid_t fault, reader, syncer;
 
 	store(self, 0, 4, SEED + 1);
-	suspend();
+	silence();
 	fault = fork();
 	if (!fault) {
-		*(volatile char *)(self->mem + 100 * VT_PAGE);
+		vt_try_read(self->mem + 100 * VT_PAGE, NULL);
 		_exit(0);
 	}
 	reader = fork();
@@ -663,7 +668,7 @@ TEST_F(errors, silent_killable)
 	EXPECT_TRUE(dies_at_once(fault));
 	EXPECT_TRUE(dies_at_once(reader));
 	EXPECT_TRUE(dies_at_once(syncer));
-	resume();
+	answer();
 	EXPECT_EQ(vt_check(self->mem + 100 * VT_PAGE, 100, SEED), -1);
 	EXPECT_EQ(vt_check(self->mem + 101 * VT_PAGE, 101, SEED), -1);
 	EXPECT_EQ(fsync(self->fd), 0);
@@ -697,13 +702,13 @@ TEST_F(errors, silent_mmap_lock)
 	char *map;
 	FILE *maps;
 
-	suspend();
+	silence();
 	/* If the lock is held after all the process cannot end this, but another can. */
 	watchdog = fork();
 	ASSERT_GE(watchdog, 0);
 	if (!watchdog) {
 		nap(4000);
-		resume();
+		answer();
 		_exit(0);
 	}
 	ASSERT_EQ(pthread_create(&thread, NULL, wait_for_page, &waiter), 0);
@@ -738,7 +743,7 @@ TEST_F(errors, silent_munmap)
 	pid_t pid;
 	__u64 begin;
 
-	suspend();
+	silence();
 	pid = fork();
 	ASSERT_GE(pid, 0);
 	if (!pid) {
@@ -756,7 +761,7 @@ TEST_F(errors, silent_munmap)
 	EXPECT_LT(vt_now_ms() - begin, 3000);
 	page = vt_page(self->fd, 100);
 	EXPECT_EQ(page.state, VMDEMO_PAGE_LOADING);
-	resume();
+	answer();
 	EXPECT_EQ(vt_check(self->mem + 100 * VT_PAGE, 100, SEED), -1);
 }
 
