@@ -26,7 +26,7 @@ check:
 	@scripts/check
 
 install:
-	@scripts/dkms install
+	@scripts/dkms install $(KVER)
 
 uninstall:
 	@scripts/dkms uninstall
@@ -39,6 +39,6 @@ help:
 	@echo 'make run         show the module at work in a virtual machine; CMD="..." runs that instead'
 	@echo 'make test        run all tests in virtual machines, on every supported kernel'
 	@echo 'make check       look the sources over: warnings, style, layers, documentation'
-	@echo 'make install     install through DKMS (as root)'
+	@echo 'make install     install through DKMS (as root), for the running kernel or KVER=RELEASE'
 	@echo 'make uninstall   remove from DKMS (as root)'
 	@echo 'make clean       remove what a build left here'
