@@ -64,17 +64,10 @@ static void vmdemo_space_count(struct vmdemo_access *acc)
 {
 	struct vmdemo_pool *pool = acc->space->pool;
 
-	switch (acc->asker) {
-	case VMDEMO_ASK_FAULT:
+	if (acc->asker == VMDEMO_ASK_FAULT)
 		vmdemo_stat_inc(pool, faults_hard);
-		break;
-	case VMDEMO_ASK_RW:
+	else
 		vmdemo_stat_inc(pool, rw_pages);
-		break;
-	case VMDEMO_ASK_PREFETCH:
-		vmdemo_stat_inc(pool, prefetch_pages);
-		break;
-	}
 }
 
 /*
@@ -164,8 +157,6 @@ static void vmdemo_space_hit(struct vmdemo_access *acc, struct folio *folio)
 	u32 flags = vmdemo_frame(pool, nr)->flags;
 	bool soft = false;
 
-	if (acc->asker == VMDEMO_ASK_PREFETCH)
-		return;
 	vmdemo_frame(pool, nr)->flags = 0;
 	if (flags & VMDEMO_FRAME_FRESH)
 		return;

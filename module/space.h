@@ -12,7 +12,6 @@
 enum vmdemo_asker {
 	VMDEMO_ASK_FAULT,
 	VMDEMO_ASK_RW,		/* read(2), write(2) */
-	VMDEMO_ASK_PREFETCH,
 };
 
 /*
