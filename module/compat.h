@@ -36,6 +36,10 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 #define copy_splice_read generic_file_splice_read
 #endif
 
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+#define pte_mkwrite_novma pte_mkwrite
+#endif
+
 /* From 6.6 on a fault runs under the per-VMA lock alone only where ->map_pages is set. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
 #define VMDEMO_MAP_PAGES(stub) NULL

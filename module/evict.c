@@ -239,7 +239,7 @@ unlock:
 
 /**
  * vmdemo_evict_drop - take the pages of a range out of the pool without writing them
- * @space: the space; its invalidate lock is held for writing, or nobody has it open
+ * @space: the space; the range is closed (vmdemo_index_close()), or nobody has it open
  * @first: first page
  * @last:  last page
  * @how:   what happens to dirty pages and to those that somebody holds

@@ -99,6 +99,53 @@ static vm_fault_t vmdemo_vm_get(struct vm_fault *vmf, struct vmdemo_access *acc,
 	return VM_FAULT_LOCKED;
 }
 
+static int vmdemo_vm_make_writable(pte_t *pte, unsigned long addr, void *data)
+{
+	struct vm_area_struct *vma = data;
+
+	set_pte_at(vma->vm_mm, addr, pte, pte_mkwrite_novma(pte_mkdirty(ptep_get(pte))));
+	return 0;
+}
+
+/*
+ * A sequence is proven: map resident pages that follow with the one that faulted. For a sequence of
+ * writes they are made dirty and writable, as if each had gone through page_mkwrite: the folio
+ * locks are held until the PTEs are set. All within the page table that the fault needs anyway.
+ */
+static void vmdemo_vm_map_around(struct vm_fault *vmf, struct vmdemo_access *acc)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	bool write = (vmf->flags & FAULT_FLAG_WRITE) && (vma->vm_flags & VM_SHARED);
+	unsigned long addr = (vmf->address & PAGE_MASK) + PAGE_SIZE;
+	unsigned long most = (min(vma->vm_end, ALIGN(addr, PMD_SIZE)) - addr) >> PAGE_SHIFT;
+	struct vmdemo_pool *pool = acc->space->pool;
+	struct page *pages[VMDEMO_AROUND_MAX];
+	unsigned long missed;
+	u32 i, nr;
+
+	/* A private page that is written is copied: that needs its own fault. */
+	if ((vmf->flags & FAULT_FLAG_WRITE) && (!write || vmdemo_writeback_near_limit(pool)))
+		return;
+	nr = vmdemo_space_get_around(acc, most, write, pages);
+	if (!nr)
+		return;
+	for (i = 0; write && i < nr; i++)
+		folio_mark_dirty(page_folio(pages[i]));
+	/* Stops at the first that is mapped already. */
+	missed = nr;
+	vm_insert_pages(vma, addr, pages, &missed);
+	if (write && missed < nr)
+		apply_to_existing_page_range(vma->vm_mm, addr, (nr - missed) << PAGE_SHIFT,
+					     vmdemo_vm_make_writable, vma);
+	for (i = 0; i < nr; i++) {
+		unlock_page(pages[i]);
+		put_page(pages[i]);
+	}
+	vmdemo_stat_add(pool, fault_around_pages, nr - missed);
+	if (write)
+		vmdemo_stat_add(pool, write_around_pages, nr - missed);
+}
+
 static vm_fault_t vmdemo_vm_fault(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
@@ -128,6 +175,8 @@ static vm_fault_t vmdemo_vm_fault(struct vm_fault *vmf)
 	if (result == VM_FAULT_LOCKED) {
 		vmf->page = folio_page(folio, 0);
 		frame = vmdemo_frame_nr(folio);
+		if (acc.plan.around)
+			vmdemo_vm_map_around(vmf, &acc);
 	}
 	if (acc.loaded && !(result & VM_FAULT_ERROR))
 		result |= VM_FAULT_MAJOR;

@@ -9,7 +9,7 @@
  * Lock order, outermost first:
  *
  *   mmap_lock or per-VMA lock          held by the kernel on entry to every vm_op
- *     space->inode's invalidate lock   shared: filling a frame; exclusive: discarding a range
+ *     space->inode's invalidate lock   exclusive: discarding; shared: waiting for the end of that
  *       pool->reclaim_lock             one evictor at a time
  *         folio lock                   state of a frame and its place in the index; a second
  *                                      one only by trylock
@@ -49,8 +49,7 @@
 /* What we know of a loaded frame beside its folio's flags; under the folio lock. */
 #define VMDEMO_FRAME_FRESH	BIT(0)	/* its hard fault has not returned to the program */
 #define VMDEMO_FRAME_AHEAD	BIT(1)	/* read ahead and not touched yet */
-#define VMDEMO_FRAME_MARK	BIT(2)	/* touching it starts the next window */
-#define VMDEMO_FRAME_WRITTEN	BIT(3)	/* was dirty when its turn to go came */
+#define VMDEMO_FRAME_WRITTEN	BIT(2)	/* was dirty when its turn to go came */
 
 struct vmdemo_frame {
 	struct page *page;	/* pool lock; NULL: no such frame now */
@@ -104,7 +103,6 @@ struct vmdemo_pool {
 	struct vmdemo_policy policy;	/* under lock */
 
 	struct mutex reclaim_lock;	/* one evictor at a time */
-	u32 *batch;			/* under reclaim_lock: candidates */
 
 	atomic_t nr_unwritten;
 	atomic_t nr_writing;
@@ -138,6 +136,10 @@ struct vmdemo_space {
 	/* set when bound, while nobody has it open */
 	u64 size_bytes;
 	pgoff_t nr_pages;
+
+	/* under pool->lock: no page of this range can be put into a frame */
+	pgoff_t closed_first;
+	pgoff_t closed_nr;
 };
 
 static inline struct vmdemo_frame *vmdemo_frame(const struct vmdemo_pool *pool, u32 nr)

@@ -8,79 +8,47 @@
 #include "freelist.h"
 
 /**
- * vmdemo_free_reserve - free frames to keep
- * @pool: the pool
- *
- * By setting or by size. Any context.
- */
-u32 vmdemo_free_reserve(const struct vmdemo_pool *pool)
-{
-	u32 reserve = READ_ONCE(pool->set.reserve);
-	u32 frames = READ_ONCE(pool->nr_frames);
-
-	if (reserve == VMDEMO_NONE)
-		return frames < VMDEMO_SMALL_POOL ? 0 : frames / 32;
-	return min(reserve, frames / 2);
-}
-
-/**
- * vmdemo_free_low - below this many free frames the reclaim thread starts
- * @pool: the pool
- *
- * Any context.
- */
-u32 vmdemo_free_low(const struct vmdemo_pool *pool)
-{
-	u32 reserve = vmdemo_free_reserve(pool);
-
-	return reserve - reserve / 2;
-}
-
-/**
  * vmdemo_free_push - a frame becomes free
  * @pool: the pool; its lock is held
  * @nr:   the frame: not in the index, its folio locked, no references
- *
- * Returns NULL, or its page if the frame is to go: vmdemo_free_release() it after the lock.
+ * @gone: the page is put before these if the frame is to go: for vmdemo_free_finish()
  */
-struct page *vmdemo_free_push(struct vmdemo_pool *pool, u32 nr)
+void vmdemo_free_push(struct vmdemo_pool *pool, u32 nr, struct page **gone)
 {
 	struct vmdemo_frame *frame = vmdemo_frame(pool, nr);
-	struct page *page = frame->page;
 
 	lockdep_assert_held(&pool->lock);
-	if (nr >= pool->target) {
+	if (unlikely(nr >= pool->target)) {
+		frame->page->lru.next = (struct list_head *)*gone;
+		*gone = frame->page;
 		frame->page = NULL;
 		pool->nr_frames--;
 		pool->policy.nr_frames--;
-		return page;
+		return;
 	}
 	frame->next = pool->free;
 	pool->free = nr;
-	pool->nr_free++;
-	return NULL;
+	WRITE_ONCE(pool->nr_free, pool->nr_free + 1);
 }
 
-/**
- * vmdemo_free_release - give a page back to the kernel
- * @page: of a frame that left the pool, or NULL
- *
- * Does not sleep.
- */
-void vmdemo_free_release(struct page *page)
+/* Give pages of frames that left the pool back to the kernel. */
+static void vmdemo_free_release(struct page *page)
 {
-	if (!page)
-		return;
-	page->private = 0;
-	folio_unlock(page_folio(page));
-	set_page_count(page, 1);
-	__free_page(page);
+	while (page) {
+		struct page *next = (struct page *)page->lru.next;
+
+		page->private = 0;
+		folio_unlock(page_folio(page));
+		set_page_count(page, 1);
+		__free_page(page);
+		page = next;
+	}
 }
 
 /**
  * vmdemo_free_finish - what follows vmdemo_free_push(), after the pool lock
  * @pool: the pool
- * @gone: what it returned
+ * @gone: pages that left the pool, or NULL
  *
  * Wakes who waits for a frame, or for the pool to shrink. Does not sleep.
  */
@@ -91,11 +59,11 @@ void vmdemo_free_finish(struct vmdemo_pool *pool, struct page *gone)
 		wake_up_all(&pool->clean_wait);
 	}
 	if (wq_has_sleeper(&pool->free_wait))
-		wake_up(&pool->free_wait);
+		wake_up_all(&pool->free_wait);
 }
 
 /**
- * vmdemo_free_put - return a frame that vmdemo_index_evict() handed over
+ * vmdemo_free_put - return a frame that eviction handed over
  * @pool:  the pool
  * @frame: number of the frame; still locked and without references
  *
@@ -103,10 +71,10 @@ void vmdemo_free_finish(struct vmdemo_pool *pool, struct page *gone)
  */
 void vmdemo_free_put(struct vmdemo_pool *pool, u32 frame)
 {
-	struct page *gone;
+	struct page *gone = NULL;
 
 	spin_lock(&pool->lock);
-	gone = vmdemo_free_push(pool, frame);
+	vmdemo_free_push(pool, frame, &gone);
 	spin_unlock(&pool->lock);
 	vmdemo_free_finish(pool, gone);
 }

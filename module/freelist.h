@@ -7,12 +7,27 @@
 
 #include "frame.h"
 
-u32 vmdemo_free_reserve(const struct vmdemo_pool *pool);
-u32 vmdemo_free_low(const struct vmdemo_pool *pool);
+/* Free frames to keep, by setting or by size. */
+static inline u32 vmdemo_free_reserve(const struct vmdemo_pool *pool)
+{
+	u32 reserve = READ_ONCE(pool->set.reserve);
+	u32 frames = READ_ONCE(pool->nr_frames);
 
-struct page *vmdemo_free_push(struct vmdemo_pool *pool, u32 frame);
+	if (reserve == VMDEMO_NONE)
+		return frames < VMDEMO_SMALL_POOL ? 0 : frames / 32;
+	return min(reserve, frames / 2);
+}
+
+/* Below this many free frames the reclaim thread starts. */
+static inline u32 vmdemo_free_low(const struct vmdemo_pool *pool)
+{
+	u32 reserve = vmdemo_free_reserve(pool);
+
+	return reserve - reserve / 2;
+}
+
+void vmdemo_free_push(struct vmdemo_pool *pool, u32 frame, struct page **gone);
 void vmdemo_free_finish(struct vmdemo_pool *pool, struct page *gone);
-void vmdemo_free_release(struct page *page);
 void vmdemo_free_put(struct vmdemo_pool *pool, u32 frame);
 
 #endif /* VMDEMO_FREELIST_H */

@@ -173,7 +173,8 @@ static u32 vmdemo_index_tag(u64 key)
  * @hard:  for a hard fault, which may be a refault
  *
  * Returns the folio locked, not up to date, with a reference for the caller; ERR_PTR(-EEXIST) if
- * the page is in the index, ERR_PTR(-EAGAIN) if no frame is free. Wakes the reclaim thread at the
+ * the page is in the index, ERR_PTR(-EBUSY) if it is being discarded, ERR_PTR(-EAGAIN) if no frame
+ * is free. Wakes the reclaim thread at the
  * low watermark. Takes the pool lock, does not sleep.
  */
 struct folio *vmdemo_index_insert(struct vmdemo_space *space, pgoff_t index, u32 *spare, bool hard)
@@ -188,6 +189,10 @@ struct folio *vmdemo_index_insert(struct vmdemo_space *space, pgoff_t index, u32
 	if (vmdemo_index_find(pool, vmdemo_index_buckets(pool), key, U32_MAX) != VMDEMO_NONE) {
 		spin_unlock(&pool->lock);
 		return ERR_PTR(-EEXIST);
+	}
+	if (unlikely(index - space->closed_first < space->closed_nr)) {
+		spin_unlock(&pool->lock);
+		return ERR_PTR(-EBUSY);
 	}
 	nr = *spare;
 	if (nr != VMDEMO_NONE) {
@@ -222,6 +227,54 @@ struct folio *vmdemo_index_insert(struct vmdemo_space *space, pgoff_t index, u32
 	return folio;
 }
 
+/**
+ * vmdemo_index_get_run - resident pages that follow each other and are about to be mapped
+ * @space: the space
+ * @first: first page
+ * @most:  how many at most
+ * @write: they are to be written
+ * @pages: out: the pages, each locked, up to date and with a reference; referenced, for the policy
+ *
+ * The run ends at the first page that is absent or would have to be waited for: it is locked, being
+ * read, or, to be written, on its way to the device. Takes the pool lock, does not sleep. Returns
+ * how many.
+ */
+u32 vmdemo_index_get_run(struct vmdemo_space *space, pgoff_t first, u32 most, bool write,
+			 struct page **pages)
+{
+	struct vmdemo_pool *pool = space->pool;
+	u32 n, nr, ahead = 0;
+
+	spin_lock(&pool->lock);
+	for (n = 0; n < most; n++) {
+		struct vmdemo_frame *frame;
+		struct folio *folio;
+
+		nr = vmdemo_index_find(pool, vmdemo_index_buckets(pool), space->key + first + n,
+				       U32_MAX);
+		if (nr == VMDEMO_NONE)
+			break;
+		frame = vmdemo_frame(pool, nr);
+		folio = page_folio(frame->page);
+		if (!folio_trylock(folio))
+			break;
+		if (!folio_test_uptodate(folio) || PageHWPoison(frame->page) ||
+		    (frame->flags & VMDEMO_FRAME_FRESH) || (write && folio_test_writeback(folio))) {
+			folio_unlock(folio);
+			break;
+		}
+		folio_get(folio);
+		ahead += !!(frame->flags & VMDEMO_FRAME_AHEAD);
+		frame->flags = 0;
+		pool->policy.ops->touch(&pool->policy, nr);
+		trace_vmdemo_policy(pool, "touch", nr);
+		pages[n] = frame->page;
+	}
+	spin_unlock(&pool->lock);
+	vmdemo_stat_add(pool, readahead_used, ahead);
+	return n;
+}
+
 /* The page in frame @nr leaves the index and the order. */
 static void vmdemo_index_forget(struct vmdemo_pool *pool, u32 nr)
 {
@@ -232,6 +285,17 @@ static void vmdemo_index_forget(struct vmdemo_pool *pool, u32 nr)
 	*vmdemo_index_ghost(pool, key) = vmdemo_index_tag(key);
 	vmdemo_index_unlink(pool, nr);
 	vmdemo_policy_remove(&pool->policy, nr);
+}
+
+/* The page in frame @nr is gone: nobody has a reference, its folio is locked. */
+static void vmdemo_index_leave(struct vmdemo_pool *pool, struct folio *folio, u32 nr)
+{
+	trace_vmdemo_evict(folio, nr);
+	vmdemo_index_forget(pool, nr);
+	folio->mapping = NULL;
+	folio->index = 0;
+	/* Not atomic: without a reference nobody touches them. */
+	folio->flags &= ~(BIT(PG_uptodate) | BIT(PG_referenced) | BIT(PG_active));
 }
 
 /**
@@ -269,22 +333,90 @@ int vmdemo_index_evict(struct vmdemo_pool *pool, struct folio *folio, u32 *keep,
 		vmdemo_dirty_unmark(pool, nr, folio);
 		(*lost)++;
 	}
-	trace_vmdemo_evict(folio, nr);
-	vmdemo_index_forget(pool, nr);
-	folio->mapping = NULL;
-	folio->index = 0;
-	folio_clear_uptodate(folio);
-	folio_clear_referenced(folio);
-	folio_clear_active(folio);
+	vmdemo_index_leave(pool, folio, nr);
 	if (keep)
 		*keep = nr;
 	else
-		gone = vmdemo_free_push(pool, nr);
+		vmdemo_free_push(pool, nr, &gone);
 	spin_unlock(&pool->lock);
 	atomic_long_inc(&pool->progress);
 	if (!keep)
 		vmdemo_free_finish(pool, gone);
 	return 0;
+}
+
+/*
+ * Take the page in frame @nr out if that needs no more than the pool lock: nobody has it mapped,
+ * locked or referenced, and it is clean. The order is that of vmdemo_index_evict().
+ */
+static bool vmdemo_index_evict_idle(struct vmdemo_pool *pool, struct folio *folio, u32 nr)
+{
+	const unsigned long busy = BIT(PG_dirty) | BIT(PG_writeback) | BIT(PG_hwpoison);
+
+	/* The pool's reference and no other: so it is not mapped either. */
+	if (VMDEMO_BROKEN || (READ_ONCE(folio->flags) & busy) || folio_ref_count(folio) != 1 ||
+	    !folio_trylock(folio))
+		return false;
+	if (folio_ref_freeze(folio, 1)) {
+		if (!(READ_ONCE(folio->flags) & busy))
+			return true;
+		folio_ref_unfreeze(folio, 1);
+	}
+	folio_unlock(folio);
+	return false;
+}
+
+/**
+ * vmdemo_index_evict_oldest - free the frames of the next victims
+ * @pool:    the pool
+ * @want:    how many
+ * @keep:    the free frame's number goes here, @want is 1; NULL: they go to the free list
+ * @skip:    flags of folios to pass over; 0: none, and stop at the first that cannot go at once
+ * @victims: out: other victims that cannot go at once, each with a reference: at most
+ *           VMDEMO_EVICT_BATCH
+ * @nr:      out: how many victims
+ *
+ * The common case of eviction, clean pages that nobody uses, under one hold of the pool lock.
+ * Takes the pool lock, does not sleep. Returns how many frames are free now.
+ */
+u32 vmdemo_index_evict_oldest(struct vmdemo_pool *pool, u32 want, u32 *keep,
+			      unsigned long skip, struct folio **victims, u32 *nr)
+{
+	u32 frame, next, looked = 0, freed = 0, written = 0;
+	struct page *gone = NULL;
+
+	*nr = 0;
+	spin_lock(&pool->lock);
+	for (frame = vmdemo_policy_victim(&pool->policy, VMDEMO_NONE);
+	     frame != VMDEMO_NONE && freed < want && looked < VMDEMO_EVICT_LOOK; frame = next) {
+		struct folio *folio = page_folio(vmdemo_frame(pool, frame)->page);
+
+		looked++;
+		next = vmdemo_policy_victim(&pool->policy, frame);
+		if (vmdemo_index_evict_idle(pool, folio, frame)) {
+			written += !!(vmdemo_frame(pool, frame)->flags & VMDEMO_FRAME_WRITTEN);
+			vmdemo_index_leave(pool, folio, frame);
+			if (keep)
+				*keep = frame;
+			else
+				vmdemo_free_push(pool, frame, &gone);
+			freed++;
+		} else if (!(folio->flags & skip)) {
+			folio_get(folio);
+			victims[(*nr)++] = folio;
+			if (!skip || *nr == VMDEMO_EVICT_BATCH)
+				break;
+		}
+	}
+	spin_unlock(&pool->lock);
+	if (!freed)
+		return 0;
+	vmdemo_stat_add(pool, evictions_dirty, written);
+	vmdemo_stat_add(pool, evictions_clean, freed - written);
+	atomic_long_add(freed, &pool->progress);
+	if (!keep)
+		vmdemo_free_finish(pool, gone);
+	return freed;
 }
 
 /**
@@ -312,6 +444,23 @@ void vmdemo_index_orphan(struct vmdemo_pool *pool, struct folio *folio, unsigned
 	folio->mapping = NULL;
 	folio->private = NULL;
 	folio_put(folio);
+}
+
+/**
+ * vmdemo_index_close - let no page of a range into a frame any more
+ * @space: the space; its invalidate lock is held for writing
+ * @first: first page
+ * @nr:    pages; 0: all may come again
+ *
+ * One range at a time. Pages that are there, or whose read is on its way, stay. Takes the pool
+ * lock, does not sleep.
+ */
+void vmdemo_index_close(struct vmdemo_space *space, pgoff_t first, pgoff_t nr)
+{
+	spin_lock(&space->pool->lock);
+	space->closed_first = first;
+	space->closed_nr = nr;
+	spin_unlock(&space->pool->lock);
 }
 
 /* ---- size ---- */

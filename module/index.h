@@ -7,12 +7,21 @@
 
 #include "frame.h"
 
+/* Victims handed over, and looked at, by one vmdemo_index_evict_oldest(). */
+#define VMDEMO_EVICT_BATCH	32
+#define VMDEMO_EVICT_LOOK	256
+
 struct folio *vmdemo_index_lookup(struct vmdemo_pool *pool, u64 key);
 struct folio *vmdemo_index_lookup_sure(struct vmdemo_pool *pool, u64 key);
 struct folio *vmdemo_index_get_frame(struct vmdemo_pool *pool, u32 frame);
 struct folio *vmdemo_index_insert(struct vmdemo_space *space, pgoff_t index, u32 *spare, bool hard);
 int vmdemo_index_evict(struct vmdemo_pool *pool, struct folio *folio, u32 *keep,
 		       unsigned long *lost);
+u32 vmdemo_index_get_run(struct vmdemo_space *space, pgoff_t first, u32 most, bool write,
+			 struct page **pages);
+void vmdemo_index_close(struct vmdemo_space *space, pgoff_t first, pgoff_t nr);
+u32 vmdemo_index_evict_oldest(struct vmdemo_pool *pool, u32 want, u32 *keep,
+			      unsigned long skip, struct folio **victims, u32 *nr);
 void vmdemo_index_orphan(struct vmdemo_pool *pool, struct folio *folio, unsigned long *lost);
 
 int vmdemo_index_grow(struct vmdemo_pool *pool, u32 nr);

@@ -60,23 +60,6 @@ void vmdemo_order_rotate(struct vmdemo_pool *pool, u32 frame)
 }
 
 /**
- * vmdemo_order_demote - a frame goes to standby, unless it was touched meanwhile
- * @pool:  the pool
- * @frame: unmapped, locked
- *
- * Takes the pool lock, does not sleep.
- */
-void vmdemo_order_demote(struct vmdemo_pool *pool, u32 frame)
-{
-	spin_lock(&pool->lock);
-	if (vmdemo_policy_where(&pool->policy, frame) == VMDEMO_LIST_ACTIVE) {
-		vmdemo_policy_move(&pool->policy, frame, VMDEMO_LIST_STANDBY);
-		trace_vmdemo_policy(pool, "demote", frame);
-	}
-	spin_unlock(&pool->lock);
-}
-
-/**
  * vmdemo_order_where - which list is a frame on?
  * @pool:  the pool
  * @frame: its number
@@ -94,24 +77,38 @@ enum vmdemo_list_id vmdemo_order_where(struct vmdemo_pool *pool, u32 frame)
 }
 
 /**
- * vmdemo_order_demotable - the frame the policy wants on standby next
- * @pool: the pool
+ * vmdemo_order_demote - put the frames the policy wants on standby
+ * @pool:   the pool
+ * @most:   how many at most
+ * @mapped: out: the folio, with a reference, of the frame that is next but has to be unmapped
+ *          before; NULL: none is
  *
- * Takes the pool lock, does not sleep. Returns its folio with a reference, or NULL.
+ * A frame is unmapped or not without its folio lock here: who maps one that has just gone to
+ * standby makes it a late re-reference. Takes the pool lock, does not sleep. Returns how many.
  */
-struct folio *vmdemo_order_demotable(struct vmdemo_pool *pool)
+u32 vmdemo_order_demote(struct vmdemo_pool *pool, u32 most, struct folio **mapped)
 {
-	struct folio *folio = NULL;
-	u32 nr;
+	u32 done, nr;
 
+	*mapped = NULL;
 	spin_lock(&pool->lock);
-	nr = pool->policy.ops->demotable(&pool->policy, pool->nr_free);
-	if (nr != VMDEMO_NONE) {
-		folio = page_folio(vmdemo_frame(pool, nr)->page);
-		folio_get(folio);
+	most = min(most, pool->policy.ops->excess(&pool->policy, pool->nr_free));
+	nr = pool->policy.lists[VMDEMO_LIST_ACTIVE].oldest;
+	for (done = 0; done < most; done++) {
+		struct folio *folio = page_folio(vmdemo_frame(pool, nr)->page);
+
+		if (folio_mapped(folio)) {
+			folio_get(folio);
+			*mapped = folio;
+			break;
+		}
+		trace_vmdemo_demote(folio, nr);
+		trace_vmdemo_policy(pool, "demote", nr);
+		nr = pool->policy.nodes[nr].newer;
 	}
+	vmdemo_policy_demote(&pool->policy, done);
 	spin_unlock(&pool->lock);
-	return folio;
+	return done;
 }
 
 /**

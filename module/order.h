@@ -10,9 +10,8 @@
 void vmdemo_order_touch(struct vmdemo_pool *pool, u32 frame, bool charge);
 bool vmdemo_order_spare(struct vmdemo_pool *pool, u32 frame);
 void vmdemo_order_rotate(struct vmdemo_pool *pool, u32 frame);
-void vmdemo_order_demote(struct vmdemo_pool *pool, u32 frame);
+u32 vmdemo_order_demote(struct vmdemo_pool *pool, u32 most, struct folio **mapped);
 enum vmdemo_list_id vmdemo_order_where(struct vmdemo_pool *pool, u32 frame);
-struct folio *vmdemo_order_demotable(struct vmdemo_pool *pool);
 u32 vmdemo_order_victims(struct vmdemo_pool *pool, u32 *frames, u32 nr);
 void vmdemo_order_set_policy(struct vmdemo_pool *pool, const struct vmdemo_policy_ops *ops);
 

@@ -22,6 +22,9 @@
 #include "pager_linear.h"
 #include "trace.h"
 
+/* The longest bio of ours. */
+#define VMDEMO_BIO_PAGES	64U
+
 /* Our part of a bio, allocated with it. */
 struct vmdemo_bio {
 	struct vmdemo_space *space;
@@ -278,7 +281,9 @@ static void vmdemo_pager_start(struct vmdemo_io *io, pgoff_t index, unsigned int
 
 	/* Does not fail: the bio_set has a reserve, and bios in flight return to it. */
 	bio = bio_alloc_bioset(space->backing->handle.bdev, vecs,
-			       io->write ? REQ_OP_WRITE : REQ_OP_READ, GFP_NOIO, &space->bios);
+			       (io->write ? REQ_OP_WRITE : REQ_OP_READ) | REQ_ALLOC_CACHE,
+			       GFP_NOIO, &space->bios);
+	io->expect = 0;
 	bio->bi_iter.bi_sector = (sector_t)index << (PAGE_SHIFT - SECTOR_SHIFT);
 	bio->bi_end_io = io->write ? vmdemo_write_endio : vmdemo_read_endio;
 	vbio = vmdemo_bio(bio);
@@ -332,7 +337,7 @@ static void vmdemo_pager_add(struct vmdemo_io *io, pgoff_t index, struct page *p
 			!bio_add_page(io->bio, page, bytes, 0)))
 		vmdemo_pager_submit(io);
 	if (!io->bio) {
-		vmdemo_pager_start(io, index, BIO_MAX_VECS / 4);
+		vmdemo_pager_start(io, index, clamp(io->expect, 1U, VMDEMO_BIO_PAGES));
 		__bio_add_page(io->bio, page, bytes, 0);
 	}
 	vmdemo_bio(io->bio)->nr++;
@@ -386,7 +391,8 @@ void vmdemo_pager_write(struct vmdemo_io *io, struct folio *folio, struct page *
  */
 int vmdemo_pager_init(struct vmdemo_space *space)
 {
-	return bioset_init(&space->bios, 64, offsetof(struct vmdemo_bio, bio), BIOSET_NEED_BVECS);
+	return bioset_init(&space->bios, 64, offsetof(struct vmdemo_bio, bio),
+			   BIOSET_NEED_BVECS | BIOSET_PERCPU_CACHE);
 }
 
 /**

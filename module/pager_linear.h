@@ -25,6 +25,7 @@ struct vmdemo_io {
 	struct vmdemo_sync *sync;	/* writes: who wants to know; may be NULL */
 	u64 id;				/* reads: the fault they are for */
 	pgoff_t next;
+	u32 expect;			/* pages that will follow each other, as far as is known */
 	bool write;
 };
 

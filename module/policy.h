@@ -72,8 +72,8 @@ struct vmdemo_policy;
  * @touch:     @frame, in a list, was referenced: a soft fault, or a read(2) or write(2) that hit
  * @spare:     the evictor found victim @frame mapped again (a late re-reference). True: the policy
  *             has moved it, take another. False: it is to go all the same.
- * @demotable: the next frame to put on standby, or VMDEMO_NONE if there are enough. @slack is how
- *             many frames are free, which count as standby.
+ * @excess:    how many of the oldest active frames should go to standby now. @slack is how many
+ *             frames are free, which count as standby.
  *
  * Removal, rotation, demotion and the choice of victims (oldest of standby, then oldest of active)
  * are the same for all and stand below.
@@ -83,7 +83,7 @@ struct vmdemo_policy_ops {
 	void (*insert)(struct vmdemo_policy *policy, u32 frame);
 	void (*touch)(struct vmdemo_policy *policy, u32 frame);
 	bool (*spare)(struct vmdemo_policy *policy, u32 frame);
-	u32 (*demotable)(const struct vmdemo_policy *policy, u32 slack);
+	u32 (*excess)(const struct vmdemo_policy *policy, u32 slack);
 };
 
 struct vmdemo_policy {
@@ -159,6 +159,37 @@ static inline void vmdemo_policy_move(struct vmdemo_policy *policy, u32 frame,
 {
 	vmdemo_policy_remove(policy, frame);
 	vmdemo_policy_add(policy, frame, id);
+}
+
+/* Put the @nr oldest active frames, so many there are, on standby, in their order. */
+static inline void vmdemo_policy_demote(struct vmdemo_policy *policy, u32 nr)
+{
+	struct vmdemo_list *active = &policy->lists[VMDEMO_LIST_ACTIVE];
+	struct vmdemo_list *standby = &policy->lists[VMDEMO_LIST_STANDBY];
+	u32 first = active->oldest, last = first, i;
+
+	if (!nr)
+		return;
+	for (i = 1; i < nr; i++) {
+		policy->nodes[last].list = VMDEMO_LIST_STANDBY;
+		last = policy->nodes[last].newer;
+	}
+	policy->nodes[last].list = VMDEMO_LIST_STANDBY;
+	/* They leave one list and join the other as a chain. */
+	active->oldest = policy->nodes[last].newer;
+	if (active->oldest == VMDEMO_NONE)
+		active->newest = VMDEMO_NONE;
+	else
+		policy->nodes[active->oldest].older = VMDEMO_NONE;
+	active->nr -= nr;
+	policy->nodes[last].newer = VMDEMO_NONE;
+	policy->nodes[first].older = standby->newest;
+	if (standby->newest == VMDEMO_NONE)
+		standby->oldest = first;
+	else
+		policy->nodes[standby->newest].newer = first;
+	standby->newest = last;
+	standby->nr += nr;
 }
 
 /* The victim after @frame in order of eviction, the first one after VMDEMO_NONE. */

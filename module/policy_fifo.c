@@ -20,9 +20,9 @@ static bool vmdemo_fifo_spare(struct vmdemo_policy *policy, u32 frame)
 	return false;
 }
 
-static u32 vmdemo_fifo_demotable(const struct vmdemo_policy *policy, u32 slack)
+static u32 vmdemo_fifo_excess(const struct vmdemo_policy *policy, u32 slack)
 {
-	return VMDEMO_NONE;
+	return 0;
 }
 
 const struct vmdemo_policy_ops vmdemo_policy_fifo = {
@@ -30,5 +30,5 @@ const struct vmdemo_policy_ops vmdemo_policy_fifo = {
 	.insert		= vmdemo_fifo_insert,
 	.touch		= vmdemo_fifo_touch,
 	.spare		= vmdemo_fifo_spare,
-	.demotable	= vmdemo_fifo_demotable,
+	.excess		= vmdemo_fifo_excess,
 };

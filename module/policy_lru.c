@@ -30,11 +30,12 @@ static bool vmdemo_lru_spare(struct vmdemo_policy *policy, u32 frame)
 	return true;
 }
 
-static u32 vmdemo_lru_demotable(const struct vmdemo_policy *policy, u32 slack)
+static u32 vmdemo_lru_excess(const struct vmdemo_policy *policy, u32 slack)
 {
-	if (slack + vmdemo_policy_nr(policy, VMDEMO_LIST_STANDBY) >= vmdemo_policy_target(policy))
-		return VMDEMO_NONE;
-	return policy->lists[VMDEMO_LIST_ACTIVE].oldest;
+	u32 target = vmdemo_policy_target(policy);
+	u32 have = slack + vmdemo_policy_nr(policy, VMDEMO_LIST_STANDBY);
+
+	return have < target ? min(target - have, vmdemo_policy_nr(policy, VMDEMO_LIST_ACTIVE)) : 0;
 }
 
 const struct vmdemo_policy_ops vmdemo_policy_lru = {
@@ -42,5 +43,5 @@ const struct vmdemo_policy_ops vmdemo_policy_lru = {
 	.insert		= vmdemo_lru_insert,
 	.touch		= vmdemo_lru_touch,
 	.spare		= vmdemo_lru_spare,
-	.demotable	= vmdemo_lru_demotable,
+	.excess		= vmdemo_lru_excess,
 };

@@ -24,6 +24,7 @@ int vmdemo_pool_add_page(struct vmdemo_pool *pool, u32 nr)
 {
 	struct page *page = alloc_page(GFP_HIGHUSER | __GFP_ZERO | __GFP_RETRY_MAYFAIL |
 				       __GFP_NOWARN);
+	struct page *gone = NULL;
 
 	if (!page)
 		return -ENOMEM;
@@ -37,8 +38,10 @@ int vmdemo_pool_add_page(struct vmdemo_pool *pool, u32 nr)
 	vmdemo_frame(pool, nr)->page = page;
 	pool->nr_frames++;
 	pool->policy.nr_frames++;
-	vmdemo_free_push(pool, nr);
+	vmdemo_free_push(pool, nr, &gone);
 	spin_unlock(&pool->lock);
+	/* Its number may be above a target lowered meanwhile. */
+	vmdemo_free_finish(pool, gone);
 	return 0;
 }
 
@@ -90,7 +93,7 @@ static int vmdemo_pool_grow(struct vmdemo_pool *pool, u32 frames)
 /* Frames that are to go and are free go now. */
 static void vmdemo_pool_trim_free(struct vmdemo_pool *pool)
 {
-	struct page *page, *gone = NULL;
+	struct page *gone = NULL;
 	u32 nr, next;
 
 	spin_lock(&pool->lock);
@@ -99,18 +102,10 @@ static void vmdemo_pool_trim_free(struct vmdemo_pool *pool)
 	WRITE_ONCE(pool->nr_free, 0);
 	for (; nr != VMDEMO_NONE; nr = next) {
 		next = vmdemo_frame(pool, nr)->next;
-		page = vmdemo_free_push(pool, nr);
-		if (page) {
-			page->lru.next = (struct list_head *)gone;
-			gone = page;
-		}
+		vmdemo_free_push(pool, nr, &gone);
 	}
 	spin_unlock(&pool->lock);
-	while (gone) {
-		page = gone;
-		gone = (struct page *)page->lru.next;
-		vmdemo_free_release(page);
-	}
+	vmdemo_free_finish(pool, gone);
 }
 
 /**

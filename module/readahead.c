@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * readahead.c - pages are read before they are asked for, once a sequence is proven
+ * readahead.c - pages are read and mapped before they are asked for, once a sequence is proven
  *
- * Decides only; space.c reads. A miss alone brings its page and no other. Three misses in a row of
- * one stream prove it: then a window of VMDEMO_WINDOW_MIN pages is read with the page, and the next
- * one, twice as long, when the program touches the page marked in the middle of the present one, so
- * that it should never wait again. A stream that is left costs at most the window in flight.
+ * Decides only; space.c reads, fault.c maps. A reference alone brings its page and no other. Three
+ * in a row of one stream prove it. From then on
+ *
+ *   a fault maps the resident pages that follow it as well (fault-around), twice as many each time,
+ *   so that a sequence costs one fault in VMDEMO_AROUND_MAX pages;
+ *   a miss reads a window of VMDEMO_WINDOW_MIN pages with its page, and the next one, twice as long,
+ *   is read when half of the present one is behind, so that the program should never wait again.
+ *
+ * A stream that is left costs at most the windows in flight. Where a window finds all its pages
+ * resident, reading stops until the next miss.
  *
  * An open file has VMDEMO_STREAMS streams, so that as many readers of one file, or as many arrays
  * walked by one loop, do not destroy each other's sequence; the one least recently continued makes
- * room.
+ * room. Which pages of a stream were mapped without a fault is not known to be used: a stream is
+ * continued by a reference anywhere between its next page and the end of what was read ahead.
  */
 #include <linux/minmax.h>
 #include <linux/string.h>
@@ -19,9 +26,8 @@
 #define VMDEMO_PROOF		3
 #define VMDEMO_WINDOW_MIN	4U
 
-/* The stream that page @index continues, or the one to give up; @found tells which. */
-static struct vmdemo_stream *vmdemo_readahead_find(struct vmdemo_streams *streams, pgoff_t index,
-						   bool *found)
+/* The stream that page @index continues, or the one to give up, emptied. */
+static struct vmdemo_stream *vmdemo_readahead_find(struct vmdemo_streams *streams, pgoff_t index)
 {
 	struct vmdemo_stream *victim = &streams->stream[0];
 	int i;
@@ -30,86 +36,101 @@ static struct vmdemo_stream *vmdemo_readahead_find(struct vmdemo_streams *stream
 	for (i = 0; i < VMDEMO_STREAMS; i++) {
 		struct vmdemo_stream *stream = &streams->stream[i];
 
-		if (stream->hits && stream->next == index) {
-			*found = true;
+		if (stream->hits && index >= stream->next && index <= stream->ahead)
 			return stream;
-		}
 		if (stream->used < victim->used)
 			victim = stream;
 	}
-	*found = false;
+	*victim = (struct vmdemo_stream){ .ahead = index };
 	return victim;
 }
 
-/* The next window of @stream, from @start on. */
-static void vmdemo_readahead_grow(struct vmdemo_stream *stream, pgoff_t start, u32 most,
-				  struct vmdemo_window *window)
-{
-	stream->window = clamp(stream->window * 2, min(VMDEMO_WINDOW_MIN, most), most);
-	stream->next = start + stream->window;
-	window->start = start;
-	window->nr = stream->window;
-	window->mark = stream->window / 2;
-}
-
 /**
- * vmdemo_readahead_miss - a page is about to be read: what else?
+ * vmdemo_readahead_plan - a page was referenced: which others will be?
  * @streams: of the open file
  * @index:   the page
  * @advice:  what the program said about its accesses
  * @most:    longest window, in pages; 0: no readahead
- * @window:  the answer; nr is 0 for nothing
+ * @miss:    the page has to be read
+ * @plan:    the answer
  *
- * Does not sleep.
+ * Does not sleep. vmdemo_readahead_read() and vmdemo_readahead_mapped() tell what became of it.
  */
-void vmdemo_readahead_miss(struct vmdemo_streams *streams, pgoff_t index, enum vmdemo_advice advice,
-			   u32 most, struct vmdemo_window *window)
+void vmdemo_readahead_plan(struct vmdemo_streams *streams, pgoff_t index,
+			   enum vmdemo_advice advice, u32 most, bool miss,
+			   struct vmdemo_plan *plan)
 {
 	struct vmdemo_stream *stream;
-	bool found;
 
-	window->nr = 0;
+	*plan = (struct vmdemo_plan){};
 	if (!most || advice == VMDEMO_ADVICE_RANDOM)
 		return;
 	spin_lock(&streams->lock);
-	stream = vmdemo_readahead_find(streams, index, &found);
-	if (!found)
-		*stream = (struct vmdemo_stream){};
+	stream = vmdemo_readahead_find(streams, index);
 	stream->used = ++streams->clock;
-	stream->next = index + 1;
 	stream->hits++;
-	if (stream->hits >= VMDEMO_PROOF || advice == VMDEMO_ADVICE_SEQUENTIAL)
-		vmdemo_readahead_grow(stream, index + 1, most, window);
+	stream->next = index + 1;
+	if (miss || stream->ahead < stream->next)
+		stream->ahead = stream->next;
+	if (stream->hits < VMDEMO_PROOF && advice != VMDEMO_ADVICE_SEQUENTIAL)
+		goto out;
+	plan->stream = stream;
+	stream->around = clamp(stream->around * 2, min(VMDEMO_WINDOW_MIN, most),
+			       min(VMDEMO_AROUND_MAX, most));
+	plan->around = stream->around;
+	if (!miss && (!stream->window ||
+		      stream->ahead - stream->next >= stream->window / 2 + stream->around))
+		goto out;
+	stream->window = clamp(stream->window * 2, min(VMDEMO_WINDOW_MIN, most), most);
+	plan->start = stream->ahead;
+	plan->nr = stream->window;
+	stream->ahead += stream->window;
+out:
 	spin_unlock(&streams->lock);
 }
 
 /**
- * vmdemo_readahead_mark - a marked page was touched: what comes next?
+ * vmdemo_readahead_read - what became of a window
  * @streams: of the open file
- * @index:   the page
- * @most:    longest window, in pages; 0: no readahead
- * @window:  the answer; nr is 0 if no stream of this file runs there
+ * @plan:    from vmdemo_readahead_plan()
+ * @covered: pages of it that are resident now, or being read
+ * @nr:      those of them that were read for it
  *
  * Does not sleep.
  */
-void vmdemo_readahead_mark(struct vmdemo_streams *streams, pgoff_t index, u32 most,
-			   struct vmdemo_window *window)
+void vmdemo_readahead_read(struct vmdemo_streams *streams, const struct vmdemo_plan *plan,
+			   u32 covered, u32 nr)
 {
-	int i;
+	struct vmdemo_stream *stream = plan->stream;
 
-	window->nr = 0;
-	if (!most)
+	if (covered == plan->nr && nr)
 		return;
 	spin_lock(&streams->lock);
-	for (i = 0; i < VMDEMO_STREAMS; i++) {
-		struct vmdemo_stream *stream = &streams->stream[i];
+	/* Unless another stream has taken its place meanwhile. */
+	if (stream->ahead == plan->start + plan->nr) {
+		stream->ahead = max(stream->next, plan->start + covered);
+		if (!nr)
+			stream->window = 0;
+	}
+	spin_unlock(&streams->lock);
+}
 
-		if (!stream->window || index >= stream->next ||
-		    index < stream->next - stream->window)
-			continue;
-		stream->used = ++streams->clock;
-		vmdemo_readahead_grow(stream, stream->next, most, window);
-		break;
+/**
+ * vmdemo_readahead_mapped - pages after a referenced one were mapped: their faults will not come
+ * @streams: of the open file
+ * @stream:  from vmdemo_readahead_plan()
+ * @index:   the page that was referenced
+ * @nr:      how many after it
+ *
+ * Does not sleep.
+ */
+void vmdemo_readahead_mapped(struct vmdemo_streams *streams, struct vmdemo_stream *stream,
+			     pgoff_t index, u32 nr)
+{
+	spin_lock(&streams->lock);
+	if (stream->next == index + 1) {
+		stream->next += nr;
+		stream->ahead = max(stream->ahead, stream->next);
 	}
 	spin_unlock(&streams->lock);
 }

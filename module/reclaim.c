@@ -31,8 +31,8 @@
 #include "walk.h"
 #include "writeback.h"
 
-/* Candidates looked at in one go at most; frames freed before demotion gets its turn again. */
-#define VMDEMO_RECLAIM_SCAN	256
+/* Attempts at the oldest victims in one go; frames freed before demotion gets its turn again. */
+#define VMDEMO_RECLAIM_ROUNDS	8
 #define VMDEMO_RECLAIM_BATCH	32
 
 /* Pages unmapped by one call: as many as should hold some frames, but no endless empty tables. */
@@ -55,51 +55,52 @@ static pgoff_t vmdemo_reclaim_span(const struct vmdemo_space *space)
 
 /* ---- demotion ---- */
 
-/* Put the oldest active frame on standby. False: enough is there, or it cannot be done now. */
-static bool vmdemo_reclaim_demote_one(struct vmdemo_pool *pool)
+/*
+ * Unmap @folio, and with it all of the range around it. The others stay where they are in the
+ * order: they go to standby when it is their turn, and need no call then. False: not now.
+ */
+static bool vmdemo_reclaim_unmap(struct vmdemo_pool *pool, struct folio *folio)
 {
-	struct folio *folio = vmdemo_order_demotable(pool);
 	struct vmdemo_space *space;
 	bool done = false;
 	pgoff_t span;
-	u32 nr;
 
-	if (!folio)
+	if (!folio_trylock(folio))
 		return false;
-	nr = vmdemo_frame_nr(folio);
-	if (!folio_trylock(folio)) {
-		folio_put(folio);
-		return false;
-	}
 	if (!folio->mapping)
 		goto out;
 	space = vmdemo_folio_space(folio);
-	if (folio_mapped(folio)) {
-		span = vmdemo_reclaim_span(space);
-		if (!vmdemo_policy_affords(&pool->policy, span))
-			goto out;
-		vmdemo_evict_unmap(space, round_down(folio->index, span), span);
-	}
-	done = true;
-	if (folio_mapped(folio)) {
-		/* Mapped again by another thread, from a fault that had it locked before us. */
-		vmdemo_order_rotate(pool, nr);
+	span = vmdemo_reclaim_span(space);
+	if (!vmdemo_policy_affords(&pool->policy, span))
 		goto out;
-	}
-	trace_vmdemo_demote(folio, nr);
-	vmdemo_stat_inc(pool, demotions);
-	vmdemo_order_demote(pool, nr);
+	vmdemo_evict_unmap(space, round_down(folio->index, span), span);
+	/* Mapped again by another thread, from a fault that had it locked before us. */
+	if (folio_mapped(folio))
+		vmdemo_order_rotate(pool, vmdemo_frame_nr(folio));
+	done = true;
 out:
 	folio_unlock(folio);
-	folio_put(folio);
 	return done;
 }
 
+/* Put up to @most of the oldest active frames on standby, as the policy wants it. */
 static void vmdemo_reclaim_demote(struct vmdemo_pool *pool, u32 most)
 {
+	struct folio *mapped = NULL;
+	u32 done;
+
 	lockdep_assert_held(&pool->reclaim_lock);
-	while (most-- && vmdemo_reclaim_demote_one(pool))
+	do {
+		done = vmdemo_order_demote(pool, most, &mapped);
+		vmdemo_stat_add(pool, demotions, done);
+		most -= done;
+		if (!mapped)
+			break;
+		if (!vmdemo_reclaim_unmap(pool, mapped))
+			most = 0;
+		folio_put(mapped);
 		cond_resched();
+	} while (most && --most);
 }
 
 /**
@@ -131,24 +132,27 @@ void vmdemo_reclaim_balance(struct vmdemo_pool *pool)
  */
 static u32 vmdemo_reclaim_batch(struct vmdemo_pool *pool, u32 want, bool write, u32 *keep)
 {
+	struct folio *victims[VMDEMO_EVICT_BATCH];
 	struct vmdemo_io io = { .write = true };
-	u32 freed = 0, scan = want, seen = 0, i, nr;
+	u32 freed = 0, rounds = VMDEMO_RECLAIM_ROUNDS, i, nr;
 	bool exact = !vmdemo_free_reserve(pool);
-	struct blk_plug plug;
+	unsigned long skip = exact ? 0 : BIT(PG_writeback) | (write ? 0 : BIT(PG_dirty));
 	bool blocked = false;
+	struct blk_plug plug;
 
 	lockdep_assert_held(&pool->reclaim_lock);
 	if (write)
 		blk_start_plug(&plug);
-	while (freed < want && seen < VMDEMO_RECLAIM_SCAN && !blocked) {
-		scan = min_t(u32, scan, VMDEMO_RECLAIM_SCAN);
-		nr = vmdemo_order_victims(pool, pool->batch, scan);
-		for (i = 0; i < nr && freed < want && !blocked; i++) {
-			struct folio *folio = vmdemo_index_get_frame(pool, pool->batch[i]);
-
-			if (!folio)
+	while (freed < want && rounds-- && !blocked) {
+		freed += vmdemo_index_evict_oldest(pool, want - freed, keep, skip, victims, &nr);
+		if (!nr)
+			break;
+		for (i = 0; i < nr; i++) {
+			if (blocked || (keep && freed)) {
+				folio_put(victims[i]);
 				continue;
-			switch (vmdemo_evict_folio(pool, folio, write ? &io : NULL, false,
+			}
+			switch (vmdemo_evict_folio(pool, victims[i], write ? &io : NULL, false,
 						   keep)) {
 			case VMDEMO_FREED:
 				freed++;
@@ -161,10 +165,6 @@ static u32 vmdemo_reclaim_batch(struct vmdemo_pool *pool, u32 want, bool write, 
 				break;
 			}
 		}
-		if (nr < scan)
-			break;
-		seen += scan;
-		scan *= 2;
 	}
 	if (io.bio)
 		vmdemo_pager_submit(&io);
@@ -413,14 +413,9 @@ int vmdemo_reclaim_init(struct vmdemo_pool *pool)
 {
 	struct task_struct *thread;
 
-	pool->batch = kmalloc_array(VMDEMO_RECLAIM_SCAN, sizeof(*pool->batch), GFP_KERNEL);
-	if (!pool->batch)
-		return -ENOMEM;
 	thread = kthread_run(vmdemo_reclaim_thread, pool, "vmdemo_reclaim");
-	if (IS_ERR(thread)) {
-		kfree(pool->batch);
+	if (IS_ERR(thread))
 		return PTR_ERR(thread);
-	}
 	pool->thread = thread;
 	return 0;
 }
@@ -434,5 +429,4 @@ int vmdemo_reclaim_init(struct vmdemo_pool *pool)
 void vmdemo_reclaim_exit(struct vmdemo_pool *pool)
 {
 	kthread_stop(pool->thread);
-	kfree(pool->batch);
 }

@@ -30,34 +30,47 @@
 
 /* ---- getting a page ---- */
 
+/* The longest window for now: a stream is not to have the pool for itself. */
+static u32 vmdemo_space_most_ahead(const struct vmdemo_pool *pool)
+{
+	return min(READ_ONCE(pool->set.read_ahead_pages), READ_ONCE(pool->nr_frames) / 4);
+}
+
+/* Ask readahead what a reference to the page means. */
+static void vmdemo_space_plan(struct vmdemo_access *acc, bool miss)
+{
+	if (acc->streams)
+		vmdemo_readahead_plan(acc->streams, acc->index, acc->advice,
+				      vmdemo_space_most_ahead(acc->space->pool), miss, &acc->plan);
+}
+
 /* Read what readahead asks for beyond the page itself; stop where frames become scarce. */
-static void vmdemo_space_read_window(struct vmdemo_access *acc, struct vmdemo_io *io,
-				     const struct vmdemo_window *window)
+static void vmdemo_space_read_ahead(struct vmdemo_access *acc, struct vmdemo_io *io)
 {
 	struct vmdemo_space *space = acc->space;
 	struct vmdemo_pool *pool = space->pool;
-	u32 i, nr = 0, none = VMDEMO_NONE;
+	struct vmdemo_plan *plan = &acc->plan;
 	u32 keep = vmdemo_free_reserve(pool) / 4;
+	u32 i, nr = 0, none = VMDEMO_NONE;
 
-	if (window->nr)
-		vmdemo_reclaim_help(pool, min(window->nr + keep, pool->nr_frames / 4));
-	for (i = 0; i < window->nr && window->start + i < space->nr_pages; i++) {
+	vmdemo_reclaim_help(pool, plan->nr + keep);
+	for (i = 0; i < plan->nr && plan->start + i < space->nr_pages; i++) {
 		struct folio *folio;
 
 		if (READ_ONCE(pool->nr_free) <= keep)
 			break;
-		folio = vmdemo_index_insert(space, window->start + i, &none, false);
+		folio = vmdemo_index_insert(space, plan->start + i, &none, false);
 		if (folio == ERR_PTR(-EEXIST))
 			continue;
 		if (IS_ERR(folio))
 			break;
-		vmdemo_frame(pool, vmdemo_frame_nr(folio))->flags =
-			VMDEMO_FRAME_AHEAD | (i == window->mark ? VMDEMO_FRAME_MARK : 0);
+		vmdemo_frame(pool, vmdemo_frame_nr(folio))->flags = VMDEMO_FRAME_AHEAD;
 		vmdemo_pager_read(io, folio);
 		folio_put(folio);
 		nr++;
 	}
 	vmdemo_stat_add(pool, readahead_pages, nr);
+	vmdemo_readahead_read(acc->streams, plan, i, nr);
 }
 
 static void vmdemo_space_count(struct vmdemo_access *acc)
@@ -72,43 +85,32 @@ static void vmdemo_space_count(struct vmdemo_access *acc)
 
 /*
  * Put the page into a frame and start reading it, and its window. 0: *@folio is referenced; it is
- * locked until the read ends or, for @overwrite, by us. -EEXIST: somebody was faster. -EAGAIN: no
- * frame.
+ * locked until the read ends or, for @overwrite, by us. -EEXIST: somebody was faster. -EBUSY: it is
+ * being discarded. -EAGAIN: no frame.
  */
 static int vmdemo_space_fill(struct vmdemo_access *acc, struct folio **folio)
 {
 	struct vmdemo_space *space = acc->space;
-	struct vmdemo_pool *pool = space->pool;
 	struct vmdemo_io io = { .space = space, .id = acc->id };
-	struct vmdemo_window window = {};
 	bool hard = acc->asker == VMDEMO_ASK_FAULT;
-	struct blk_plug plug;
-	int err = 0;
 
-	filemap_invalidate_lock_shared(space->inode->i_mapping);
 	*folio = vmdemo_index_insert(space, acc->index, &acc->spare, hard);
-	if (IS_ERR(*folio)) {
-		err = PTR_ERR(*folio);
-		goto out;
-	}
+	if (IS_ERR(*folio))
+		return PTR_ERR(*folio);
 	if (acc->overwrite)
-		goto out;
+		return 0;
 	vmdemo_space_count(acc);
 	acc->loaded = true;
 	if (hard)
-		vmdemo_frame(pool, vmdemo_frame_nr(*folio))->flags = VMDEMO_FRAME_FRESH;
-	if (acc->streams)
-		vmdemo_readahead_miss(acc->streams, acc->index, acc->advice,
-				      READ_ONCE(pool->set.read_ahead_pages), &window);
-	acc->alone = !window.nr;
-	blk_start_plug(&plug);
+		vmdemo_frame(space->pool, vmdemo_frame_nr(*folio))->flags = VMDEMO_FRAME_FRESH;
+	vmdemo_space_plan(acc, true);
+	acc->alone = !acc->plan.nr;
+	io.expect = 1 + acc->plan.nr;
 	vmdemo_pager_read(&io, *folio);
-	vmdemo_space_read_window(acc, &io, &window);
+	if (acc->plan.nr)
+		vmdemo_space_read_ahead(acc, &io);
 	vmdemo_pager_submit(&io);
-	blk_finish_plug(&plug);
-out:
-	filemap_invalidate_unlock_shared(space->inode->i_mapping);
-	return err;
+	return 0;
 }
 
 /*
@@ -127,31 +129,10 @@ static void vmdemo_space_reread(struct vmdemo_access *acc, struct folio *folio)
 	vmdemo_pager_submit(&io);
 }
 
-/* The middle of a window is reached: read the next one. */
-static void vmdemo_space_read_next(struct vmdemo_access *acc)
-{
-	struct vmdemo_pool *pool = acc->space->pool;
-	struct vmdemo_io io = { .space = acc->space, .id = acc->id };
-	struct vmdemo_window window;
-	struct blk_plug plug;
-
-	if (!acc->streams || acc->advice == VMDEMO_ADVICE_RANDOM)
-		return;
-	vmdemo_readahead_mark(acc->streams, acc->index, READ_ONCE(pool->set.read_ahead_pages),
-			      &window);
-	/* We hold the folio lock, which is below the invalidate lock: then rather not at all. */
-	if (!window.nr || !down_read_trylock(&acc->space->inode->i_mapping->invalidate_lock))
-		return;
-	blk_start_plug(&plug);
-	vmdemo_space_read_window(acc, &io, &window);
-	vmdemo_pager_submit(&io);
-	blk_finish_plug(&plug);
-	filemap_invalidate_unlock_shared(acc->space->inode->i_mapping);
-}
-
 /* A resident page was referenced: tell the counters and the policy. The folio is locked. */
 static void vmdemo_space_hit(struct vmdemo_access *acc, struct folio *folio)
 {
+	struct vmdemo_io io = { .space = acc->space, .id = acc->id };
 	struct vmdemo_pool *pool = acc->space->pool;
 	u32 nr = vmdemo_frame_nr(folio);
 	u32 flags = vmdemo_frame(pool, nr)->flags;
@@ -167,8 +148,12 @@ static void vmdemo_space_hit(struct vmdemo_access *acc, struct folio *folio)
 	if (soft)
 		vmdemo_stat_inc(pool, faults_soft);
 	vmdemo_order_touch(pool, nr, soft);
-	if (flags & VMDEMO_FRAME_MARK)
-		vmdemo_space_read_next(acc);
+	vmdemo_space_plan(acc, false);
+	if (acc->plan.nr) {
+		io.expect = acc->plan.nr;
+		vmdemo_space_read_ahead(acc, &io);
+		vmdemo_pager_submit(&io);
+	}
 }
 
 /*
@@ -185,6 +170,13 @@ static int vmdemo_space_lock(struct vmdemo_access *acc, struct folio *folio)
 	}
 	acc->wait = folio;
 	return -EAGAIN;
+}
+
+/* Wait until no range of the space is being discarded. */
+static void vmdemo_space_wait_open(struct vmdemo_space *space)
+{
+	filemap_invalidate_lock_shared(space->inode->i_mapping);
+	filemap_invalidate_unlock_shared(space->inode->i_mapping);
 }
 
 /**
@@ -207,6 +199,10 @@ int vmdemo_space_get(struct vmdemo_access *acc, struct folio **folio)
 			err = vmdemo_space_fill(acc, folio);
 			if (err == -EEXIST) {
 				cpu_relax();
+				continue;
+			}
+			if (err == -EBUSY) {
+				vmdemo_space_wait_open(space);
 				continue;
 			}
 			if (err == -EAGAIN)
@@ -238,6 +234,24 @@ int vmdemo_space_get(struct vmdemo_access *acc, struct folio **folio)
 	}
 	vmdemo_space_hit(acc, *folio);
 	return 0;
+}
+
+/**
+ * vmdemo_space_get_around - get the resident pages that follow one, to be mapped with it
+ * @acc:   a request whose page is there and locked, and whose plan says how many
+ * @most:  how many at most
+ * @write: they are to be written
+ * @pages: out: the pages, each locked, up to date and with a reference
+ *
+ * Does not sleep. Returns how many.
+ */
+u32 vmdemo_space_get_around(struct vmdemo_access *acc, u32 most, bool write, struct page **pages)
+{
+	u32 nr = vmdemo_index_get_run(acc->space, acc->index + 1, min(acc->plan.around, most),
+				      write, pages);
+
+	vmdemo_readahead_mapped(acc->streams, acc->plan.stream, acc->index, nr);
+	return nr;
 }
 
 /**
@@ -316,19 +330,18 @@ long vmdemo_space_prefetch(struct vmdemo_space *space, pgoff_t first, pgoff_t la
 	int err = 0;
 
 	for (index = first; index <= last && nr < room && !err; index++) {
-		/* Who holds it for writing may be waiting for pages we have gathered. */
-		if (!down_read_trylock(&space->inode->i_mapping->invalidate_lock)) {
-			vmdemo_pager_submit(&io);
-			filemap_invalidate_lock_shared(space->inode->i_mapping);
-		}
 		folio = vmdemo_index_insert(space, index, &spare, false);
 		if (!IS_ERR(folio)) {
+			io.expect = last - index + 1;
 			vmdemo_pager_read(&io, folio);
 			folio_put(folio);
 			nr++;
-		}
-		filemap_invalidate_unlock_shared(space->inode->i_mapping);
-		if (folio == ERR_PTR(-EAGAIN)) {
+		} else if (folio == ERR_PTR(-EBUSY)) {
+			/* Who discards may be waiting for pages we have gathered. */
+			vmdemo_pager_submit(&io);
+			vmdemo_space_wait_open(space);
+			index--;
+		} else if (folio == ERR_PTR(-EAGAIN)) {
 			vmdemo_pager_submit(&io);
 			if (vmdemo_reclaim_try(pool, &spare))
 				err = vmdemo_reclaim_wait(pool, &spare);
@@ -351,10 +364,12 @@ static int vmdemo_space_discard_part(struct vmdemo_space *space, pgoff_t first, 
 	int err;
 
 	filemap_invalidate_lock(space->inode->i_mapping);
+	vmdemo_index_close(space, first, last - first + 1);
 	err = vmdemo_evict_drop(space, first, last, VMDEMO_DROP_ALL, &dropped);
 	if (!err)
 		err = vmdemo_backing_zero(space->backing, first, last - first + 1,
 					  space->size_bytes);
+	vmdemo_index_close(space, 0, 0);
 	filemap_invalidate_unlock(space->inode->i_mapping);
 	return err;
 }

@@ -24,6 +24,7 @@ struct vmdemo_access {
 	pgoff_t index;
 	enum vmdemo_asker asker;
 	enum vmdemo_advice advice;
+	struct vmdemo_plan plan;	/* out: what the reference asks for besides its page */
 	bool overwrite;			/* all of the page will be written: do not read it */
 	bool loaded;			/* out: a read of ours was submitted */
 	bool alone;			/* the last one was for this page only */
@@ -43,6 +44,7 @@ static inline void vmdemo_access_begin(struct vmdemo_access *acc, struct vmdemo_
 void vmdemo_access_end(struct vmdemo_access *acc);
 
 int vmdemo_space_get(struct vmdemo_access *acc, struct folio **folio);
+u32 vmdemo_space_get_around(struct vmdemo_access *acc, u32 most, bool write, struct page **pages);
 int vmdemo_space_wait(struct vmdemo_access *acc);
 int vmdemo_space_get_wait(struct vmdemo_access *acc, struct folio **folio);
 long vmdemo_space_prefetch(struct vmdemo_space *space, pgoff_t first, pgoff_t last);

@@ -22,6 +22,8 @@
 	X(pages_out)		\
 	X(readahead_pages)	\
 	X(readahead_used)	\
+	X(fault_around_pages)	\
+	X(write_around_pages)	\
 	X(prefetch_pages)	\
 	X(rw_pages)		\
 	X(evictions_clean)	\

@@ -245,6 +245,17 @@ static void vmdemo_writeback_work(struct work_struct *work)
 }
 
 /**
+ * vmdemo_writeback_near_limit - are so many frames dirty that writers should go step by step?
+ * @pool: the pool
+ *
+ * Any context.
+ */
+bool vmdemo_writeback_near_limit(const struct vmdemo_pool *pool)
+{
+	return atomic_read(&pool->nr_unwritten) >= (int)vmdemo_writeback_background(pool);
+}
+
+/**
  * vmdemo_writeback_throttle - hold up who dirties pages faster than they are written
  * @pool: the pool
  *

@@ -60,11 +60,13 @@ mutant "lru inserts on standby" policy_lru.c \
 mutant "lru does not spare" policy_lru.c '/lru_spare(struct/,/^}/s/true/false/'
 mutant "lru spares frames it did not demote" policy_lru.c \
 	'/lru_spare(struct/,/^}/s/return false/(void)0/'
-mutant "lru demotes the newest" policy_lru.c \
-	'/lru_demotable(const/,/^}/s/oldest/newest/'
+mutant "a demotion starts one frame late" policy.h \
+	'/policy_demote(struct/,/^}/s/first = active->oldest/first = policy->nodes[active->oldest].newer/'
+mutant "a demotion leaves a link back" policy.h \
+	'/policy_demote(struct/,/^}/s/policy->nodes\[active->oldest\].older = VMDEMO_NONE/(void)0/'
 mutant "free frames do not count as standby" policy_lru.c 's/slack + vmdemo/vmdemo/'
 mutant "one frame too many on standby" policy_lru.c \
-	's/ >= vmdemo_policy_target/ > vmdemo_policy_target/'
+	's/min(target - have/min(target - have + 1/'
 mutant "a removal is not counted" policy.h '/list->nr--/d'
 mutant "a removal leaves the list's end" policy.h 's/list->oldest = node->newer/(void)0/'
 mutant "a removal leaves a link back" policy.h \

@@ -108,13 +108,14 @@ static void sim_demote(struct sim *sim)
 {
 	u32 frame;
 
-	while ((frame = sim->policy.ops->demotable(&sim->policy, sim->free)) != VMDEMO_NONE) {
+	while (sim->policy.ops->excess(&sim->policy, sim->free)) {
+		frame = sim->policy.lists[VMDEMO_LIST_ACTIVE].oldest;
 		if (sim->mapped[frame]) {
 			if (!vmdemo_policy_affords(&sim->policy, RANGE))
 				break;
 			sim_unmap(sim, sim->page_of[frame]);
 		}
-		vmdemo_policy_move(&sim->policy, frame, VMDEMO_LIST_STANDBY);
+		vmdemo_policy_demote(&sim->policy, 1);
 	}
 }
 

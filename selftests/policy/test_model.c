@@ -67,19 +67,20 @@ static u32 model_victim(const struct model *model)
 	return frame != VMDEMO_NONE ? frame : model_oldest(model, VMDEMO_LIST_ACTIVE);
 }
 
-static u32 model_demotable(const struct model *model, u32 slack)
+static u32 model_excess(const struct model *model, u32 slack)
 {
 	u64 frames = model->policy.nr_frames, target;
 
 	if (!model->lru)
-		return VMDEMO_NONE;
+		return 0;
 	if (frames > 256)
 		target = frames * model->policy.standby_pct / 100;
 	else
 		target = frames ? frames - 1 : 0;
 	if (slack + model->nr[VMDEMO_LIST_STANDBY] >= target)
-		return VMDEMO_NONE;
-	return model_oldest(model, VMDEMO_LIST_ACTIVE);
+		return 0;
+	target -= slack + model->nr[VMDEMO_LIST_STANDBY];
+	return target < model->nr[VMDEMO_LIST_ACTIVE] ? target : model->nr[VMDEMO_LIST_ACTIVE];
 }
 
 /* A frame by chance, in a list or, if not @resident, in none; VMDEMO_NONE if there is none. */
@@ -267,18 +268,17 @@ static bool event_spare(struct model *model)
 static bool event_demote(struct model *model)
 {
 	u32 slack = chance_below(&model->chance, model->nr[VMDEMO_LIST_NONE] + 1);
-	u32 frame, steps = 1 + chance_below(&model->chance, 8);
+	u32 excess = model->policy.ops->excess(&model->policy, slack);
+	u32 steps = 1 + chance_below(&model->chance, 8);
 
-	while (steps--) {
-		frame = model->policy.ops->demotable(&model->policy, slack);
-		if (!expect(frame == model_demotable(model, slack), "demotable() is %u, not %u",
-			    frame, model_demotable(model, slack)))
-			return false;
-		if (frame == VMDEMO_NONE)
-			break;
-		vmdemo_policy_move(&model->policy, frame, VMDEMO_LIST_STANDBY);
-		model_put(model, frame, VMDEMO_LIST_STANDBY);
-	}
+	if (!expect(excess == model_excess(model, slack), "excess() is %u, not %u", excess,
+		    model_excess(model, slack)))
+		return false;
+	if (steps > excess)
+		steps = excess;
+	vmdemo_policy_demote(&model->policy, steps);
+	while (steps--)
+		model_put(model, model_oldest(model, VMDEMO_LIST_ACTIVE), VMDEMO_LIST_STANDBY);
 	return true;
 }
 

@@ -71,10 +71,7 @@ void pool_destroy(struct vmdemo_policy *policy)
 /* The steps of a reclaimer whose pool has @slack free frames and no mappings to undo. */
 static void demote(struct vmdemo_policy *policy, u32 slack)
 {
-	u32 frame;
-
-	while ((frame = policy->ops->demotable(policy, slack)) != VMDEMO_NONE)
-		vmdemo_policy_move(policy, frame, VMDEMO_LIST_STANDBY);
+	vmdemo_policy_demote(policy, policy->ops->excess(policy, slack));
 }
 
 /* Fill the pool with frames 0, 1, 2...; before each, @demoting makes the demotions that are due. */
@@ -126,7 +123,7 @@ static enum verdict test_empty(u64 seed)
 		ok &= expect_nr(&policy, 0, 0);
 		ok &= expect(vmdemo_policy_victim(&policy, VMDEMO_NONE) == VMDEMO_NONE,
 			     "%s: an empty order has a victim", policy.ops->name);
-		ok &= expect(policy.ops->demotable(&policy, 0) == VMDEMO_NONE,
+		ok &= expect(policy.ops->excess(&policy, 0) == 0,
 			     "%s: an empty order has a frame to demote", policy.ops->name);
 		ok &= expect(policy.credit == 0, "%s: credit before any miss", policy.ops->name);
 		for (frame = 0; frame < 3; frame++)
@@ -167,7 +164,7 @@ static enum verdict test_order(u64 seed)
 }
 
 /* How many lru puts on standby: all but the newest of a small pool, a share of a large one. */
-static enum verdict test_demotable(u64 seed)
+static enum verdict test_excess(u64 seed)
 {
 	struct vmdemo_policy policy;
 	bool ok = true;
@@ -197,7 +194,7 @@ static enum verdict test_demotable(u64 seed)
 
 	pool_create(&policy, &vmdemo_policy_fifo, 256);
 	fill(&policy, false);
-	ok &= expect(policy.ops->demotable(&policy, 0) == VMDEMO_NONE, "fifo demotes");
+	ok &= expect(policy.ops->excess(&policy, 0) == 0, "fifo demotes");
 	pool_destroy(&policy);
 	return verdict_of(ok);
 }
@@ -390,7 +387,7 @@ static struct test tests[] = {
 	TEST("a node takes eight bytes", test_node_size),
 	TEST("a new order is empty", test_empty),
 	TEST("a touch makes a frame the last victim of lru, and nothing of fifo", test_order),
-	TEST("lru demotes up to its target, fifo nothing", test_demotable),
+	TEST("lru demotes up to its target, fifo nothing", test_excess),
 	TEST("a late reference is spared by lru, not by fifo", test_late_reference),
 	TEST("victims come from standby, then from active, oldest first", test_victim_walk),
 	TEST("a switch of policy keeps the order of eviction", test_switch),
