@@ -52,7 +52,7 @@
 #define VMDEMO_FRAME_WRITTEN	BIT(2)	/* was dirty when its turn to go came */
 
 struct vmdemo_frame {
-	struct page *page;	/* pool lock; NULL: no such frame now */
+	struct folio *folio;	/* pool lock; NULL: no such frame now */
 	u64 key;		/* pool lock to write; read under RCU */
 	u32 next;		/* pool lock to write: next in hash chain or free list */
 	u32 flags;		/* folio lock */
@@ -66,11 +66,16 @@ struct vmdemo_chunk {
 	DECLARE_BITMAP(aged, VMDEMO_CHUNK_FRAMES);
 };
 
-/* The index: heads of the hash chains. Replaced as a whole when the pool grows. */
+/* Where the pages of one hash value are found, or were. */
+struct vmdemo_bucket {
+	u32 head;		/* pool lock to write: first frame of the chain */
+	u32 ghost;		/* pool lock: the page evicted last */
+};
+
+/* The index: a bucket per frame. Replaced as a whole when the pool grows. */
 struct vmdemo_buckets {
-	struct rcu_head rcu;
 	u32 nr;
-	u32 head[];
+	struct vmdemo_bucket bucket[];
 };
 
 /* Settings of a pool, each written alone and read without a lock. */
@@ -98,8 +103,6 @@ struct vmdemo_pool {
 	u32 nr_frames;			/* under lock: frames that exist */
 	u32 top;			/* under lock: frame numbers are below */
 	u32 target;			/* under lock: frames that should exist */
-	u32 *ghosts;			/* under lock: tags of evicted pages, nr_ghosts of them */
-	u32 nr_ghosts;
 	struct vmdemo_policy policy;	/* under lock */
 
 	struct mutex reclaim_lock;	/* one evictor at a time */

@@ -13,15 +13,15 @@
  * @nr:   the frame: not in the index, its folio locked, no references
  * @gone: the page is put before these if the frame is to go: for vmdemo_free_finish()
  */
-void vmdemo_free_push(struct vmdemo_pool *pool, u32 nr, struct page **gone)
+void vmdemo_free_push(struct vmdemo_pool *pool, u32 nr, struct folio **gone)
 {
 	struct vmdemo_frame *frame = vmdemo_frame(pool, nr);
 
 	lockdep_assert_held(&pool->lock);
 	if (unlikely(nr >= pool->target)) {
-		frame->page->lru.next = (struct list_head *)*gone;
-		*gone = frame->page;
-		frame->page = NULL;
+		frame->folio->lru.next = (struct list_head *)*gone;
+		*gone = frame->folio;
+		frame->folio = NULL;
 		pool->nr_frames--;
 		pool->policy.nr_frames--;
 		return;
@@ -32,16 +32,16 @@ void vmdemo_free_push(struct vmdemo_pool *pool, u32 nr, struct page **gone)
 }
 
 /* Give pages of frames that left the pool back to the kernel. */
-static void vmdemo_free_release(struct page *page)
+static void vmdemo_free_release(struct folio *folio)
 {
-	while (page) {
-		struct page *next = (struct page *)page->lru.next;
+	while (folio) {
+		struct folio *next = (struct folio *)folio->lru.next;
 
-		page->private = 0;
-		folio_unlock(page_folio(page));
-		set_page_count(page, 1);
-		__free_page(page);
-		page = next;
+		folio->private = NULL;
+		folio_unlock(folio);
+		folio_ref_unfreeze(folio, 1);
+		folio_put(folio);
+		folio = next;
 	}
 }
 
@@ -52,7 +52,7 @@ static void vmdemo_free_release(struct page *page)
  *
  * Wakes who waits for a frame, or for the pool to shrink. Does not sleep.
  */
-void vmdemo_free_finish(struct vmdemo_pool *pool, struct page *gone)
+void vmdemo_free_finish(struct vmdemo_pool *pool, struct folio *gone)
 {
 	if (gone) {
 		vmdemo_free_release(gone);
@@ -71,7 +71,7 @@ void vmdemo_free_finish(struct vmdemo_pool *pool, struct page *gone)
  */
 void vmdemo_free_put(struct vmdemo_pool *pool, u32 frame)
 {
-	struct page *gone = NULL;
+	struct folio *gone = NULL;
 
 	spin_lock(&pool->lock);
 	vmdemo_free_push(pool, frame, &gone);

@@ -26,8 +26,19 @@ static inline u32 vmdemo_free_low(const struct vmdemo_pool *pool)
 	return reserve - reserve / 2;
 }
 
-void vmdemo_free_push(struct vmdemo_pool *pool, u32 frame, struct page **gone);
-void vmdemo_free_finish(struct vmdemo_pool *pool, struct page *gone);
+/* Take a free frame; there is one. The pool lock is held. */
+static inline u32 vmdemo_free_pop(struct vmdemo_pool *pool)
+{
+	u32 nr = pool->free;
+
+	lockdep_assert_held(&pool->lock);
+	pool->free = vmdemo_frame(pool, nr)->next;
+	WRITE_ONCE(pool->nr_free, pool->nr_free - 1);
+	return nr;
+}
+
+void vmdemo_free_push(struct vmdemo_pool *pool, u32 frame, struct folio **gone);
+void vmdemo_free_finish(struct vmdemo_pool *pool, struct folio *gone);
 void vmdemo_free_put(struct vmdemo_pool *pool, u32 frame);
 
 #endif /* VMDEMO_FREELIST_H */

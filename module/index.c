@@ -22,26 +22,9 @@
 #define VMDEMO_MAX_CHAIN	64
 #define VMDEMO_LOST		(VMDEMO_NONE - 1)
 
-static u32 vmdemo_index_hash(u64 key, u32 nr)
+static struct vmdemo_bucket *vmdemo_index_bucket(struct vmdemo_buckets *buckets, u64 key)
 {
-	return reciprocal_scale(hash_64(key, 32), nr);
-}
-
-/*
- * Follow a chain. Under the pool lock it is as it is; without, it may be in motion and lead through
- * others: after @most hops the answer is VMDEMO_LOST.
- */
-static u32 vmdemo_index_find(struct vmdemo_pool *pool, const struct vmdemo_buckets *buckets,
-			     u64 key, u32 most)
-{
-	u32 nr = READ_ONCE(buckets->head[vmdemo_index_hash(key, buckets->nr)]);
-
-	while (nr != VMDEMO_NONE && READ_ONCE(vmdemo_frame(pool, nr)->key) != key) {
-		if (!most--)
-			return VMDEMO_LOST;
-		nr = READ_ONCE(vmdemo_frame(pool, nr)->next);
-	}
-	return nr;
+	return &buckets->bucket[reciprocal_scale(hash_64(key, 32), buckets->nr)];
 }
 
 static struct vmdemo_buckets *vmdemo_index_buckets(struct vmdemo_pool *pool)
@@ -49,21 +32,38 @@ static struct vmdemo_buckets *vmdemo_index_buckets(struct vmdemo_pool *pool)
 	return rcu_dereference_protected(pool->buckets, lockdep_is_held(&pool->lock));
 }
 
-static void vmdemo_index_link(struct vmdemo_pool *pool, struct vmdemo_buckets *buckets, u32 nr)
+/*
+ * Follow a chain. Under the pool lock it is as it is; without, it may be in motion and lead through
+ * others: after @most hops the answer is VMDEMO_LOST.
+ */
+static u32 vmdemo_index_find(struct vmdemo_pool *pool, const struct vmdemo_bucket *bucket, u64 key,
+			     u32 most)
 {
-	struct vmdemo_frame *frame = vmdemo_frame(pool, nr);
-	u32 *head = &buckets->head[vmdemo_index_hash(frame->key, buckets->nr)];
+	u32 nr = READ_ONCE(bucket->head);
 
-	WRITE_ONCE(frame->next, *head);
-	/* A reader that sees the frame in the chain sees its key. */
-	smp_store_release(head, nr);
+	while (nr != VMDEMO_NONE) {
+		const struct vmdemo_frame *frame = vmdemo_frame(pool, nr);
+
+		if (READ_ONCE(frame->key) == key)
+			break;
+		if (!most--)
+			return VMDEMO_LOST;
+		nr = READ_ONCE(frame->next);
+	}
+	return nr;
 }
 
-static void vmdemo_index_unlink(struct vmdemo_pool *pool, u32 nr)
+static void vmdemo_index_link(struct vmdemo_bucket *bucket, struct vmdemo_frame *frame, u32 nr)
 {
-	struct vmdemo_buckets *buckets = vmdemo_index_buckets(pool);
-	struct vmdemo_frame *frame = vmdemo_frame(pool, nr);
-	u32 *link = &buckets->head[vmdemo_index_hash(frame->key, buckets->nr)];
+	WRITE_ONCE(frame->next, bucket->head);
+	/* A reader that sees the frame in the chain sees its key. */
+	smp_store_release(&bucket->head, nr);
+}
+
+static void vmdemo_index_unlink(struct vmdemo_pool *pool, struct vmdemo_bucket *bucket,
+				struct vmdemo_frame *frame, u32 nr)
+{
+	u32 *link = &bucket->head;
 
 	while (*link != nr)
 		link = &vmdemo_frame(pool, *link)->next;
@@ -71,11 +71,20 @@ static void vmdemo_index_unlink(struct vmdemo_pool *pool, u32 nr)
 	WRITE_ONCE(frame->key, VMDEMO_NO_KEY);
 }
 
+/*
+ * What a ghost remembers of a page that was evicted: enough to tell it from others in its bucket.
+ * Zero stands for nothing.
+ */
+static u32 vmdemo_index_ghost(u64 key)
+{
+	return ~(u32)key;
+}
+
 /* Reference the page in frame @nr if that frame holds page @key, and goes on to hold it. */
 static struct folio *vmdemo_index_try_get(struct vmdemo_pool *pool, u32 nr, u64 key)
 {
-	struct page *page = READ_ONCE(vmdemo_frame(pool, nr)->page);
-	struct folio *folio = page ? page_folio(page) : NULL;
+	struct vmdemo_frame *frame = vmdemo_frame(pool, nr);
+	struct folio *folio = READ_ONCE(frame->folio);
 
 	if (VMDEMO_NO_RECHECK)
 		vmdemo_broken_widen_atomic();
@@ -83,8 +92,7 @@ static struct folio *vmdemo_index_try_get(struct vmdemo_pool *pool, u32 nr, u64 
 	if (!folio || !folio_try_get(folio))
 		return NULL;
 	/* With a reference it stays where it is, if it was there still. */
-	if ((READ_ONCE(vmdemo_frame(pool, nr)->key) == key &&
-	     READ_ONCE(vmdemo_frame(pool, nr)->page) == page) || VMDEMO_NO_RECHECK)
+	if ((READ_ONCE(frame->key) == key && READ_ONCE(frame->folio) == folio) || VMDEMO_NO_RECHECK)
 		return folio;
 	folio_put(folio);
 	return NULL;
@@ -103,7 +111,8 @@ struct folio *vmdemo_index_lookup_sure(struct vmdemo_pool *pool, u64 key)
 	u32 nr;
 
 	spin_lock(&pool->lock);
-	nr = vmdemo_index_find(pool, vmdemo_index_buckets(pool), key, U32_MAX);
+	nr = vmdemo_index_find(pool, vmdemo_index_bucket(vmdemo_index_buckets(pool), key), key,
+			       U32_MAX);
 	if (nr != VMDEMO_NONE)
 		folio = vmdemo_index_try_get(pool, nr, key);
 	spin_unlock(&pool->lock);
@@ -125,7 +134,8 @@ struct folio *vmdemo_index_lookup(struct vmdemo_pool *pool, u64 key)
 	u32 nr;
 
 	rcu_read_lock();
-	nr = vmdemo_index_find(pool, rcu_dereference(pool->buckets), key, VMDEMO_MAX_CHAIN);
+	nr = vmdemo_index_find(pool, vmdemo_index_bucket(rcu_dereference(pool->buckets), key), key,
+			       VMDEMO_MAX_CHAIN);
 	if (nr < VMDEMO_LOST)
 		folio = vmdemo_index_try_get(pool, nr, key);
 	rcu_read_unlock();
@@ -147,22 +157,40 @@ struct folio *vmdemo_index_get_frame(struct vmdemo_pool *pool, u32 frame)
 
 	spin_lock(&pool->lock);
 	if (frame < pool->top && vmdemo_policy_where(&pool->policy, frame) != VMDEMO_LIST_NONE) {
-		folio = page_folio(vmdemo_frame(pool, frame)->page);
+		folio = vmdemo_frame(pool, frame)->folio;
 		folio_get(folio);
 	}
 	spin_unlock(&pool->lock);
 	return folio;
 }
 
-static u32 *vmdemo_index_ghost(struct vmdemo_pool *pool, u64 key)
+/*
+ * Free frame @nr takes page @key, which belongs in @bucket: from here on others can find it. Its
+ * folio is locked and gets @refs references, the pool's among them.
+ */
+static struct folio *vmdemo_index_enter(struct vmdemo_space *space, u64 key,
+					struct vmdemo_bucket *bucket, u32 nr, u32 flags, int refs)
 {
-	return &pool->ghosts[vmdemo_index_hash(key, pool->nr_ghosts)];
+	struct vmdemo_pool *pool = space->pool;
+	struct vmdemo_frame *frame = vmdemo_frame(pool, nr);
+	struct folio *folio = frame->folio;
+
+	frame->key = key;
+	frame->flags = flags;
+	folio->mapping = space->inode->i_mapping;
+	folio->index = key - space->key;
+	vmdemo_index_link(bucket, frame, nr);
+	folio_ref_unfreeze(folio, refs);
+	vmdemo_policy_earn(&pool->policy);
+	pool->policy.ops->insert(&pool->policy, nr);
+	trace_vmdemo_policy(pool, "insert", nr);
+	return folio;
 }
 
-/* What a ghost remembers of a page: other hash bits than those that chose its place. */
-static u32 vmdemo_index_tag(u64 key)
+static void vmdemo_index_wake_reclaim(struct vmdemo_pool *pool)
 {
-	return hash_64(~key * 31, 32) | 1;
+	if (READ_ONCE(pool->nr_free) < vmdemo_free_low(pool) && wq_has_sleeper(&pool->reclaim_wait))
+		wake_up(&pool->reclaim_wait);
 }
 
 /**
@@ -170,7 +198,7 @@ static u32 vmdemo_index_tag(u64 key)
  * @space: whose page
  * @index: which page
  * @spare: a free frame the caller owns, taken first; VMDEMO_NONE: none
- * @hard:  for a hard fault, which may be a refault
+ * @hard:  for a hard fault: the frame is marked fresh, and it may be a refault
  *
  * Returns the folio locked, not up to date, with a reference for the caller; ERR_PTR(-EEXIST) if
  * the page is in the index, ERR_PTR(-EBUSY) if it is being discarded, ERR_PTR(-EAGAIN) if no frame
@@ -181,12 +209,13 @@ struct folio *vmdemo_index_insert(struct vmdemo_space *space, pgoff_t index, u32
 {
 	struct vmdemo_pool *pool = space->pool;
 	u64 key = space->key + index;
-	struct vmdemo_frame *frame;
+	struct vmdemo_bucket *bucket;
 	struct folio *folio;
-	u32 nr, nr_free;
+	u32 nr;
 
 	spin_lock(&pool->lock);
-	if (vmdemo_index_find(pool, vmdemo_index_buckets(pool), key, U32_MAX) != VMDEMO_NONE) {
+	bucket = vmdemo_index_bucket(vmdemo_index_buckets(pool), key);
+	if (vmdemo_index_find(pool, bucket, key, U32_MAX) != VMDEMO_NONE) {
 		spin_unlock(&pool->lock);
 		return ERR_PTR(-EEXIST);
 	}
@@ -198,33 +227,58 @@ struct folio *vmdemo_index_insert(struct vmdemo_space *space, pgoff_t index, u32
 	if (nr != VMDEMO_NONE) {
 		*spare = VMDEMO_NONE;
 	} else if (pool->nr_free) {
-		nr = pool->free;
-		pool->free = vmdemo_frame(pool, nr)->next;
-		WRITE_ONCE(pool->nr_free, pool->nr_free - 1);
+		nr = vmdemo_free_pop(pool);
 	} else {
 		spin_unlock(&pool->lock);
 		return ERR_PTR(-EAGAIN);
 	}
-	nr_free = pool->nr_free;
-	frame = vmdemo_frame(pool, nr);
-	folio = page_folio(frame->page);
-	frame->key = key;
-	frame->flags = 0;
-	folio->mapping = space->inode->i_mapping;
-	folio->index = index;
-	vmdemo_index_link(pool, vmdemo_index_buckets(pool), nr);
-	/* The pool's reference and the caller's; from here on others can find it. */
-	folio_ref_unfreeze(folio, 2);
-	vmdemo_policy_earn(&pool->policy);
-	if (hard && *vmdemo_index_ghost(pool, key) == vmdemo_index_tag(key))
+	folio = vmdemo_index_enter(space, key, bucket, nr, hard ? VMDEMO_FRAME_FRESH : 0, 2);
+	if (hard && bucket->ghost == vmdemo_index_ghost(key))
 		vmdemo_stat_inc(pool, refaults);
-	pool->policy.ops->insert(&pool->policy, nr);
-	trace_vmdemo_policy(pool, "insert", nr);
 	spin_unlock(&pool->lock);
 
-	if (nr_free < vmdemo_free_low(pool) && wq_has_sleeper(&pool->reclaim_wait))
-		wake_up(&pool->reclaim_wait);
+	vmdemo_index_wake_reclaim(pool);
 	return folio;
+}
+
+/**
+ * vmdemo_index_insert_ahead - put those pages of a range into frames that are not there yet
+ * @space:  the space
+ * @first:  first page
+ * @nr:     pages
+ * @keep:   so many frames are to stay free
+ * @folios: out: the pages inserted, in order; each locked, not up to date, marked as read ahead,
+ *          without a reference for the caller: the lock keeps it
+ * @done:   out: how many pages of the range are resident or inserted now, from @first on
+ *
+ * Wakes the reclaim thread at the low watermark. Takes the pool lock, does not sleep. Returns how
+ * many were inserted.
+ */
+u32 vmdemo_index_insert_ahead(struct vmdemo_space *space, pgoff_t first, u32 nr, u32 keep,
+			      struct folio **folios, u32 *done)
+{
+	struct vmdemo_pool *pool = space->pool;
+	u64 key = space->key + first;
+	struct vmdemo_buckets *buckets;
+	struct vmdemo_bucket *bucket;
+	u32 i, n = 0;
+
+	spin_lock(&pool->lock);
+	buckets = vmdemo_index_buckets(pool);
+	for (i = 0; i < nr && first + i < space->nr_pages; i++) {
+		bucket = vmdemo_index_bucket(buckets, key + i);
+		if (vmdemo_index_find(pool, bucket, key + i, U32_MAX) != VMDEMO_NONE)
+			continue;
+		if (pool->nr_free <= keep || first + i - space->closed_first < space->closed_nr)
+			break;
+		folios[n++] = vmdemo_index_enter(space, key + i, bucket, vmdemo_free_pop(pool),
+						 VMDEMO_FRAME_AHEAD, 1);
+	}
+	spin_unlock(&pool->lock);
+
+	*done = i;
+	vmdemo_index_wake_reclaim(pool);
+	return n;
 }
 
 /**
@@ -243,32 +297,40 @@ u32 vmdemo_index_get_run(struct vmdemo_space *space, pgoff_t first, u32 most, bo
 			 struct page **pages)
 {
 	struct vmdemo_pool *pool = space->pool;
+	u64 key = space->key + first;
+	struct vmdemo_buckets *buckets;
 	u32 n, nr, ahead = 0;
 
 	spin_lock(&pool->lock);
+	buckets = vmdemo_index_buckets(pool);
 	for (n = 0; n < most; n++) {
 		struct vmdemo_frame *frame;
 		struct folio *folio;
+		bool ahead_of;
 
-		nr = vmdemo_index_find(pool, vmdemo_index_buckets(pool), space->key + first + n,
+		nr = vmdemo_index_find(pool, vmdemo_index_bucket(buckets, key + n), key + n,
 				       U32_MAX);
 		if (nr == VMDEMO_NONE)
 			break;
 		frame = vmdemo_frame(pool, nr);
-		folio = page_folio(frame->page);
+		folio = frame->folio;
 		if (!folio_trylock(folio))
 			break;
-		if (!folio_test_uptodate(folio) || PageHWPoison(frame->page) ||
+		if (!folio_test_uptodate(folio) || PageHWPoison(folio_page(folio, 0)) ||
 		    (frame->flags & VMDEMO_FRAME_FRESH) || (write && folio_test_writeback(folio))) {
 			folio_unlock(folio);
 			break;
 		}
 		folio_get(folio);
-		ahead += !!(frame->flags & VMDEMO_FRAME_AHEAD);
+		ahead_of = frame->flags & VMDEMO_FRAME_AHEAD;
+		ahead += ahead_of;
 		frame->flags = 0;
-		pool->policy.ops->touch(&pool->policy, nr);
-		trace_vmdemo_policy(pool, "touch", nr);
-		pages[n] = frame->page;
+		/* What was just read ahead is young already. */
+		if (!ahead_of || vmdemo_policy_where(&pool->policy, nr) == VMDEMO_LIST_STANDBY) {
+			pool->policy.ops->touch(&pool->policy, nr);
+			trace_vmdemo_policy(pool, "touch", nr);
+		}
+		pages[n] = folio_page(folio, 0);
 	}
 	spin_unlock(&pool->lock);
 	vmdemo_stat_add(pool, readahead_used, ahead);
@@ -276,19 +338,21 @@ u32 vmdemo_index_get_run(struct vmdemo_space *space, pgoff_t first, u32 most, bo
 }
 
 /* The page in frame @nr leaves the index and the order. */
-static void vmdemo_index_forget(struct vmdemo_pool *pool, u32 nr)
+static inline void vmdemo_index_forget(struct vmdemo_pool *pool, u32 nr)
 {
-	u64 key = vmdemo_frame(pool, nr)->key;
+	struct vmdemo_frame *frame = vmdemo_frame(pool, nr);
+	struct vmdemo_bucket *bucket;
 
 	lockdep_assert_held(&pool->lock);
 	trace_vmdemo_policy(pool, "forget", nr);
-	*vmdemo_index_ghost(pool, key) = vmdemo_index_tag(key);
-	vmdemo_index_unlink(pool, nr);
+	bucket = vmdemo_index_bucket(vmdemo_index_buckets(pool), frame->key);
+	bucket->ghost = vmdemo_index_ghost(frame->key);
+	vmdemo_index_unlink(pool, bucket, frame, nr);
 	vmdemo_policy_remove(&pool->policy, nr);
 }
 
 /* The page in frame @nr is gone: nobody has a reference, its folio is locked. */
-static void vmdemo_index_leave(struct vmdemo_pool *pool, struct folio *folio, u32 nr)
+static inline void vmdemo_index_leave(struct vmdemo_pool *pool, struct folio *folio, u32 nr)
 {
 	trace_vmdemo_evict(folio, nr);
 	vmdemo_index_forget(pool, nr);
@@ -314,7 +378,7 @@ int vmdemo_index_evict(struct vmdemo_pool *pool, struct folio *folio, u32 *keep,
 		       unsigned long *lost)
 {
 	u32 nr = vmdemo_frame_nr(folio);
-	struct page *gone = NULL;
+	struct folio *gone = NULL;
 
 	if (folio_test_dirty(folio) && !lost)
 		return folio_ref_count(folio) > 2 ? -EBUSY : -EAGAIN;
@@ -383,13 +447,13 @@ u32 vmdemo_index_evict_oldest(struct vmdemo_pool *pool, u32 want, u32 *keep,
 			      unsigned long skip, struct folio **victims, u32 *nr)
 {
 	u32 frame, next, looked = 0, freed = 0, written = 0;
-	struct page *gone = NULL;
+	struct folio *gone = NULL;
 
 	*nr = 0;
 	spin_lock(&pool->lock);
 	for (frame = vmdemo_policy_victim(&pool->policy, VMDEMO_NONE);
 	     frame != VMDEMO_NONE && freed < want && looked < VMDEMO_EVICT_LOOK; frame = next) {
-		struct folio *folio = page_folio(vmdemo_frame(pool, frame)->page);
+		struct folio *folio = vmdemo_frame(pool, frame)->folio;
 
 		looked++;
 		next = vmdemo_policy_victim(&pool->policy, frame);
@@ -437,7 +501,7 @@ void vmdemo_index_orphan(struct vmdemo_pool *pool, struct folio *folio, unsigned
 	vmdemo_dirty_unmark(pool, nr, folio);
 	spin_lock(&pool->lock);
 	vmdemo_index_forget(pool, nr);
-	vmdemo_frame(pool, nr)->page = NULL;
+	vmdemo_frame(pool, nr)->folio = NULL;
 	pool->nr_frames--;
 	pool->policy.nr_frames--;
 	spin_unlock(&pool->lock);
@@ -469,13 +533,11 @@ void vmdemo_index_close(struct vmdemo_space *space, pgoff_t first, pgoff_t nr)
 struct vmdemo_tables {
 	struct vmdemo_buckets *buckets;
 	struct vmdemo_node *nodes;
-	u32 *ghosts;
 };
 
 static void vmdemo_index_free_tables(struct vmdemo_tables *tables)
 {
 	kvfree(tables->nodes);
-	kvfree(tables->ghosts);
 	kvfree(tables->buckets);
 }
 
@@ -483,16 +545,15 @@ static int vmdemo_index_alloc_tables(struct vmdemo_tables *tables, u32 nr)
 {
 	u32 i;
 
-	tables->buckets = kvmalloc(struct_size(tables->buckets, head, nr), GFP_KERNEL);
+	tables->buckets = kvzalloc(struct_size(tables->buckets, bucket, nr), GFP_KERNEL);
 	tables->nodes = kvcalloc(nr, sizeof(*tables->nodes), GFP_KERNEL);
-	tables->ghosts = kvcalloc(nr, sizeof(*tables->ghosts), GFP_KERNEL);
-	if (!tables->buckets || !tables->nodes || !tables->ghosts) {
+	if (!tables->buckets || !tables->nodes) {
 		vmdemo_index_free_tables(tables);
 		return -ENOMEM;
 	}
 	tables->buckets->nr = nr;
 	for (i = 0; i < nr; i++)
-		tables->buckets->head[i] = VMDEMO_NONE;
+		tables->buckets->bucket[i].head = VMDEMO_NONE;
 	return 0;
 }
 
@@ -505,16 +566,15 @@ static void vmdemo_index_swap_tables(struct vmdemo_pool *pool, struct vmdemo_tab
 	spin_lock(&pool->lock);
 	old.buckets = vmdemo_index_buckets(pool);
 	old.nodes = pool->policy.nodes;
-	old.ghosts = pool->ghosts;
 	if (pool->policy.nr_nodes)
 		memcpy(tables->nodes, old.nodes, pool->policy.nr_nodes * sizeof(*old.nodes));
 	pool->policy.nodes = tables->nodes;
 	pool->policy.nr_nodes = nr;
-	pool->ghosts = tables->ghosts;
-	pool->nr_ghosts = nr;
 	for (i = 0; i < pool->top; i++) {
-		if (vmdemo_frame(pool, i)->key != VMDEMO_NO_KEY)
-			vmdemo_index_link(pool, tables->buckets, i);
+		struct vmdemo_frame *frame = vmdemo_frame(pool, i);
+
+		if (frame->key != VMDEMO_NO_KEY)
+			vmdemo_index_link(vmdemo_index_bucket(tables->buckets, frame->key), frame, i);
 	}
 	rcu_assign_pointer(pool->buckets, tables->buckets);
 	/* Who sees the number sees the chunks. */
@@ -551,7 +611,6 @@ void vmdemo_index_free(struct vmdemo_pool *pool)
 	struct vmdemo_tables tables = {
 		.buckets = rcu_dereference_protected(pool->buckets, true),
 		.nodes = pool->policy.nodes,
-		.ghosts = pool->ghosts,
 	};
 
 	vmdemo_index_free_tables(&tables);

@@ -17,6 +17,8 @@ struct folio *vmdemo_index_get_frame(struct vmdemo_pool *pool, u32 frame);
 struct folio *vmdemo_index_insert(struct vmdemo_space *space, pgoff_t index, u32 *spare, bool hard);
 int vmdemo_index_evict(struct vmdemo_pool *pool, struct folio *folio, u32 *keep,
 		       unsigned long *lost);
+u32 vmdemo_index_insert_ahead(struct vmdemo_space *space, pgoff_t first, u32 nr, u32 keep,
+			      struct folio **folios, u32 *done);
 u32 vmdemo_index_get_run(struct vmdemo_space *space, pgoff_t first, u32 most, bool write,
 			 struct page **pages);
 void vmdemo_index_close(struct vmdemo_space *space, pgoff_t first, pgoff_t nr);

@@ -95,7 +95,7 @@ u32 vmdemo_order_demote(struct vmdemo_pool *pool, u32 most, struct folio **mappe
 	most = min(most, pool->policy.ops->excess(&pool->policy, pool->nr_free));
 	nr = pool->policy.lists[VMDEMO_LIST_ACTIVE].oldest;
 	for (done = 0; done < most; done++) {
-		struct folio *folio = page_folio(vmdemo_frame(pool, nr)->page);
+		struct folio *folio = vmdemo_frame(pool, nr)->folio;
 
 		if (folio_mapped(folio)) {
 			folio_get(folio);

@@ -291,7 +291,6 @@ static void vmdemo_pager_start(struct vmdemo_io *io, pgoff_t index, unsigned int
 	vbio->bounced = NULL;
 	vbio->id = io->id;
 	vbio->first = index;
-	vbio->nr = 0;
 	vbio->sync = io->sync;
 	if (io->sync) {
 		refcount_inc(&io->sync->refs);
@@ -315,6 +314,7 @@ void vmdemo_pager_submit(struct vmdemo_io *io)
 		return;
 	io->bio = NULL;
 	vbio = vmdemo_bio(bio);
+	vbio->nr = bio->bi_vcnt;
 	if (io->write)
 		trace_vmdemo_writeback(0, vbio->first, vbio->nr, 0);
 	else
@@ -329,18 +329,16 @@ static bool vmdemo_pager_careful(const struct vmdemo_io *io)
 	       time_before(jiffies, READ_ONCE(io->space->pool->retry_at) + VMDEMO_CAUTION);
 }
 
-static void vmdemo_pager_add(struct vmdemo_io *io, pgoff_t index, struct page *page)
+static void vmdemo_pager_add(struct vmdemo_io *io, struct folio *folio, unsigned int bytes)
 {
-	unsigned int bytes = vmdemo_pager_bytes(io->space, index);
+	pgoff_t index = folio->index;
 
-	if (io->bio && (vmdemo_pager_careful(io) || io->next != index ||
-			!bio_add_page(io->bio, page, bytes, 0)))
+	if (io->bio && (io->next != index || io->bio->bi_vcnt == io->bio->bi_max_vecs ||
+			vmdemo_pager_careful(io)))
 		vmdemo_pager_submit(io);
-	if (!io->bio) {
+	if (!io->bio)
 		vmdemo_pager_start(io, index, clamp(io->expect, 1U, VMDEMO_BIO_PAGES));
-		__bio_add_page(io->bio, page, bytes, 0);
-	}
-	vmdemo_bio(io->bio)->nr++;
+	__bio_add_page(io->bio, folio_page(folio, 0), bytes, 0);
 	io->next = index + 1;
 }
 
@@ -357,7 +355,7 @@ void vmdemo_pager_read(struct vmdemo_io *io, struct folio *folio)
 
 	if (bytes < PAGE_SIZE)
 		folio_zero_segment(folio, bytes, PAGE_SIZE);
-	vmdemo_pager_add(io, folio->index, folio_page(folio, 0));
+	vmdemo_pager_add(io, folio, bytes);
 }
 
 /**
@@ -372,13 +370,12 @@ void vmdemo_pager_write(struct vmdemo_io *io, struct folio *folio, struct page *
 {
 	atomic_inc(&io->space->pool->nr_writing);
 	if (!bounce) {
-		vmdemo_pager_add(io, folio->index, folio_page(folio, 0));
+		vmdemo_pager_add(io, folio, vmdemo_pager_bytes(io->space, folio->index));
 		return;
 	}
 	vmdemo_pager_submit(io);
 	vmdemo_pager_start(io, folio->index, 1);
 	vmdemo_bio(io->bio)->bounced = folio;
-	vmdemo_bio(io->bio)->nr = 1;
 	__bio_add_page(io->bio, bounce, vmdemo_pager_bytes(io->space, folio->index), 0);
 	vmdemo_pager_submit(io);
 }

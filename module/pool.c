@@ -24,7 +24,7 @@ int vmdemo_pool_add_page(struct vmdemo_pool *pool, u32 nr)
 {
 	struct page *page = alloc_page(GFP_HIGHUSER | __GFP_ZERO | __GFP_RETRY_MAYFAIL |
 				       __GFP_NOWARN);
-	struct page *gone = NULL;
+	struct folio *gone = NULL;
 
 	if (!page)
 		return -ENOMEM;
@@ -35,7 +35,7 @@ int vmdemo_pool_add_page(struct vmdemo_pool *pool, u32 nr)
 		cpu_relax();
 	page->private = nr;
 	spin_lock(&pool->lock);
-	vmdemo_frame(pool, nr)->page = page;
+	vmdemo_frame(pool, nr)->folio = page_folio(page);
 	pool->nr_frames++;
 	pool->policy.nr_frames++;
 	vmdemo_free_push(pool, nr, &gone);
@@ -79,7 +79,7 @@ static int vmdemo_pool_grow(struct vmdemo_pool *pool, u32 frames)
 			return err;
 	}
 	for (nr = 0; nr < frames; nr++) {
-		if (READ_ONCE(vmdemo_frame(pool, nr)->page))
+		if (READ_ONCE(vmdemo_frame(pool, nr)->folio))
 			continue;
 		err = vmdemo_pool_add_page(pool, nr);
 		if (err)
@@ -93,7 +93,7 @@ static int vmdemo_pool_grow(struct vmdemo_pool *pool, u32 frames)
 /* Frames that are to go and are free go now. */
 static void vmdemo_pool_trim_free(struct vmdemo_pool *pool)
 {
-	struct page *gone = NULL;
+	struct folio *gone = NULL;
 	u32 nr, next;
 
 	spin_lock(&pool->lock);

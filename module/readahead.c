@@ -49,10 +49,10 @@ static struct vmdemo_stream *vmdemo_readahead_find(struct vmdemo_streams *stream
  * vmdemo_readahead_plan - a page was referenced: which others will be?
  * @streams: of the open file
  * @index:   the page
- * @advice:  what the program said about its accesses
+ * @advice:  what the program said about its accesses; not VMDEMO_ADVICE_RANDOM
  * @most:    longest window, in pages; 0: no readahead
  * @miss:    the page has to be read
- * @plan:    the answer
+ * @plan:    the answer; empty before
  *
  * Does not sleep. vmdemo_readahead_read() and vmdemo_readahead_mapped() tell what became of it.
  */
@@ -62,8 +62,7 @@ void vmdemo_readahead_plan(struct vmdemo_streams *streams, pgoff_t index,
 {
 	struct vmdemo_stream *stream;
 
-	*plan = (struct vmdemo_plan){};
-	if (!most || advice == VMDEMO_ADVICE_RANDOM)
+	if (!most)
 		return;
 	spin_lock(&streams->lock);
 	stream = vmdemo_readahead_find(streams, index);

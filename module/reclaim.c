@@ -104,7 +104,7 @@ static void vmdemo_reclaim_demote(struct vmdemo_pool *pool, u32 most)
 }
 
 /**
- * vmdemo_reclaim_balance - a page is being filled without a reclaim thread: see to standby
+ * vmdemo_reclaim_balance - a page is being filled and there is no reserve: see to standby
  * @pool: the pool
  *
  * At most demote_pages frames, or all of them in a small pool. May sleep; takes the reclaim lock if
@@ -114,7 +114,7 @@ void vmdemo_reclaim_balance(struct vmdemo_pool *pool)
 {
 	u32 most = READ_ONCE(pool->policy.demote_pages);
 
-	if (vmdemo_free_reserve(pool) || !mutex_trylock(&pool->reclaim_lock))
+	if (!mutex_trylock(&pool->reclaim_lock))
 		return;
 	if (READ_ONCE(pool->nr_frames) <= VMDEMO_SMALL_POOL)
 		most = VMDEMO_SMALL_POOL;

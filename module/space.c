@@ -23,6 +23,9 @@
 #include "space.h"
 #include "trace.h"
 
+/* Pages put into frames for readahead under one hold of the pool lock. */
+#define VMDEMO_AHEAD_BATCH	32U
+
 #define VMDEMO_MAGIC	0x766d646d
 
 /* Pages discarded in one go: 32 MiB. */
@@ -39,7 +42,7 @@ static u32 vmdemo_space_most_ahead(const struct vmdemo_pool *pool)
 /* Ask readahead what a reference to the page means. */
 static void vmdemo_space_plan(struct vmdemo_access *acc, bool miss)
 {
-	if (acc->streams)
+	if (acc->streams && acc->advice != VMDEMO_ADVICE_RANDOM)
 		vmdemo_readahead_plan(acc->streams, acc->index, acc->advice,
 				      vmdemo_space_most_ahead(acc->space->pool), miss, &acc->plan);
 }
@@ -51,26 +54,21 @@ static void vmdemo_space_read_ahead(struct vmdemo_access *acc, struct vmdemo_io 
 	struct vmdemo_pool *pool = space->pool;
 	struct vmdemo_plan *plan = &acc->plan;
 	u32 keep = vmdemo_free_reserve(pool) / 4;
-	u32 i, nr = 0, none = VMDEMO_NONE;
+	struct folio *folios[VMDEMO_AHEAD_BATCH];
+	u32 covered = 0, nr = 0, i, n, done, part;
 
 	vmdemo_reclaim_help(pool, plan->nr + keep);
-	for (i = 0; i < plan->nr && plan->start + i < space->nr_pages; i++) {
-		struct folio *folio;
-
-		if (READ_ONCE(pool->nr_free) <= keep)
-			break;
-		folio = vmdemo_index_insert(space, plan->start + i, &none, false);
-		if (folio == ERR_PTR(-EEXIST))
-			continue;
-		if (IS_ERR(folio))
-			break;
-		vmdemo_frame(pool, vmdemo_frame_nr(folio))->flags = VMDEMO_FRAME_AHEAD;
-		vmdemo_pager_read(io, folio);
-		folio_put(folio);
-		nr++;
-	}
+	do {
+		part = min(plan->nr - covered, VMDEMO_AHEAD_BATCH);
+		n = vmdemo_index_insert_ahead(space, plan->start + covered, part, keep, folios,
+					      &done);
+		for (i = 0; i < n; i++)
+			vmdemo_pager_read(io, folios[i]);
+		covered += done;
+		nr += n;
+	} while (done == part && covered < plan->nr);
 	vmdemo_stat_add(pool, readahead_pages, nr);
-	vmdemo_readahead_read(acc->streams, plan, i, nr);
+	vmdemo_readahead_read(acc->streams, plan, covered, nr);
 }
 
 static void vmdemo_space_count(struct vmdemo_access *acc)
@@ -92,17 +90,15 @@ static int vmdemo_space_fill(struct vmdemo_access *acc, struct folio **folio)
 {
 	struct vmdemo_space *space = acc->space;
 	struct vmdemo_io io = { .space = space, .id = acc->id };
-	bool hard = acc->asker == VMDEMO_ASK_FAULT;
 
-	*folio = vmdemo_index_insert(space, acc->index, &acc->spare, hard);
+	*folio = vmdemo_index_insert(space, acc->index, &acc->spare,
+				     acc->asker == VMDEMO_ASK_FAULT);
 	if (IS_ERR(*folio))
 		return PTR_ERR(*folio);
 	if (acc->overwrite)
 		return 0;
 	vmdemo_space_count(acc);
 	acc->loaded = true;
-	if (hard)
-		vmdemo_frame(space->pool, vmdemo_frame_nr(*folio))->flags = VMDEMO_FRAME_FRESH;
 	vmdemo_space_plan(acc, true);
 	acc->alone = !acc->plan.nr;
 	io.expect = 1 + acc->plan.nr;
@@ -211,7 +207,8 @@ int vmdemo_space_get(struct vmdemo_access *acc, struct folio **folio)
 				continue;
 			if (err)
 				return err;
-			vmdemo_reclaim_balance(pool);
+			if (!vmdemo_free_reserve(pool))
+				vmdemo_reclaim_balance(pool);
 			if (acc->overwrite)
 				return 0;
 		}
