@@ -3,18 +3,15 @@
  * dirty.c - which frames hold data that is not on the device yet
  *
  * A bit per frame: set when the frame becomes dirty, cleared when a write that began later has
- * ended well. So one look finds what is dirty and what is being written.
+ * ended well. So one look finds what is dirty and what is being written. A second bit says that a
+ * write is on its way: what PG_writeback says of other pages, without its accounting, which costs
+ * more than all the rest of a write here.
  */
+#include <linux/wait_bit.h>
+
 #include "dirty.h"
 
-/**
- * vmdemo_dirty_mark - a frame has become dirty
- * @pool:  the pool
- * @frame: its number; the caller has set the folio's dirty flag
- *
- * Any context: it is called under the PTE lock.
- */
-void vmdemo_dirty_mark(struct vmdemo_pool *pool, u32 frame)
+static void vmdemo_dirty_mark(struct vmdemo_pool *pool, u32 frame)
 {
 	struct vmdemo_chunk *chunk = pool->chunks[frame >> VMDEMO_CHUNK_SHIFT];
 
@@ -23,6 +20,21 @@ void vmdemo_dirty_mark(struct vmdemo_pool *pool, u32 frame)
 	if (atomic_inc_return(&pool->nr_unwritten) == 1 && READ_ONCE(pool->set.dirty_age_ms))
 		queue_delayed_work(pool->flusher, &pool->flush_work,
 				   vmdemo_dirty_flush_delay(pool));
+}
+
+/**
+ * vmdemo_dirty_set - a page becomes dirty
+ * @pool:  the pool
+ * @folio: the page, in a frame
+ *
+ * Any context: it is called under the PTE lock. Returns whether it was clean.
+ */
+bool vmdemo_dirty_set(struct vmdemo_pool *pool, struct folio *folio)
+{
+	bool was_clean = !folio_test_set_dirty(folio);
+
+	vmdemo_dirty_mark(pool, vmdemo_frame_nr(folio));
+	return was_clean;
 }
 
 /**
@@ -87,4 +99,61 @@ bool vmdemo_dirty_unwritten(struct vmdemo_pool *pool, u32 frame)
 {
 	return test_bit(frame & (VMDEMO_CHUNK_FRAMES - 1),
 			pool->chunks[frame >> VMDEMO_CHUNK_SHIFT]->unwritten);
+}
+
+/* The word of the writing bitmap that @frame's bit is in, and the bit's number there. */
+static unsigned long *vmdemo_dirty_word(struct vmdemo_pool *pool, u32 frame, int *bit)
+{
+	struct vmdemo_chunk *chunk = pool->chunks[frame >> VMDEMO_CHUNK_SHIFT];
+
+	*bit = frame % BITS_PER_LONG;
+	return &chunk->writing[BIT_WORD(frame & (VMDEMO_CHUNK_FRAMES - 1))];
+}
+
+/**
+ * vmdemo_dirty_start_write - a frame is about to be written
+ * @pool:  the pool
+ * @frame: its number; its folio is locked, the flag says that no write is on its way
+ *
+ * Until the end of it the frame stays what it is, and nobody may change it. Any context.
+ */
+void vmdemo_dirty_start_write(struct vmdemo_pool *pool, u32 frame)
+{
+	unsigned long *word;
+	int bit;
+
+	word = vmdemo_dirty_word(pool, frame, &bit);
+	set_bit(bit, word);
+}
+
+/**
+ * vmdemo_dirty_end_write - the write has ended, well or not
+ * @pool:  the pool
+ * @frame: its number
+ *
+ * Wakes who waits for that. The frame may be evicted at once. Any context.
+ */
+void vmdemo_dirty_end_write(struct vmdemo_pool *pool, u32 frame)
+{
+	unsigned long *word;
+	int bit;
+
+	word = vmdemo_dirty_word(pool, frame, &bit);
+	clear_and_wake_up_bit(bit, word);
+}
+
+/**
+ * vmdemo_dirty_wait_write - wait for the end of a frame's write
+ * @pool:  the pool
+ * @frame: its number; the caller has a reference to its folio, and not its lock
+ *
+ * Sleeps, killably. Returns 0, or -EINTR when killed.
+ */
+int vmdemo_dirty_wait_write(struct vmdemo_pool *pool, u32 frame)
+{
+	unsigned long *word;
+	int bit;
+
+	word = vmdemo_dirty_word(pool, frame, &bit);
+	return wait_on_bit(word, bit, TASK_KILLABLE);
 }

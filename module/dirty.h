@@ -7,10 +7,14 @@
 
 #include "frame.h"
 
-void vmdemo_dirty_mark(struct vmdemo_pool *pool, u32 frame);
+bool vmdemo_dirty_set(struct vmdemo_pool *pool, struct folio *folio);
 void vmdemo_dirty_unmark(struct vmdemo_pool *pool, u32 frame, struct folio *folio);
 bool vmdemo_dirty_unwritten(struct vmdemo_pool *pool, u32 frame);
 u32 vmdemo_dirty_next(struct vmdemo_pool *pool, u32 frame);
+
+void vmdemo_dirty_start_write(struct vmdemo_pool *pool, u32 frame);
+void vmdemo_dirty_end_write(struct vmdemo_pool *pool, u32 frame);
+int vmdemo_dirty_wait_write(struct vmdemo_pool *pool, u32 frame);
 
 /* The flusher's next look: half the age, so that dirt seen twice is at most that old. */
 static inline unsigned long vmdemo_dirty_flush_delay(const struct vmdemo_pool *pool)

@@ -10,6 +10,7 @@
 #include <linux/sched/signal.h>
 
 #include "broken.h"
+#include "dirty.h"
 #include "evict.h"
 #include "freelist.h"
 #include "index.h"
@@ -49,7 +50,7 @@ static int vmdemo_evict_broken_write(struct vmdemo_pool *pool, struct folio *fol
 	folio_ref_unfreeze(folio, 1);
 	vmdemo_broken_widen();
 	folio->index = index;
-	folio_start_writeback(folio);
+	vmdemo_dirty_start_write(pool, nr);
 	vmdemo_pager_write(&io, folio, NULL);
 	vmdemo_pager_submit(&io);
 	vmdemo_sync_wait(io.sync);
@@ -95,7 +96,7 @@ enum vmdemo_evicted vmdemo_evict_folio(struct vmdemo_pool *pool, struct folio *f
 		goto put;
 	if (!folio->mapping)
 		goto unlock;
-	if (folio_test_writeback(folio)) {
+	if (vmdemo_frame_writing(pool, nr)) {
 		result = VMDEMO_WRITING;
 		goto unlock;
 	}
@@ -186,13 +187,14 @@ long vmdemo_evict_range(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
 }
 
 /* Lock a page that is not being written. */
-static int vmdemo_evict_drop_lock(struct folio *folio)
+static int vmdemo_evict_drop_lock(struct vmdemo_pool *pool, struct folio *folio)
 {
+	u32 nr = vmdemo_frame_nr(folio);
 	int err;
 
-	while (!(err = folio_lock_killable(folio)) && folio_test_writeback(folio)) {
+	while (!(err = folio_lock_killable(folio)) && vmdemo_frame_writing(pool, nr)) {
 		folio_unlock(folio);
-		err = folio_wait_writeback_killable(folio);
+		err = vmdemo_dirty_wait_write(pool, nr);
 		if (err)
 			break;
 	}
@@ -209,7 +211,7 @@ static int vmdemo_evict_drop_one(struct vmdemo_space *space, struct folio *folio
 	for (;;) {
 		bool late = time_after(jiffies, until);
 
-		err = vmdemo_evict_drop_lock(folio);
+		err = vmdemo_evict_drop_lock(pool, folio);
 		if (err)
 			break;
 		if (folio->mapping != space->inode->i_mapping)

@@ -20,6 +20,7 @@
 #include <linux/sched/signal.h>
 
 #include "device.h"
+#include "dirty.h"
 #include "fault.h"
 #include "trace.h"
 #include "writeback.h"
@@ -124,13 +125,13 @@ static void vmdemo_vm_map_around(struct vm_fault *vmf, struct vmdemo_access *acc
 	u32 i, nr;
 
 	/* A private page that is written is copied: that needs its own fault. */
-	if ((vmf->flags & FAULT_FLAG_WRITE) && (!write || vmdemo_writeback_near_limit(pool)))
+	if ((vmf->flags & FAULT_FLAG_WRITE) && (!write || vmdemo_writeback_near_limit(pool, acc->plan.around)))
 		return;
 	nr = vmdemo_space_get_around(acc, most, write, pages);
 	if (!nr)
 		return;
 	for (i = 0; write && i < nr; i++)
-		folio_mark_dirty(page_folio(pages[i]));
+		vmdemo_dirty_set(pool, page_folio(pages[i]));
 	/* Stops at the first that is mapped already. */
 	missed = nr;
 	vm_insert_pages(vma, addr, pages, &missed);
@@ -194,6 +195,7 @@ static vm_fault_t vmdemo_vm_page_mkwrite(struct vm_fault *vmf)
 	struct vmdemo_file *vf = vmf->vma->vm_file->private_data;
 	struct vmdemo_space *space = &vf->device->space;
 	struct folio *folio = page_folio(vmf->page);
+	u32 nr;
 
 	vmdemo_stat_inc(space->pool, faults_mkwrite);
 	if (!folio_test_dirty(folio) && vmdemo_writeback_throttle(space->pool))
@@ -205,13 +207,14 @@ static vm_fault_t vmdemo_vm_page_mkwrite(struct vm_fault *vmf)
 			return VM_FAULT_NOPAGE;
 		}
 		/* Stable pages: what is being written does not change. */
-		if (!folio_test_writeback(folio))
+		nr = vmdemo_frame_nr(folio);
+		if (!vmdemo_frame_writing(space->pool, nr))
 			break;
 		folio_unlock(folio);
-		if (folio_wait_writeback_killable(folio))
+		if (vmdemo_dirty_wait_write(space->pool, nr))
 			return VM_FAULT_SIGBUS;
 	}
-	folio_mark_dirty(folio);
+	vmdemo_dirty_set(space->pool, folio);
 	return VM_FAULT_LOCKED;
 }
 

@@ -62,6 +62,8 @@ struct vmdemo_chunk {
 	struct vmdemo_frame frames[VMDEMO_CHUNK_FRAMES];
 	/* Atomic bit operations. Unwritten: dirty, or its write has not ended. */
 	DECLARE_BITMAP(unwritten, VMDEMO_CHUNK_FRAMES);
+	/* Its write has not ended; set under the folio lock. */
+	DECLARE_BITMAP(writing, VMDEMO_CHUNK_FRAMES);
 	/* Unwritten when the flusher last looked; only the flusher sets them. */
 	DECLARE_BITMAP(aged, VMDEMO_CHUNK_FRAMES);
 };
@@ -117,6 +119,7 @@ struct vmdemo_pool {
 	wait_queue_head_t free_wait;	/* a frame became free, or a write ended */
 	wait_queue_head_t clean_wait;	/* nr_unwritten fell, or the pool shrank */
 	struct delayed_work flush_work;
+	u32 clean_cursor;		/* flusher only: dirty frames older than this are being written */
 	unsigned long age_due;		/* flusher only: when it looks at ages again, in jiffies */
 	atomic_t flush_kicked;		/* somebody has asked for flush_work at once */
 };
@@ -148,6 +151,13 @@ struct vmdemo_space {
 static inline struct vmdemo_frame *vmdemo_frame(const struct vmdemo_pool *pool, u32 nr)
 {
 	return &pool->chunks[nr >> VMDEMO_CHUNK_SHIFT]->frames[nr & (VMDEMO_CHUNK_FRAMES - 1)];
+}
+
+/* Is a write of frame @nr on its way? Until its end the frame stays what it is. */
+static inline bool vmdemo_frame_writing(const struct vmdemo_pool *pool, u32 nr)
+{
+	return test_bit(nr & (VMDEMO_CHUNK_FRAMES - 1),
+			pool->chunks[nr >> VMDEMO_CHUNK_SHIFT]->writing);
 }
 
 /* Number of the frame that @folio, one of ours, is. */

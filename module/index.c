@@ -317,7 +317,8 @@ u32 vmdemo_index_get_run(struct vmdemo_space *space, pgoff_t first, u32 most, bo
 		if (!folio_trylock(folio))
 			break;
 		if (!folio_test_uptodate(folio) || PageHWPoison(folio_page(folio, 0)) ||
-		    (frame->flags & VMDEMO_FRAME_FRESH) || (write && folio_test_writeback(folio))) {
+		    (frame->flags & VMDEMO_FRAME_FRESH) ||
+		    (write && vmdemo_frame_writing(pool, nr))) {
 			folio_unlock(folio);
 			break;
 		}
@@ -415,14 +416,14 @@ int vmdemo_index_evict(struct vmdemo_pool *pool, struct folio *folio, u32 *keep,
  */
 static bool vmdemo_index_evict_idle(struct vmdemo_pool *pool, struct folio *folio, u32 nr)
 {
-	const unsigned long busy = BIT(PG_dirty) | BIT(PG_writeback) | BIT(PG_hwpoison);
+	const unsigned long busy = BIT(PG_dirty) | BIT(PG_hwpoison);
 
 	/* The pool's reference and no other: so it is not mapped either. */
 	if (VMDEMO_BROKEN || (READ_ONCE(folio->flags) & busy) || folio_ref_count(folio) != 1 ||
 	    !folio_trylock(folio))
 		return false;
 	if (folio_ref_freeze(folio, 1)) {
-		if (!(READ_ONCE(folio->flags) & busy))
+		if (!(READ_ONCE(folio->flags) & busy) && !vmdemo_frame_writing(pool, nr))
 			return true;
 		folio_ref_unfreeze(folio, 1);
 	}
@@ -435,16 +436,15 @@ static bool vmdemo_index_evict_idle(struct vmdemo_pool *pool, struct folio *foli
  * @pool:    the pool
  * @want:    how many
  * @keep:    the free frame's number goes here, @want is 1; NULL: they go to the free list
- * @skip:    flags of folios to pass over; 0: none, and stop at the first that cannot go at once
- * @victims: out: other victims that cannot go at once, each with a reference: at most
- *           VMDEMO_EVICT_BATCH
+ * @how:     what to do with victims that cannot go at once
+ * @victims: out: those handed over, each with a reference: at most VMDEMO_EVICT_BATCH
  * @nr:      out: how many victims
  *
  * The common case of eviction, clean pages that nobody uses, under one hold of the pool lock.
  * Takes the pool lock, does not sleep. Returns how many frames are free now.
  */
 u32 vmdemo_index_evict_oldest(struct vmdemo_pool *pool, u32 want, u32 *keep,
-			      unsigned long skip, struct folio **victims, u32 *nr)
+			      enum vmdemo_slow how, struct folio **victims, u32 *nr)
 {
 	u32 frame, next, looked = 0, freed = 0, written = 0;
 	struct folio *gone = NULL;
@@ -465,10 +465,12 @@ u32 vmdemo_index_evict_oldest(struct vmdemo_pool *pool, u32 want, u32 *keep,
 			else
 				vmdemo_free_push(pool, frame, &gone);
 			freed++;
-		} else if (!(folio->flags & skip)) {
+		} else if (how == VMDEMO_SLOW_STOP ||
+			   (!vmdemo_frame_writing(pool, frame) &&
+			    !(how == VMDEMO_SLOW_CLEAN && folio_test_dirty(folio)))) {
 			folio_get(folio);
 			victims[(*nr)++] = folio;
-			if (!skip || *nr == VMDEMO_EVICT_BATCH)
+			if (how == VMDEMO_SLOW_STOP || *nr == VMDEMO_EVICT_BATCH)
 				break;
 		}
 	}

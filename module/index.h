@@ -11,6 +11,13 @@
 #define VMDEMO_EVICT_BATCH	32
 #define VMDEMO_EVICT_LOOK	256
 
+/* What vmdemo_index_evict_oldest() does with victims that cannot go at once. */
+enum vmdemo_slow {
+	VMDEMO_SLOW_STOP,	/* hand over the first, and look no further */
+	VMDEMO_SLOW_DIRTY,	/* hand them over, but for those that are being written */
+	VMDEMO_SLOW_CLEAN,	/* ... and for those that would have to be written */
+};
+
 struct folio *vmdemo_index_lookup(struct vmdemo_pool *pool, u64 key);
 struct folio *vmdemo_index_lookup_sure(struct vmdemo_pool *pool, u64 key);
 struct folio *vmdemo_index_get_frame(struct vmdemo_pool *pool, u32 frame);
@@ -23,7 +30,7 @@ u32 vmdemo_index_get_run(struct vmdemo_space *space, pgoff_t first, u32 most, bo
 			 struct page **pages);
 void vmdemo_index_close(struct vmdemo_space *space, pgoff_t first, pgoff_t nr);
 u32 vmdemo_index_evict_oldest(struct vmdemo_pool *pool, u32 want, u32 *keep,
-			      unsigned long skip, struct folio **victims, u32 *nr);
+			      enum vmdemo_slow how, struct folio **victims, u32 *nr);
 void vmdemo_index_orphan(struct vmdemo_pool *pool, struct folio *folio, unsigned long *lost);
 
 int vmdemo_index_grow(struct vmdemo_pool *pool, u32 nr);

@@ -108,7 +108,7 @@ static void vmdemo_ioctl_describe(struct vmdemo_space *space, pgoff_t index,
 	if (!folio)
 		return;
 	page->frame = vmdemo_frame_nr(folio);
-	if (folio_test_writeback(folio))
+	if (vmdemo_frame_writing(space->pool, page->frame))
 		page->state = VMDEMO_PAGE_WRITING;
 	else if (!folio_test_uptodate(folio))
 		page->state = VMDEMO_PAGE_LOADING;

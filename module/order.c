@@ -12,17 +12,20 @@
  * vmdemo_order_touch - a page in a frame was referenced
  * @pool:   the pool
  * @frame:  of a folio that the caller has locked
- * @charge: for a soft fault: it uses up credit
+ * @soft:   by a soft fault: it uses up credit
+ * @ahead:  for the first time since it was read ahead: it is young unless it is on standby
  *
  * Takes the pool lock, does not sleep.
  */
-void vmdemo_order_touch(struct vmdemo_pool *pool, u32 frame, bool charge)
+void vmdemo_order_touch(struct vmdemo_pool *pool, u32 frame, bool soft, bool ahead)
 {
 	spin_lock(&pool->lock);
-	if (charge)
+	if (soft)
 		pool->policy.credit--;
-	pool->policy.ops->touch(&pool->policy, frame);
-	trace_vmdemo_policy(pool, "touch", frame);
+	if (!ahead || vmdemo_policy_where(&pool->policy, frame) == VMDEMO_LIST_STANDBY) {
+		pool->policy.ops->touch(&pool->policy, frame);
+		trace_vmdemo_policy(pool, "touch", frame);
+	}
 	spin_unlock(&pool->lock);
 }
 
@@ -112,28 +115,38 @@ u32 vmdemo_order_demote(struct vmdemo_pool *pool, u32 most, struct folio **mappe
 }
 
 /**
- * vmdemo_order_victims - the next victims, in order
+ * vmdemo_order_dirty - the next dirty pages in order of eviction
  * @pool:   the pool
- * @frames: their numbers go here
- * @nr:     how many at most
+ * @cursor: where the search begins and ends: a frame; VMDEMO_NONE: the oldest
+ * @folios: out: dirty and not being written, each with a reference
+ * @most:   how many at most
  *
- * Without references: get each by vmdemo_index_get_frame(). Takes the pool lock, does not sleep.
- * Returns how many there are.
+ * Looks at VMDEMO_ORDER_LOOK frames at most. If the frame at the cursor has become free meanwhile,
+ * the search starts over; if it has become young, it ends early. Takes the pool lock, does not sleep. Returns how many; @cursor is
+ * VMDEMO_NONE at the end of the order.
  */
-u32 vmdemo_order_victims(struct vmdemo_pool *pool, u32 *frames, u32 nr)
+u32 vmdemo_order_dirty(struct vmdemo_pool *pool, u32 *cursor, struct folio **folios, u32 most)
 {
-	u32 frame = VMDEMO_NONE;
-	u32 i;
+	u32 nr = 0, looked = 0;
 
 	spin_lock(&pool->lock);
-	for (i = 0; i < nr; i++) {
-		frame = vmdemo_policy_victim(&pool->policy, frame);
-		if (frame == VMDEMO_NONE)
+	if (*cursor != VMDEMO_NONE &&
+	    vmdemo_policy_where(&pool->policy, *cursor) == VMDEMO_LIST_NONE)
+		*cursor = VMDEMO_NONE;
+	do {
+		struct folio *folio;
+
+		*cursor = vmdemo_policy_victim(&pool->policy, *cursor);
+		if (*cursor == VMDEMO_NONE)
 			break;
-		frames[i] = frame;
-	}
+		folio = vmdemo_frame(pool, *cursor)->folio;
+		if (!folio_test_dirty(folio) || vmdemo_frame_writing(pool, *cursor))
+			continue;
+		folio_get(folio);
+		folios[nr++] = folio;
+	} while (nr < most && ++looked < VMDEMO_ORDER_LOOK);
 	spin_unlock(&pool->lock);
-	return i;
+	return nr;
 }
 
 /**

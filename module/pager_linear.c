@@ -217,14 +217,15 @@ static void vmdemo_read_endio(struct bio *bio)
 /* A page of a write has ended: its frame is clean, or keeps its data and its dirt. */
 static void vmdemo_write_end_folio(struct vmdemo_pool *pool, struct folio *folio, int err)
 {
+	u32 nr = vmdemo_frame_nr(folio);
+
 	if (err) {
 		mapping_set_error(folio->mapping, err);
-		folio_set_dirty(folio);
-		vmdemo_dirty_mark(pool, vmdemo_frame_nr(folio));
+		vmdemo_dirty_set(pool, folio);
 	} else {
-		vmdemo_dirty_unmark(pool, vmdemo_frame_nr(folio), folio);
+		vmdemo_dirty_unmark(pool, nr, folio);
 	}
-	folio_end_writeback(folio);
+	vmdemo_dirty_end_write(pool, nr);
 }
 
 static void vmdemo_write_endio(struct bio *bio)

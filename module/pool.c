@@ -167,6 +167,7 @@ struct vmdemo_pool *vmdemo_pool_create(void)
 	init_waitqueue_head(&pool->free_wait);
 	init_waitqueue_head(&pool->clean_wait);
 	pool->free = VMDEMO_NONE;
+	pool->clean_cursor = VMDEMO_NONE;
 	vmdemo_policy_init(&pool->policy, &vmdemo_policy_lru, NULL, 0);
 	pool->policy.standby_pct = VMDEMO_STANDBY_PCT;
 	pool->policy.demote_pages = 16;

@@ -15,7 +15,7 @@
  *
  * An open file has VMDEMO_STREAMS streams, so that as many readers of one file, or as many arrays
  * walked by one loop, do not destroy each other's sequence; the one least recently continued makes
- * room. Which pages of a stream were mapped without a fault is not known to be used: a stream is
+ * room, an unproven one rather than a proven. Which pages of a stream were mapped without a fault is not known to be used: a stream is
  * continued by a reference anywhere between its next page and the end of what was read ahead.
  */
 #include <linux/minmax.h>
@@ -24,6 +24,9 @@
 #include "readahead.h"
 
 #define VMDEMO_PROOF		3
+
+/* A proven sequence keeps its place through so many references that follow none. */
+#define VMDEMO_PROVEN		256
 #define VMDEMO_WINDOW_MIN	4U
 
 /* The stream that page @index continues, or the one to give up, emptied. */
@@ -36,12 +39,15 @@ static struct vmdemo_stream *vmdemo_readahead_find(struct vmdemo_streams *stream
 	for (i = 0; i < VMDEMO_STREAMS; i++) {
 		struct vmdemo_stream *stream = &streams->stream[i];
 
-		if (stream->hits && index >= stream->next && index <= stream->ahead)
+		if (index - stream->next <= stream->ahead - stream->next)
 			return stream;
 		if (stream->used < victim->used)
 			victim = stream;
 	}
-	*victim = (struct vmdemo_stream){ .ahead = index };
+	victim->ahead = index;
+	victim->hits = 0;
+	victim->window = 0;
+	victim->around = 0;
 	return victim;
 }
 
@@ -73,6 +79,7 @@ void vmdemo_readahead_plan(struct vmdemo_streams *streams, pgoff_t index,
 		stream->ahead = stream->next;
 	if (stream->hits < VMDEMO_PROOF && advice != VMDEMO_ADVICE_SEQUENTIAL)
 		goto out;
+	stream->used += VMDEMO_PROVEN;
 	plan->stream = stream;
 	stream->around = clamp(stream->around * 2, min(VMDEMO_WINDOW_MIN, most),
 			       min(VMDEMO_AROUND_MAX, most));
@@ -140,6 +147,11 @@ void vmdemo_readahead_mapped(struct vmdemo_streams *streams, struct vmdemo_strea
  */
 void vmdemo_readahead_init(struct vmdemo_streams *streams)
 {
+	int i;
+
 	memset(streams, 0, sizeof(*streams));
 	spin_lock_init(&streams->lock);
+	/* No page continues these. */
+	for (i = 0; i < VMDEMO_STREAMS; i++)
+		streams->stream[i].next = streams->stream[i].ahead = ULONG_MAX;
 }

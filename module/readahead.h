@@ -21,7 +21,7 @@ enum vmdemo_advice {
 
 /* One sequence somebody seems to follow. */
 struct vmdemo_stream {
-	pgoff_t next;		/* the page whose reference would continue it */
+	pgoff_t next;		/* at most ahead: the page whose reference would continue it */
 	pgoff_t ahead;		/* pages before this one have been read ahead, or were resident */
 	u32 hits;		/* references that continued it so far */
 	u32 window;		/* pages of the last window, 0: none yet */

@@ -46,7 +46,7 @@
 static pgoff_t vmdemo_reclaim_span(const struct vmdemo_space *space)
 {
 	u32 frames = READ_ONCE(space->pool->nr_frames) + 1;
-	u64 span = 64 * div_u64(space->nr_pages, frames);
+	u64 span = 128 * div_u64(space->nr_pages, frames);
 
 	if (span > VMDEMO_RANGE_MAX)
 		return 1;
@@ -136,7 +136,8 @@ static u32 vmdemo_reclaim_batch(struct vmdemo_pool *pool, u32 want, bool write, 
 	struct vmdemo_io io = { .write = true };
 	u32 freed = 0, rounds = VMDEMO_RECLAIM_ROUNDS, i, nr;
 	bool exact = !vmdemo_free_reserve(pool);
-	unsigned long skip = exact ? 0 : BIT(PG_writeback) | (write ? 0 : BIT(PG_dirty));
+	enum vmdemo_slow how = exact ? VMDEMO_SLOW_STOP :
+			       write ? VMDEMO_SLOW_DIRTY : VMDEMO_SLOW_CLEAN;
 	bool blocked = false;
 	struct blk_plug plug;
 
@@ -144,7 +145,7 @@ static u32 vmdemo_reclaim_batch(struct vmdemo_pool *pool, u32 want, bool write, 
 	if (write)
 		blk_start_plug(&plug);
 	while (freed < want && rounds-- && !blocked) {
-		freed += vmdemo_index_evict_oldest(pool, want - freed, keep, skip, victims, &nr);
+		freed += vmdemo_index_evict_oldest(pool, want - freed, keep, how, victims, &nr);
 		if (!nr)
 			break;
 		for (i = 0; i < nr; i++) {
@@ -152,6 +153,8 @@ static u32 vmdemo_reclaim_batch(struct vmdemo_pool *pool, u32 want, bool write, 
 				folio_put(victims[i]);
 				continue;
 			}
+			if (i + 1 < nr && victims[i + 1]->index == victims[i]->index + 1)
+				io.expect = nr - i;
 			switch (vmdemo_evict_folio(pool, victims[i], write ? &io : NULL, false,
 						   keep)) {
 			case VMDEMO_FREED:

@@ -13,6 +13,7 @@
 #include <linux/uio.h>
 
 #include "device.h"
+#include "dirty.h"
 #include "pager_linear.h"
 #include "rw.h"
 #include "writeback.h"
@@ -89,14 +90,15 @@ static int vmdemo_rw_undo(struct vmdemo_space *space, struct folio *folio)
 }
 
 /* Wait until a locked folio is not being written to the device; it is locked again after. */
-static int vmdemo_rw_stable(struct folio *folio)
+static int vmdemo_rw_stable(struct vmdemo_pool *pool, struct folio *folio)
 {
+	u32 nr = vmdemo_frame_nr(folio);
 	int err;
 
-	if (!folio_test_writeback(folio))
+	if (!vmdemo_frame_writing(pool, nr))
 		return 0;
 	folio_unlock(folio);
-	err = folio_wait_writeback_killable(folio);
+	err = vmdemo_dirty_wait_write(pool, nr);
 	return err ?: -EAGAIN;
 }
 
@@ -119,7 +121,7 @@ static ssize_t vmdemo_rw_write_page(struct file *file, loff_t pos, size_t bytes,
 		vmdemo_access_end(&acc);
 		if (err)
 			return err;
-		err = vmdemo_rw_stable(folio);
+		err = vmdemo_rw_stable(space->pool, folio);
 		if (err)
 			folio_put(folio);
 	} while (err == -EAGAIN);

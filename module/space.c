@@ -132,18 +132,17 @@ static void vmdemo_space_hit(struct vmdemo_access *acc, struct folio *folio)
 	struct vmdemo_pool *pool = acc->space->pool;
 	u32 nr = vmdemo_frame_nr(folio);
 	u32 flags = vmdemo_frame(pool, nr)->flags;
-	bool soft = false;
+	bool ahead = flags & VMDEMO_FRAME_AHEAD;
+	bool soft = !ahead && acc->asker == VMDEMO_ASK_FAULT;
 
 	vmdemo_frame(pool, nr)->flags = 0;
 	if (flags & VMDEMO_FRAME_FRESH)
 		return;
-	if (flags & VMDEMO_FRAME_AHEAD)
+	if (ahead)
 		vmdemo_stat_inc(pool, readahead_used);
-	else
-		soft = acc->asker == VMDEMO_ASK_FAULT;
 	if (soft)
 		vmdemo_stat_inc(pool, faults_soft);
-	vmdemo_order_touch(pool, nr, soft);
+	vmdemo_order_touch(pool, nr, soft, ahead);
 	vmdemo_space_plan(acc, false);
 	if (acc->plan.nr) {
 		io.expect = acc->plan.nr;
@@ -404,10 +403,8 @@ int vmdemo_space_discard(struct vmdemo_space *space, pgoff_t first, pgoff_t last
 static bool vmdemo_space_dirty_folio(struct address_space *mapping, struct folio *folio)
 {
 	struct vmdemo_space *space = mapping->host->i_private;
-	bool was_clean = !folio_test_set_dirty(folio);
 
-	vmdemo_dirty_mark(space->pool, vmdemo_frame_nr(folio));
-	return was_clean;
+	return vmdemo_dirty_set(space->pool, folio);
 }
 
 static const struct address_space_operations vmdemo_space_aops = {

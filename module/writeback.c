@@ -18,14 +18,17 @@
 #include <linux/rmap.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
-#include <linux/sort.h>
 
 #include "dirty.h"
 #include "index.h"
+#include "order.h"
 #include "walk.h"
 #include "writeback.h"
 
 #define VMDEMO_BATCH	256
+
+/* Frames that the flusher takes from the order at a time. */
+#define VMDEMO_OLDEST	64
 
 /* The longest a writer is held up at a time, in jiffies. */
 #define VMDEMO_PAUSE	(HZ / 2)
@@ -48,7 +51,8 @@ int vmdemo_writeback_folio(struct vmdemo_io *io, struct folio *folio)
 	struct vmdemo_space *space = vmdemo_folio_space(folio);
 	struct page *bounce = NULL;
 
-	folio_mkclean(folio);
+	if (folio_mapped(folio))
+		folio_mkclean(folio);
 	/* No new pin for writing can come now: it would fault, and wait for the folio lock. */
 	if (folio_maybe_dma_pinned(folio)) {
 		bounce = alloc_page(GFP_NOIO | __GFP_NOWARN);
@@ -60,7 +64,7 @@ int vmdemo_writeback_folio(struct vmdemo_io *io, struct folio *folio)
 	} else {
 		folio_test_clear_dirty(folio);
 	}
-	folio_start_writeback(folio);
+	vmdemo_dirty_start_write(space->pool, vmdemo_frame_nr(folio));
 	folio_unlock(folio);
 	if (io->space != space) {
 		vmdemo_pager_submit(io);
@@ -70,16 +74,35 @@ int vmdemo_writeback_folio(struct vmdemo_io *io, struct folio *folio)
 	return 0;
 }
 
-static int vmdemo_writeback_cmp(const void *a, const void *b)
+/*
+ * Sort by place: Shell's method, with Ciura's gaps. What comes in order of eviction is sorted after
+ * sequential access; otherwise sort(), by its indirect calls, takes three times as long.
+ */
+static void vmdemo_writeback_sort(struct vmdemo_dirty *batch, u32 nr)
 {
-	const struct vmdemo_dirty *x = a, *y = b;
+	static const u8 gaps[] = { 132, 57, 23, 10, 4, 1 };
+	u32 g, i, j;
 
-	return x->key < y->key ? -1 : x->key > y->key;
+	for (i = 1; i < nr && batch[i - 1].key < batch[i].key;)
+		i++;
+	if (i >= nr)
+		return;
+	for (g = 0; g < ARRAY_SIZE(gaps); g++) {
+		for (i = gaps[g]; i < nr; i++) {
+			struct vmdemo_dirty page = batch[i];
+
+			for (j = i; j >= gaps[g] && batch[j - gaps[g]].key > page.key; j -= gaps[g])
+				batch[j] = batch[j - gaps[g]];
+			batch[j] = page;
+		}
+	}
 }
 
 /* Lock a page to write it, when its last write has ended. Nothing of ours may hold it up. */
 static int vmdemo_writeback_lock(struct vmdemo_io *io, struct folio *folio)
 {
+	struct vmdemo_pool *pool = io->space->pool;
+	u32 nr = vmdemo_frame_nr(folio);
 	int err;
 
 	for (;;) {
@@ -89,31 +112,45 @@ static int vmdemo_writeback_lock(struct vmdemo_io *io, struct folio *folio)
 			if (err)
 				return err;
 		}
-		if (!folio_test_writeback(folio))
+		if (!vmdemo_frame_writing(pool, nr))
 			return 0;
 		folio_unlock(folio);
 		vmdemo_pager_submit(io);
-		err = folio_wait_writeback_killable(folio);
+		err = vmdemo_dirty_wait_write(pool, nr);
 		if (err)
 			return err;
 	}
 }
 
+/* How many pages from batch[0] on follow each other. */
+static u32 vmdemo_writeback_run(const struct vmdemo_dirty *batch, u32 nr)
+{
+	u32 run = 1;
+
+	while (run < nr && batch[run].key == batch[0].key + run)
+		run++;
+	return run;
+}
+
 /*
- * Write the pages of a batch, and drop the references to them. @wait: also those that are locked
- * or being written now; otherwise these are left out.
+ * Write the pages of a batch, in order of their place, and drop the references to them. @wait: also
+ * those that are locked or being written now; otherwise these are left out.
  */
 static int vmdemo_writeback_batch(struct vmdemo_io *io, struct vmdemo_dirty *batch, u32 nr,
 				  bool wait)
 {
+	u32 i, run = 0;
 	int err = 0;
-	u32 i;
 
-	sort(batch, nr, sizeof(*batch), vmdemo_writeback_cmp, NULL);
-	for (i = 0; i < nr; i++) {
+	vmdemo_writeback_sort(batch, nr);
+	for (i = 0; i < nr; i++, run--) {
 		struct folio *folio = batch[i].folio;
 		int ret = 0;
 
+		if (!run) {
+			run = vmdemo_writeback_run(batch + i, nr - i);
+			io->expect = run;
+		}
 		if (wait && !err)
 			ret = vmdemo_writeback_lock(io, folio);
 		else if (!folio_trylock(folio))
@@ -121,7 +158,8 @@ static int vmdemo_writeback_batch(struct vmdemo_io *io, struct vmdemo_dirty *bat
 		if (!ret) {
 			/* Evicted meanwhile: then it is on the device. */
 			if (folio->mapping && folio_test_dirty(folio) &&
-			    !folio_test_writeback(folio))
+			    !vmdemo_frame_writing(vmdemo_folio_space(folio)->pool,
+						  vmdemo_frame_nr(folio)))
 				ret = vmdemo_writeback_folio(io, folio);
 			else
 				folio_unlock(folio);
@@ -191,39 +229,56 @@ static u32 vmdemo_writeback_limit(const struct vmdemo_pool *pool)
 	return max_t(u32, limit, 1);
 }
 
-/* Above this many the flusher starts, so that writers need not wait. */
+/* Above this many the flusher starts, so that writers need not wait and victims are clean. */
 static u32 vmdemo_writeback_background(const struct vmdemo_pool *pool)
 {
 	u32 limit = vmdemo_writeback_limit(pool);
 
-	return limit - limit / 4;
+	return limit - DIV_ROUND_UP(limit, 16);
 }
 
-static void vmdemo_writeback_work(struct work_struct *work)
+/*
+ * Write the oldest dirty frames, those that reclaim will come to next: until the device has so much
+ * to do that not too many will be dirty when it is done. They are on standby mostly, unmapped, so
+ * that a program that is still writing them is not disturbed.
+ */
+static void vmdemo_writeback_oldest(struct vmdemo_pool *pool, struct vmdemo_io *io,
+				    struct vmdemo_dirty *batch)
 {
-	struct vmdemo_pool *pool = container_of(work, struct vmdemo_pool, flush_work.work);
-	struct vmdemo_io io = { .write = true };
-	int background = vmdemo_writeback_background(pool);
-	bool over = atomic_read(&pool->nr_unwritten) >= background;
-	int excess = atomic_read(&pool->nr_unwritten) - background / 2;
-	bool age = READ_ONCE(pool->set.dirty_age_ms) &&
-		   time_after_eq(jiffies, READ_ONCE(pool->age_due));
-	struct vmdemo_dirty *batch;
+	u32 background = vmdemo_writeback_background(pool);
+	int target = background - DIV_ROUND_UP(background, 16);
+	struct folio *folios[VMDEMO_OLDEST];
+	u32 i, nr;
+
+	do {
+		int excess = atomic_read(&pool->nr_unwritten) - atomic_read(&pool->nr_writing) -
+			     target;
+
+		if (excess <= 0)
+			break;
+		nr = vmdemo_order_dirty(pool, &pool->clean_cursor, folios,
+					min(excess, VMDEMO_OLDEST));
+		for (i = 0; i < nr; i++) {
+			batch[i].key = folios[i]->index;
+			batch[i].folio = folios[i];
+		}
+		vmdemo_writeback_batch(io, batch, nr, false);
+		cond_resched();
+	} while (pool->clean_cursor != VMDEMO_NONE);
+}
+
+/* Write frames that were dirty at the last look already. */
+static void vmdemo_writeback_aged(struct vmdemo_pool *pool, struct vmdemo_io *io,
+				  struct vmdemo_dirty *batch)
+{
 	u32 frame = 0, nr = 0;
 
-	atomic_set(&pool->flush_kicked, 0);
-	/* Two looks at ages are half an age apart, however often the flusher is kicked. */
-	if (age)
-		WRITE_ONCE(pool->age_due, jiffies + vmdemo_dirty_flush_delay(pool));
-	batch = kmalloc_array(VMDEMO_BATCH, sizeof(*batch), GFP_NOIO);
-	while (batch && frame != VMDEMO_NONE) {
+	while (frame != VMDEMO_NONE) {
 		frame = vmdemo_dirty_next(pool, frame);
 		if (frame != VMDEMO_NONE) {
 			u32 bit = frame & (VMDEMO_CHUNK_FRAMES - 1);
-			struct vmdemo_chunk *chunk = pool->chunks[frame >> VMDEMO_CHUNK_SHIFT];
-			bool old = age && test_and_set_bit(bit, chunk->aged);
 
-			if (old || (over && excess-- > 0)) {
+			if (test_and_set_bit(bit, pool->chunks[frame >> VMDEMO_CHUNK_SHIFT]->aged)) {
 				batch[nr].folio = vmdemo_index_get_frame(pool, frame);
 				batch[nr].key = READ_ONCE(vmdemo_frame(pool, frame)->key);
 				nr += !!batch[nr].folio;
@@ -231,28 +286,49 @@ static void vmdemo_writeback_work(struct work_struct *work)
 			frame++;
 		}
 		if (nr == VMDEMO_BATCH || (nr && frame == VMDEMO_NONE)) {
-			vmdemo_writeback_batch(&io, batch, nr, false);
+			vmdemo_writeback_batch(io, batch, nr, false);
 			nr = 0;
 			cond_resched();
 		}
 	}
-	if (io.bio)
+}
+
+static void vmdemo_writeback_work(struct work_struct *work)
+{
+	struct vmdemo_pool *pool = container_of(work, struct vmdemo_pool, flush_work.work);
+	struct vmdemo_dirty *batch = kmalloc_array(VMDEMO_BATCH, sizeof(*batch), GFP_NOIO);
+	struct vmdemo_io io = { .write = true };
+	struct blk_plug plug;
+
+	atomic_set(&pool->flush_kicked, 0);
+	if (batch) {
+		blk_start_plug(&plug);
+		vmdemo_writeback_oldest(pool, &io, batch);
+		/* Two looks at ages are half an age apart, however often the flusher is kicked. */
+		if (READ_ONCE(pool->set.dirty_age_ms) &&
+		    time_after_eq(jiffies, READ_ONCE(pool->age_due))) {
+			WRITE_ONCE(pool->age_due, jiffies + vmdemo_dirty_flush_delay(pool));
+			vmdemo_writeback_aged(pool, &io, batch);
+		}
 		vmdemo_pager_submit(&io);
-	kfree(batch);
+		blk_finish_plug(&plug);
+		kfree(batch);
+	}
 	if (READ_ONCE(pool->set.dirty_age_ms) && atomic_read(&pool->nr_unwritten))
 		queue_delayed_work(pool->flusher, &pool->flush_work,
 				   max_t(long, READ_ONCE(pool->age_due) - jiffies, 1));
 }
 
 /**
- * vmdemo_writeback_near_limit - are so many frames dirty that writers should go step by step?
+ * vmdemo_writeback_near_limit - would more dirty frames hold up writers?
  * @pool: the pool
+ * @nr:   how many more
  *
  * Any context.
  */
-bool vmdemo_writeback_near_limit(const struct vmdemo_pool *pool)
+bool vmdemo_writeback_near_limit(const struct vmdemo_pool *pool, u32 nr)
 {
-	return atomic_read(&pool->nr_unwritten) >= (int)vmdemo_writeback_background(pool);
+	return atomic_read(&pool->nr_unwritten) + (int)nr >= (int)vmdemo_writeback_limit(pool);
 }
 
 /**
