@@ -4,9 +4,9 @@
 
 KVER ?= $(shell uname -r)
 KDIR ?= /lib/modules/$(KVER)/build
-export CMD
+export CMD DEV
 
-.PHONY: all run test check install uninstall clean help
+.PHONY: all run test bench check install uninstall clean help
 
 all:
 	@[ -e $(KDIR)/Makefile ] || { echo "No headers of kernel $(KVER) are installed: install linux-headers-$(KVER)," \
@@ -20,6 +20,11 @@ run:
 test:
 	@scripts/setup test
 	@scripts/test
+
+# HOST=1 DEV=/dev/... measures this machine itself, as root; ERASE=yes allows writing over that disk.
+bench:
+	@scripts/setup bench
+	@scripts/bench $(if $(filter 1,$(HOST)),--host) $(if $(DEV),--device "$$DEV") $(if $(filter yes,$(ERASE)),--erase)
 
 check:
 	@scripts/setup check
@@ -38,6 +43,7 @@ help:
 	@echo 'make             build vmdemo.ko for the running kernel, or KVER=RELEASE'
 	@echo 'make run         show the module at work in a virtual machine; CMD="..." runs that instead'
 	@echo 'make test        run all tests in virtual machines, on every supported kernel'
+	@echo 'make bench       measure it beside mmap and O_DIRECT in virtual machines; HOST=1 DEV=/dev/... on this machine'
 	@echo 'make check       look the sources over: warnings, style, layers, documentation'
 	@echo 'make install     install through DKMS (as root), for the running kernel or KVER=RELEASE'
 	@echo 'make uninstall   remove from DKMS (as root)'

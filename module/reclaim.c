@@ -35,6 +35,9 @@
 #define VMDEMO_RECLAIM_ROUNDS	8
 #define VMDEMO_RECLAIM_BATCH	32
 
+/* How often to look for a free frame while another evicts: about as long as a batch takes. */
+#define VMDEMO_RECLAIM_SPINS	256
+
 /* Pages unmapped by one call: as many as should hold some frames, but no endless empty tables. */
 #define VMDEMO_RANGE_MIN	512
 #define VMDEMO_RANGE_MAX	8192
@@ -178,22 +181,39 @@ static u32 vmdemo_reclaim_batch(struct vmdemo_pool *pool, u32 want, bool write, 
 
 /* ---- for who needs a frame ---- */
 
+/* Somebody else is evicting, and soon done unless it has to wait. Returns 0 if frames are free now. */
+static int vmdemo_reclaim_spin(struct vmdemo_pool *pool)
+{
+	int i;
+
+	for (i = 0; i < VMDEMO_RECLAIM_SPINS && !need_resched(); i++) {
+		if (READ_ONCE(pool->nr_free))
+			return 0;
+		cpu_relax();
+	}
+	return -EAGAIN;
+}
+
 /**
- * vmdemo_reclaim_try - free a frame without waiting for anything
+ * vmdemo_reclaim_try - free frames without waiting for anything
  * @pool:  the pool
- * @spare: set to the number of the frame, which is the caller's
+ * @spare: without a reserve set to the number of a frame, which is the caller's
  *
- * Returns 0, or -EAGAIN: then vmdemo_reclaim_wait() is next. May sleep, briefly.
+ * With a reserve a batch of frames goes to the free list: the reclaim thread has not kept up, and
+ * who helps it once should not have to soon again. Returns 0, or -EAGAIN: then
+ * vmdemo_reclaim_wait() is next. May sleep, briefly.
  */
 int vmdemo_reclaim_try(struct vmdemo_pool *pool, u32 *spare)
 {
+	bool exact = !vmdemo_free_reserve(pool);
 	u32 freed;
 
 	vmdemo_stat_inc(pool, reclaim_waits);
 	if (!mutex_trylock(&pool->reclaim_lock))
-		return -EAGAIN;
-	vmdemo_reclaim_demote(pool, VMDEMO_RECLAIM_BATCH);
-	freed = vmdemo_reclaim_batch(pool, 1, false, spare);
+		return vmdemo_reclaim_spin(pool);
+	vmdemo_reclaim_demote(pool, 2 * VMDEMO_RECLAIM_BATCH);
+	freed = vmdemo_reclaim_batch(pool, exact ? 1 : VMDEMO_RECLAIM_BATCH, false,
+				     exact ? spare : NULL);
 	mutex_unlock(&pool->reclaim_lock);
 	return freed ? 0 : -EAGAIN;
 }
