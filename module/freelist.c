@@ -8,27 +8,21 @@
 #include "freelist.h"
 
 /**
- * vmdemo_free_push - a frame becomes free
+ * vmdemo_free_trim - a frame that has become free leaves the pool
  * @pool: the pool; its lock is held
- * @nr:   the frame: not in the index, its folio locked, no references
- * @gone: the page is put before these if the frame is to go: for vmdemo_free_finish()
+ * @nr:   the frame
+ * @gone: its page is put before these: for vmdemo_free_finish()
  */
-void vmdemo_free_push(struct vmdemo_pool *pool, u32 nr, struct folio **gone)
+void vmdemo_free_trim(struct vmdemo_pool *pool, u32 nr, struct folio **gone)
 {
 	struct vmdemo_frame *frame = vmdemo_frame(pool, nr);
 
 	lockdep_assert_held(&pool->lock);
-	if (unlikely(nr >= pool->target)) {
-		frame->folio->lru.next = (struct list_head *)*gone;
-		*gone = frame->folio;
-		frame->folio = NULL;
-		pool->nr_frames--;
-		pool->policy.nr_frames--;
-		return;
-	}
-	frame->next = pool->free;
-	pool->free = nr;
-	WRITE_ONCE(pool->nr_free, pool->nr_free + 1);
+	frame->folio->lru.next = (struct list_head *)*gone;
+	*gone = frame->folio;
+	frame->folio = NULL;
+	pool->nr_frames--;
+	pool->policy.nr_frames--;
 }
 
 /* Give pages of frames that left the pool back to the kernel. */
