@@ -18,6 +18,7 @@
  */
 #include <linux/file.h>
 #include <linux/sched/signal.h>
+#include <linux/userfaultfd_k.h>
 
 #include "device.h"
 #include "dirty.h"
@@ -124,6 +125,9 @@ static void vmdemo_vm_map_around(struct vm_fault *vmf, struct vmdemo_access *acc
 	unsigned long missed;
 	u32 i, nr;
 
+	/* Who listens by userfaultfd wants to hear of each page. */
+	if (userfaultfd_armed(vma))
+		return;
 	/* A private page that is written is copied: that needs its own fault. */
 	if ((vmf->flags & FAULT_FLAG_WRITE) && (!write || vmdemo_writeback_near_limit(pool, acc->plan.around)))
 		return;

@@ -359,8 +359,8 @@ static inline void vmdemo_index_leave(struct vmdemo_pool *pool, struct folio *fo
 	vmdemo_index_forget(pool, nr);
 	folio->mapping = NULL;
 	folio->index = 0;
-	/* Not atomic: without a reference nobody touches them. */
-	folio->flags &= ~(BIT(PG_uptodate) | BIT(PG_referenced) | BIT(PG_active));
+	/* At once: a memory failure may set its own flag any time. */
+	set_mask_bits(&folio->flags, BIT(PG_uptodate) | BIT(PG_referenced) | BIT(PG_active), 0UL);
 }
 
 /**

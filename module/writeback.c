@@ -262,14 +262,17 @@ static void vmdemo_writeback_oldest(struct vmdemo_pool *pool, struct vmdemo_io *
 	u32 background = vmdemo_writeback_background(pool);
 	int target = background - DIV_ROUND_UP(background, 16);
 	struct folio *folios[VMDEMO_OLDEST];
+	bool whole = false;
 	u32 i, nr;
 
+	/* From where the last one ended; from there to the end there may be little. */
 	do {
 		int excess = atomic_read(&pool->nr_unwritten) - atomic_read(&pool->nr_writing) -
 			     target;
 
 		if (excess <= 0)
 			break;
+		whole |= pool->clean_cursor == VMDEMO_NONE;
 		nr = vmdemo_order_dirty(pool, &pool->clean_cursor, folios,
 					min(excess, VMDEMO_OLDEST));
 		for (i = 0; i < nr; i++) {
@@ -278,7 +281,7 @@ static void vmdemo_writeback_oldest(struct vmdemo_pool *pool, struct vmdemo_io *
 		}
 		vmdemo_writeback_batch(io, batch, nr, false);
 		cond_resched();
-	} while (pool->clean_cursor != VMDEMO_NONE);
+	} while (pool->clean_cursor != VMDEMO_NONE || !whole);
 }
 
 /* Write frames that were dirty at the last look already. */
