@@ -129,7 +129,8 @@ static void vmdemo_vm_map_around(struct vm_fault *vmf, struct vmdemo_access *acc
 	if (userfaultfd_armed(vma))
 		return;
 	/* A private page that is written is copied: that needs its own fault. */
-	if ((vmf->flags & FAULT_FLAG_WRITE) && (!write || vmdemo_writeback_near_limit(pool, acc->plan.around)))
+	if ((vmf->flags & FAULT_FLAG_WRITE) &&
+	    (!write || vmdemo_writeback_near_limit(pool, acc->plan.around)))
 		return;
 	nr = vmdemo_space_get_around(acc, most, write, pages);
 	if (!nr)

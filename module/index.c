@@ -574,9 +574,12 @@ static void vmdemo_index_swap_tables(struct vmdemo_pool *pool, struct vmdemo_tab
 	pool->policy.nr_nodes = nr;
 	for (i = 0; i < pool->top; i++) {
 		struct vmdemo_frame *frame = vmdemo_frame(pool, i);
+		struct vmdemo_bucket *bucket;
 
-		if (frame->key != VMDEMO_NO_KEY)
-			vmdemo_index_link(vmdemo_index_bucket(tables->buckets, frame->key), frame, i);
+		if (frame->key == VMDEMO_NO_KEY)
+			continue;
+		bucket = vmdemo_index_bucket(tables->buckets, frame->key);
+		vmdemo_index_link(bucket, frame, i);
 	}
 	rcu_assign_pointer(pool->buckets, tables->buckets);
 	/* Who sees the number sees the chunks. */

@@ -122,8 +122,8 @@ u32 vmdemo_order_demote(struct vmdemo_pool *pool, u32 most, struct folio **mappe
  * @most:   how many at most
  *
  * Looks at VMDEMO_ORDER_LOOK frames at most. If the frame at the cursor has become free meanwhile,
- * the search starts over; if it has become young, it ends early. Takes the pool lock, does not sleep. Returns how many; @cursor is
- * VMDEMO_NONE at the end of the order.
+ * the search starts over; if it has become young, it ends early. Takes the pool lock, does not
+ * sleep. Returns how many; @cursor is VMDEMO_NONE at the end of the order.
  */
 u32 vmdemo_order_dirty(struct vmdemo_pool *pool, u32 *cursor, struct folio **folios, u32 most)
 {

@@ -16,7 +16,7 @@
 /**
  * vmdemo_pool_add_page - give a frame number a page
  * @pool: the pool
- * @nr:   a number below pool->top whose frame does not exist
+ * @nr:   a number below pool->top whose frame does not exist, or has just come to
  *
  * May sleep. Returns 0 or -ENOMEM.
  */
@@ -35,12 +35,18 @@ int vmdemo_pool_add_page(struct vmdemo_pool *pool, u32 nr)
 		cpu_relax();
 	page->private = nr;
 	spin_lock(&pool->lock);
-	vmdemo_frame(pool, nr)->folio = page_folio(page);
-	pool->nr_frames++;
-	pool->policy.nr_frames++;
-	vmdemo_free_push(pool, nr, &gone);
+	if (vmdemo_frame(pool, nr)->folio) {
+		/* Somebody else has been faster. */
+		gone = page_folio(page);
+		gone->lru.next = NULL;
+	} else {
+		vmdemo_frame(pool, nr)->folio = page_folio(page);
+		pool->nr_frames++;
+		pool->policy.nr_frames++;
+		/* It goes again if its number is above a target lowered meanwhile. */
+		vmdemo_free_push(pool, nr, &gone);
+	}
 	spin_unlock(&pool->lock);
-	/* Its number may be above a target lowered meanwhile. */
 	vmdemo_free_finish(pool, gone);
 	return 0;
 }

@@ -7,16 +7,16 @@
  *
  *   a fault maps the resident pages that follow it as well (fault-around), twice as many each time,
  *   so that a sequence costs one fault in VMDEMO_AROUND_MAX pages;
- *   a miss reads a window of VMDEMO_WINDOW_MIN pages with its page, and the next one, twice as long,
- *   is read when half of the present one is behind, so that the program should never wait again.
+ *   a miss reads a window of VMDEMO_WINDOW_MIN pages with its page, and the next one, twice as
+ *   long, is read when half of the present one is behind: the program should never wait again.
  *
  * A stream that is left costs at most the windows in flight. Where a window finds all its pages
  * resident, reading stops until the next miss.
  *
  * An open file has VMDEMO_STREAMS streams, so that as many readers of one file, or as many arrays
  * walked by one loop, do not destroy each other's sequence; the one least recently continued makes
- * room, an unproven one rather than a proven. Which pages of a stream were mapped without a fault is not known to be used: a stream is
- * continued by a reference anywhere between its next page and the end of what was read ahead.
+ * room, an unproven one rather than a proven. Pages mapped without a fault need not be used: so a
+ * stream is continued by a reference anywhere from its next page to the end of what was read ahead.
  */
 #include <linux/minmax.h>
 #include <linux/string.h>
@@ -152,6 +152,8 @@ void vmdemo_readahead_init(struct vmdemo_streams *streams)
 	memset(streams, 0, sizeof(*streams));
 	spin_lock_init(&streams->lock);
 	/* No page continues these. */
-	for (i = 0; i < VMDEMO_STREAMS; i++)
-		streams->stream[i].next = streams->stream[i].ahead = ULONG_MAX;
+	for (i = 0; i < VMDEMO_STREAMS; i++) {
+		streams->stream[i].next = ULONG_MAX;
+		streams->stream[i].ahead = ULONG_MAX;
+	}
 }

@@ -181,7 +181,7 @@ static u32 vmdemo_reclaim_batch(struct vmdemo_pool *pool, u32 want, bool write, 
 
 /* ---- for who needs a frame ---- */
 
-/* Somebody else is evicting, and soon done unless it has to wait. Returns 0 if frames are free now. */
+/* Somebody else is evicting, and soon done unless it has to wait. 0: frames are free now. */
 static int vmdemo_reclaim_spin(struct vmdemo_pool *pool)
 {
 	int i;

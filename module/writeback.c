@@ -293,9 +293,9 @@ static void vmdemo_writeback_aged(struct vmdemo_pool *pool, struct vmdemo_io *io
 	while (frame != VMDEMO_NONE) {
 		frame = vmdemo_dirty_next(pool, frame);
 		if (frame != VMDEMO_NONE) {
-			u32 bit = frame & (VMDEMO_CHUNK_FRAMES - 1);
+			struct vmdemo_chunk *chunk = pool->chunks[frame >> VMDEMO_CHUNK_SHIFT];
 
-			if (test_and_set_bit(bit, pool->chunks[frame >> VMDEMO_CHUNK_SHIFT]->aged)) {
+			if (test_and_set_bit(frame & (VMDEMO_CHUNK_FRAMES - 1), chunk->aged)) {
 				batch[nr].folio = vmdemo_index_get_frame(pool, frame);
 				batch[nr].key = READ_ONCE(vmdemo_frame(pool, frame)->key);
 				nr += !!batch[nr].folio;
