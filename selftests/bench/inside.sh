@@ -1,0 +1,266 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# inside.sh - the part of scripts/bench that runs in the machine that is measured: makes the devices, runs each
+# row against each target, and prints one line of JSON for each at the end, when printing disturbs nothing.
+#
+#   inside.sh icount|nullblk|latency|wall|fio|host
+#
+# scripts/bench says what each mode is.  What to do stands in the environment:
+#   BENCH           the built bench.c; without it `bench` is looked for in PATH
+#   ROWS, TARGETS   lists
+#   FRAMES, PAGES   the pool, and the span: 4096 of 65536
+#   OPS             accesses of each repetition, if not the row's own
+#   DEV             the block device of mode host, which is written over
+#   VMDEMO_KO       the module's file
+
+here=$(dirname "$0")
+results=$(mktemp /tmp/vmdemo-bench.XXXXXX) || exit
+BENCH=${BENCH:-bench} FRAMES=${FRAMES:-4096} PAGES=${PAGES:-65536}
+ROWS=${ROWS-} TARGETS=${TARGETS:-vmdemo mmap direct}
+background=/proc/sys/vm/dirty_background_bytes
+limited=/sys/fs/cgroup/vmdemo-bench
+rival='' what=''
+
+die() {
+	echo "bench: $*" >&2
+	exit 1
+}
+
+# wanted TARGET...: is one of them to be measured?
+wanted() {
+	local target
+	for target in "$@"; do
+		[[ " $TARGETS " != *" $target "* ]] || return 0
+	done
+	return 1
+}
+
+# --- surroundings; a real machine gets its own back ---
+
+# change FILE VALUE: and remember what was there.
+restore=()
+change() {
+	[ -w "$1" ] || return 0
+	restore+=("$1" "$(cat "$1")")
+	echo "$2" >"$1"
+}
+
+clean_up() {
+	local i
+	[ ! -d /sys/module/vmdemo ] || rmmod vmdemo
+	for ((i = ${#restore[@]} - 2; i >= 0; i -= 2)); do
+		echo "${restore[i + 1]}" >"${restore[i]}"
+	done 2>/dev/null # a setting of 0 cannot always be written
+	[ ! -d $limited ] || rmdir $limited
+	rm -f "$results"
+}
+trap clean_up EXIT
+
+# Linux's page cache gets the pool, and a MiB for what else the process has: its page tables.
+limit_memory() {
+	local root=/sys/fs/cgroup
+	[ -e $root/cgroup.controllers ] || mount -t cgroup2 cgroup2 $root || die "there is no cgroup v2."
+	if ! { echo +memory >$root/cgroup.subtree_control && mkdir -p $limited &&
+		echo $((FRAMES * 4096 + (1 << 20))) >$limited/memory.max; }; then
+		die "the memory of a cgroup cannot be limited."
+	fi
+	# Of the two settings for it one is 0, and writing the other one brings it back.
+	[ "$(<$background)" -ne 0 ] || change ${background%bytes}ratio "$(<${background%bytes}ratio)"
+	change $background $((FRAMES * 256))
+}
+
+# load DISK: the module afresh.
+load() {
+	[ ! -d /sys/module/vmdemo ] || rmmod vmdemo || die "the module does not unload."
+	if [ -n "$VMDEMO_KO" ]; then
+		insmod "$VMDEMO_KO" "backing=$1" "frames=$FRAMES"
+	else
+		modprobe vmdemo "backing=$1" "frames=$FRAMES"
+	fi || die "the module does not load on $1."
+}
+
+# ready DISK RIVAL: both hold data, vmdemo has the one, and the others have the other.
+ready() {
+	rival=$2
+	if wanted vmdemo; then
+		"$BENCH" --fill "$1" --pages "$PAGES" --frames "$FRAMES" || exit
+		load "$1"
+	fi
+	if wanted mmap direct; then
+		"$BENCH" --fill "$2" --pages "$PAGES" --frames "$FRAMES" || exit
+		limit_memory
+	fi
+}
+
+# --- runs ---
+
+# measure ROW TARGET [option...]: one line of JSON. Linux may kill the process of target mmap all the same.
+measure() {
+	local row=$1 target=$2 line try
+	shift 2
+	case $target in
+	vmdemo) set -- --path /dev/vmdemo "$@" ;;
+	mmap)
+		set -- --path "$rival" --cgroup $limited "$@"
+		# Linux begins to write at a sixteenth of the pool: later, and too often all it may have is dirty, for
+		# which the process is killed. But what msync is to write, nothing else shall have written.
+		[[ $row == msync* ]] && echo $((FRAMES * 4096)) >$background || echo $((FRAMES * 256)) >$background
+		;;
+	direct)
+		[[ $row != @(res*|latency) ]] || return 0
+		set -- --path "$rival" "$@"
+		;;
+	esac
+	for try in 1 2 3; do
+		if line=$("$BENCH" --row "$row" --target "$target" --frames "$FRAMES" --pages "$PAGES" "$@" ${OPS:+--ops "$OPS"}); then
+			echo "{$what${line#\{}"
+			return
+		fi
+	done
+	echo "bench: row $row of $target failed $try times" >&2
+	return 1
+}
+
+# run_rows [option...]: all that are asked for. The first run after the boot is thrown away.
+run_rows() {
+	local row target
+	for target in $TARGETS; do
+		measure randread "$target" --ops 10016 --reps 1 >/dev/null || die "$target does not work."
+	done
+	for row in $ROWS; do
+		for target in $TARGETS; do
+			measure "$row" "$target" "$@" >>"$results"
+		done
+	done
+}
+
+make_brd() {
+	[ -b /dev/ram1 ] || modprobe brd rd_nr=2 rd_size=$((PAGES * 4)) max_part=0 || die "brd does not load."
+}
+
+mode_icount() {
+	make_brd
+	ready /dev/ram0 /dev/ram1
+	run_rows
+}
+
+# make_null_blk NAME NS: a disk in memory that answers after so many nanoseconds.
+make_null_blk() {
+	local dir=/sys/kernel/config/nullb/$1 attribute
+	mkdir "$dir" || die "there is no null_blk that can be configured."
+	for attribute in memory_backed=1 irqmode=2 completion_nsec="$2" blocksize=4096 size=$((PAGES / 256)) max_sectors=1024; do
+		[ ! -e "$dir/${attribute%%=*}" ] || echo "${attribute#*=}" >"$dir/${attribute%%=*}"
+	done
+	echo 1 >"$dir/power" || die "null_blk $1 cannot be made."
+	echo none >"/sys/block/$1/queue/scheduler"
+}
+
+mode_nullblk() {
+	local us
+	modprobe configfs && { mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config; }
+	modprobe null_blk nr_devices=0 || die "null_blk does not load."
+	for us in 10 80; do
+		make_null_blk nullb-a ${us}000
+		make_null_blk nullb-b ${us}000
+		what="\"us\": $us, "
+		ready /dev/nullb-a /dev/nullb-b
+		run_rows --ops 8000 # the emulator takes long for each wait
+		[ ! -d /sys/module/vmdemo ] || rmmod vmdemo
+		rmdir /sys/kernel/config/nullb/nullb-{a,b} || die "null_blk is in use."
+	done
+}
+
+# Each write takes 10 ms, reads nothing. A device mapper's name is no device in /dev yet.
+mode_latency() {
+	local n
+	make_brd
+	modprobe dm-delay || die "dm-delay does not load."
+	for n in 0 1; do
+		"$BENCH" --fill /dev/ram$n --pages "$PAGES" || exit
+		dmsetup create "slow$n" --table "0 $((PAGES * 8)) delay /dev/ram$n 0 0 /dev/ram$n 0 10" || die "there is no slow$n."
+		dmsetup mknodes "slow$n"
+	done
+	rival=/dev/mapper/slow1
+	limit_memory
+	load /dev/mapper/slow0
+	run_rows
+	rmmod vmdemo
+	dmsetup remove slow0
+}
+
+# confine CPUS: where what works in the background may run: the reclaim thread, and what the kernel writes with.
+confine() {
+	local pid
+	pid=$(pgrep -x vmdemo_reclaim) && taskset -p "$1" "$pid" >/dev/null
+	change /sys/devices/virtual/workqueue/cpumask "$1"
+}
+
+# One thread with all its help on one processor, then two threads on two; by turns, as the machine's speed drifts.
+mode_wall() {
+	local round row target
+	[ "$(nproc)" -ge 2 ] || die "this takes two processors."
+	make_brd
+	ready /dev/ram0 /dev/ram1
+	run_rows --reps 2
+	for round in 1 2 3 4 5; do
+		what="\"round\": $round, "
+		for row in $PAIRS; do
+			for target in $TARGETS; do
+				[ "$target" != direct ] || continue
+				confine 1
+				measure "$row" "$target" --cpu 0 --reps 1 --ops 30016 >>"$results"
+				confine 3
+				measure "${row}2t" "$target" --reps 1 --ops 15008 >>"$results"
+			done
+		done
+	done
+}
+
+# One device, in turn.
+mode_host() {
+	local all=$TARGETS
+	rival=$DEV
+	limit_memory
+	"$BENCH" --fill "$DEV" --pages "$PAGES" --frames "$FRAMES" || exit
+	for TARGETS in $all; do
+		[ "$TARGETS" != vmdemo ] || load "$DEV"
+		run_rows
+		[ ! -d /sys/module/vmdemo ] || rmmod vmdemo
+	done
+}
+
+# fio's own count: requests a second in fio's clock. It enters the cgroup itself, when it has its memory.
+fio_row() {
+	local row=$1 target=$2 engine
+	case $target in
+	vmdemo) export DEVICE=/dev/vmdemo enter=true ;;
+	*) export DEVICE=$rival enter=true ;;
+	esac
+	[ "$target" != mmap ] || enter="sh -c \"echo \$PPID >$limited/cgroup.procs\""
+	[ "$target" = direct ] && engine=direct || engine=mapped
+	(cd /tmp && BYTES=$((PAGES * 4096)) ENTER=$enter fio --section="$row" --output-format=json "$here/$engine.fio") |
+		python3 -c '
+import json, sys
+text = sys.stdin.read()
+job = json.loads(text[text.index("{\n"):])["jobs"][0]
+side = max(job["read"], job["write"], key=lambda s: s["total_ios"])
+print(json.dumps({"row": sys.argv[1], "name": sys.argv[3], "target": sys.argv[2], "ops": side["io_bytes"] // 4096,
+                  "ns_per_op": round(4096e9 / (side["io_bytes"] / (side["runtime"] / 1e3)), 1)}))' "$row" "$target" \
+		"$("$BENCH" --list | sed -n "s/^$row  *//p")" >>"$results"
+}
+
+mode_fio() {
+	local row target
+	here=$(realpath "$here")
+	make_brd
+	ready /dev/ram0 /dev/ram1
+	for row in $ROWS; do
+		for target in $TARGETS; do
+			fio_row "$row" "$target"
+		done
+	done
+}
+
+# Without a report of the machine's end there must be no gap in the results either.
+"mode_$1" || die "mode '$1' failed."
+cat "$results"
