@@ -195,6 +195,21 @@ confine() {
 	change /sys/devices/virtual/workqueue/cpumask "$1"
 }
 
+# burn: a fixed amount of work, twice on one processor, then at once: print what two are worth.
+burn() {
+	local i
+	for ((i = 0; i < 200000; i++)); do :; done
+}
+worth() {
+	local begin=$EPOCHREALTIME middle
+	burn && burn
+	middle=$EPOCHREALTIME
+	burn &
+	burn
+	wait $!
+	echo "$begin $middle $EPOCHREALTIME" | awk '{ printf "%.2f", ($2 - $1) / ($3 - $2) }'
+}
+
 # One thread with all its help on one processor, then two threads on two; by turns, as the machine's speed drifts.
 mode_wall() {
 	local round row target
@@ -203,7 +218,7 @@ mode_wall() {
 	ready /dev/ram0 /dev/ram1
 	run_rows --reps 2
 	for round in 1 2 3 4 5; do
-		what="\"round\": $round, "
+		what="\"round\": $round, \"worth\": $(worth), "
 		for row in $PAIRS; do
 			for target in $TARGETS; do
 				[ "$target" != direct ] || continue
