@@ -64,7 +64,8 @@ limit_memory() {
 		echo $((FRAMES * 4096 + (1 << 20))) >$limited/memory.max; }; then
 		die "the memory of a cgroup cannot be limited."
 	fi
-	# Of the two settings for it one is 0, and writing the other one brings it back.
+	# It begins to write at a sixteenth of the pool: later, and too often all it may have is dirty, for which the
+	# process is killed. Of the two settings for this one is 0, and writing the other one brings it back.
 	[ "$(<$background)" -ne 0 ] || change ${background%bytes}ratio "$(<${background%bytes}ratio)"
 	change $background $((FRAMES * 256))
 }
@@ -100,12 +101,7 @@ measure() {
 	shift 2
 	case $target in
 	vmdemo) set -- --path /dev/vmdemo "$@" ;;
-	mmap)
-		set -- --path "$rival" --cgroup $limited "$@"
-		# Linux begins to write at a sixteenth of the pool: later, and too often all it may have is dirty, for
-		# which the process is killed. But what msync is to write, nothing else shall have written.
-		[[ $row == msync* ]] && echo $((FRAMES * 4096)) >$background || echo $((FRAMES * 256)) >$background
-		;;
+	mmap) set -- --path "$rival" --cgroup $limited "$@" ;;
 	direct)
 		[[ $row != @(res*|latency) ]] || return 0
 		set -- --path "$rival" "$@"
