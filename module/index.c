@@ -465,6 +465,9 @@ u32 vmdemo_index_evict_oldest(struct vmdemo_pool *pool, u32 want, u32 *keep,
 			else
 				vmdemo_free_push(pool, frame, &gone);
 			freed++;
+		} else if (folio_test_locked(folio) && !vmdemo_frame_writing(pool, frame)) {
+			/* Being read, most likely: nobody can say when it may go. */
+			continue;
 		} else if (how == VMDEMO_SLOW_STOP ||
 			   (!vmdemo_frame_writing(pool, frame) &&
 			    !(how == VMDEMO_SLOW_CLEAN && folio_test_dirty(folio)))) {
