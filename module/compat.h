@@ -9,6 +9,7 @@
 #define VMDEMO_COMPAT_H
 
 #include <linux/version.h>
+#include <linux/bio.h>
 #include <linux/blkdev.h>
 #include <linux/device/class.h>
 #include <linux/fs.h>
@@ -38,6 +39,15 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
 #define pte_mkwrite_novma pte_mkwrite
+#endif
+
+/* The per-CPU cache of bios: before 6.2 only for bios that end in process context. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define VMDEMO_REQ_CACHE	0
+#define VMDEMO_BIOSET_CACHE	0
+#else
+#define VMDEMO_REQ_CACHE	REQ_ALLOC_CACHE
+#define VMDEMO_BIOSET_CACHE	BIOSET_PERCPU_CACHE
 #endif
 
 /* From 6.6 on a fault runs under the per-VMA lock alone only where ->map_pages is set. */

@@ -23,6 +23,7 @@
 #include "device.h"
 #include "dirty.h"
 #include "fault.h"
+#include "index.h"
 #include "trace.h"
 #include "writeback.h"
 
@@ -104,8 +105,11 @@ static vm_fault_t vmdemo_vm_get(struct vm_fault *vmf, struct vmdemo_access *acc,
 static int vmdemo_vm_make_writable(pte_t *pte, unsigned long addr, void *data)
 {
 	struct vm_area_struct *vma = data;
+	pte_t entry = ptep_get(pte);
 
-	set_pte_at(vma->vm_mm, addr, pte, pte_mkwrite_novma(pte_mkdirty(ptep_get(pte))));
+	/* Others may have taken it away again meanwhile, but put no other page there. */
+	if (pte_present(entry))
+		set_pte_at(vma->vm_mm, addr, pte, pte_mkwrite_novma(pte_mkdirty(entry)));
 	return 0;
 }
 
@@ -114,7 +118,7 @@ static int vmdemo_vm_make_writable(pte_t *pte, unsigned long addr, void *data)
  * writes they are made dirty and writable, as if each had gone through page_mkwrite: the folio
  * locks are held until the PTEs are set. All within the page table that the fault needs anyway.
  */
-static void vmdemo_vm_map_around(struct vm_fault *vmf, struct vmdemo_access *acc)
+static noinline_for_stack void vmdemo_vm_map_around(struct vm_fault *vmf, struct vmdemo_access *acc)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	bool write = (vmf->flags & FAULT_FLAG_WRITE) && (vma->vm_flags & VM_SHARED);
@@ -122,7 +126,7 @@ static void vmdemo_vm_map_around(struct vm_fault *vmf, struct vmdemo_access *acc
 	unsigned long most = (min(vma->vm_end, ALIGN(addr, PMD_SIZE)) - addr) >> PAGE_SHIFT;
 	struct vmdemo_pool *pool = acc->space->pool;
 	struct page *pages[VMDEMO_AROUND_MAX];
-	unsigned long missed;
+	unsigned long missed, mapped;
 	u32 i, nr;
 
 	/* Who listens by userfaultfd wants to hear of each page. */
@@ -132,24 +136,27 @@ static void vmdemo_vm_map_around(struct vm_fault *vmf, struct vmdemo_access *acc
 	if ((vmf->flags & FAULT_FLAG_WRITE) &&
 	    (!write || vmdemo_writeback_near_limit(pool, acc->plan.around)))
 		return;
-	nr = vmdemo_space_get_around(acc, most, write, pages);
+	nr = vmdemo_index_get_run(acc->space, acc->index + 1, min_t(u32, acc->plan.around, most),
+				  write, pages);
 	if (!nr)
 		return;
-	for (i = 0; write && i < nr; i++)
-		vmdemo_dirty_set(pool, page_folio(pages[i]));
-	/* Stops at the first that is mapped already. */
+	/* For reading, at first. Stops at the first that is mapped already. */
 	missed = nr;
 	vm_insert_pages(vma, addr, pages, &missed);
-	if (write && missed < nr)
-		apply_to_existing_page_range(vma->vm_mm, addr, (nr - missed) << PAGE_SHIFT,
+	mapped = nr - missed;
+	for (i = 0; write && i < mapped; i++)
+		vmdemo_dirty_set(pool, page_folio(pages[i]));
+	if (write && mapped)
+		apply_to_existing_page_range(vma->vm_mm, addr, mapped << PAGE_SHIFT,
 					     vmdemo_vm_make_writable, vma);
 	for (i = 0; i < nr; i++) {
 		unlock_page(pages[i]);
 		put_page(pages[i]);
 	}
-	vmdemo_stat_add(pool, fault_around_pages, nr - missed);
+	vmdemo_readahead_mapped(acc->streams, acc->plan.stream, acc->index, mapped);
+	vmdemo_stat_add(pool, fault_around_pages, mapped);
 	if (write)
-		vmdemo_stat_add(pool, write_around_pages, nr - missed);
+		vmdemo_stat_add(pool, write_around_pages, mapped);
 }
 
 static vm_fault_t vmdemo_vm_fault(struct vm_fault *vmf)

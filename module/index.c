@@ -2,83 +2,22 @@
 /*
  * index.c - which page is in which frame
  *
- * The index is an inverted page table: one hash keyed (space, page) sized by the pool, chained
- * through the frames by number. It allocates nothing on a fault, so a fault cannot fail for want
- * of an index node, and what it takes does not depend on how sparse the pages are. To pop a free
- * frame, check for a duplicate, insert, and enter the order is one section under the pool lock.
- * Lookup runs under RCU. It may meet a chain in motion and end in another one: then it misses, and
- * the insertion that follows finds the duplicate. Who inserts nothing looks up under the lock.
+ * The index is an inverted page table: a hash (hash.h) of the pages that are in frames. It
+ * allocates nothing on a fault, so a fault cannot fail for want of an index node, and what it takes
+ * does not depend on how sparse the pages are. To pop a free frame, check for a duplicate, insert,
+ * and enter the order is one section under the pool lock. Lookup runs under RCU. It may meet a
+ * chain in motion and end in another one: then it misses, and the insertion that follows finds the
+ * duplicate. Who inserts nothing looks up under the lock.
  */
-#include <linux/hash.h>
-#include <linux/slab.h>
-
 #include "broken.h"
 #include "dirty.h"
 #include "freelist.h"
+#include "hash.h"
 #include "index.h"
 #include "trace.h"
 
 /* A lookup without the lock gives up after so many hops, and takes the lock. */
 #define VMDEMO_MAX_CHAIN	64
-#define VMDEMO_LOST		(VMDEMO_NONE - 1)
-
-static struct vmdemo_bucket *vmdemo_index_bucket(struct vmdemo_buckets *buckets, u64 key)
-{
-	return &buckets->bucket[reciprocal_scale(hash_64(key, 32), buckets->nr)];
-}
-
-static struct vmdemo_buckets *vmdemo_index_buckets(struct vmdemo_pool *pool)
-{
-	return rcu_dereference_protected(pool->buckets, lockdep_is_held(&pool->lock));
-}
-
-/*
- * Follow a chain. Under the pool lock it is as it is; without, it may be in motion and lead through
- * others: after @most hops the answer is VMDEMO_LOST.
- */
-static u32 vmdemo_index_find(struct vmdemo_pool *pool, const struct vmdemo_bucket *bucket, u64 key,
-			     u32 most)
-{
-	u32 nr = READ_ONCE(bucket->head);
-
-	while (nr != VMDEMO_NONE) {
-		const struct vmdemo_frame *frame = vmdemo_frame(pool, nr);
-
-		if (READ_ONCE(frame->key) == key)
-			break;
-		if (!most--)
-			return VMDEMO_LOST;
-		nr = READ_ONCE(frame->next);
-	}
-	return nr;
-}
-
-static void vmdemo_index_link(struct vmdemo_bucket *bucket, struct vmdemo_frame *frame, u32 nr)
-{
-	WRITE_ONCE(frame->next, bucket->head);
-	/* A reader that sees the frame in the chain sees its key. */
-	smp_store_release(&bucket->head, nr);
-}
-
-static void vmdemo_index_unlink(struct vmdemo_pool *pool, struct vmdemo_bucket *bucket,
-				struct vmdemo_frame *frame, u32 nr)
-{
-	u32 *link = &bucket->head;
-
-	while (*link != nr)
-		link = &vmdemo_frame(pool, *link)->next;
-	WRITE_ONCE(*link, frame->next);
-	WRITE_ONCE(frame->key, VMDEMO_NO_KEY);
-}
-
-/*
- * What a ghost remembers of a page that was evicted: enough to tell it from others in its bucket.
- * Zero stands for nothing.
- */
-static u32 vmdemo_index_ghost(u64 key)
-{
-	return ~(u32)key;
-}
 
 /* Reference the page in frame @nr if that frame holds page @key, and goes on to hold it. */
 static struct folio *vmdemo_index_try_get(struct vmdemo_pool *pool, u32 nr, u64 key)
@@ -111,8 +50,8 @@ struct folio *vmdemo_index_lookup_sure(struct vmdemo_pool *pool, u64 key)
 	u32 nr;
 
 	spin_lock(&pool->lock);
-	nr = vmdemo_index_find(pool, vmdemo_index_bucket(vmdemo_index_buckets(pool), key), key,
-			       U32_MAX);
+	nr = vmdemo_hash_find(pool, vmdemo_hash_bucket(vmdemo_hash_buckets(pool), key), key,
+			      U32_MAX);
 	if (nr != VMDEMO_NONE)
 		folio = vmdemo_index_try_get(pool, nr, key);
 	spin_unlock(&pool->lock);
@@ -134,12 +73,12 @@ struct folio *vmdemo_index_lookup(struct vmdemo_pool *pool, u64 key)
 	u32 nr;
 
 	rcu_read_lock();
-	nr = vmdemo_index_find(pool, vmdemo_index_bucket(rcu_dereference(pool->buckets), key), key,
-			       VMDEMO_MAX_CHAIN);
-	if (nr < VMDEMO_LOST)
+	nr = vmdemo_hash_find(pool, vmdemo_hash_bucket(rcu_dereference(pool->buckets), key), key,
+			      VMDEMO_MAX_CHAIN);
+	if (nr < VMDEMO_HASH_LOST)
 		folio = vmdemo_index_try_get(pool, nr, key);
 	rcu_read_unlock();
-	if (nr == VMDEMO_LOST)
+	if (nr == VMDEMO_HASH_LOST)
 		return vmdemo_index_lookup_sure(pool, key);
 	return folio;
 }
@@ -179,7 +118,7 @@ static struct folio *vmdemo_index_enter(struct vmdemo_space *space, u64 key,
 	frame->flags = flags;
 	folio->mapping = space->inode->i_mapping;
 	folio->index = key - space->key;
-	vmdemo_index_link(bucket, frame, nr);
+	vmdemo_hash_link(bucket, frame, nr);
 	folio_ref_unfreeze(folio, refs);
 	vmdemo_policy_earn(&pool->policy);
 	pool->policy.ops->insert(&pool->policy, nr);
@@ -214,8 +153,8 @@ struct folio *vmdemo_index_insert(struct vmdemo_space *space, pgoff_t index, u32
 	u32 nr;
 
 	spin_lock(&pool->lock);
-	bucket = vmdemo_index_bucket(vmdemo_index_buckets(pool), key);
-	if (vmdemo_index_find(pool, bucket, key, U32_MAX) != VMDEMO_NONE) {
+	bucket = vmdemo_hash_bucket(vmdemo_hash_buckets(pool), key);
+	if (vmdemo_hash_find(pool, bucket, key, U32_MAX) != VMDEMO_NONE) {
 		spin_unlock(&pool->lock);
 		return ERR_PTR(-EEXIST);
 	}
@@ -233,7 +172,7 @@ struct folio *vmdemo_index_insert(struct vmdemo_space *space, pgoff_t index, u32
 		return ERR_PTR(-EAGAIN);
 	}
 	folio = vmdemo_index_enter(space, key, bucket, nr, hard ? VMDEMO_FRAME_FRESH : 0, 2);
-	if (hard && bucket->ghost == vmdemo_index_ghost(key))
+	if (hard && bucket->ghost == vmdemo_hash_ghost(key))
 		vmdemo_stat_inc(pool, refaults);
 	spin_unlock(&pool->lock);
 
@@ -264,10 +203,10 @@ u32 vmdemo_index_insert_ahead(struct vmdemo_space *space, pgoff_t first, u32 nr,
 	u32 i, n = 0;
 
 	spin_lock(&pool->lock);
-	buckets = vmdemo_index_buckets(pool);
+	buckets = vmdemo_hash_buckets(pool);
 	for (i = 0; i < nr && first + i < space->nr_pages; i++) {
-		bucket = vmdemo_index_bucket(buckets, key + i);
-		if (vmdemo_index_find(pool, bucket, key + i, U32_MAX) != VMDEMO_NONE)
+		bucket = vmdemo_hash_bucket(buckets, key + i);
+		if (vmdemo_hash_find(pool, bucket, key + i, U32_MAX) != VMDEMO_NONE)
 			continue;
 		if (pool->nr_free <= keep || first + i - space->closed_first < space->closed_nr)
 			break;
@@ -302,14 +241,14 @@ u32 vmdemo_index_get_run(struct vmdemo_space *space, pgoff_t first, u32 most, bo
 	u32 n, nr, ahead = 0;
 
 	spin_lock(&pool->lock);
-	buckets = vmdemo_index_buckets(pool);
+	buckets = vmdemo_hash_buckets(pool);
 	for (n = 0; n < most; n++) {
 		struct vmdemo_frame *frame;
 		struct folio *folio;
 		bool ahead_of;
 
-		nr = vmdemo_index_find(pool, vmdemo_index_bucket(buckets, key + n), key + n,
-				       U32_MAX);
+		nr = vmdemo_hash_find(pool, vmdemo_hash_bucket(buckets, key + n), key + n,
+				      U32_MAX);
 		if (nr == VMDEMO_NONE)
 			break;
 		frame = vmdemo_frame(pool, nr);
@@ -346,9 +285,9 @@ static inline void vmdemo_index_forget(struct vmdemo_pool *pool, u32 nr)
 
 	lockdep_assert_held(&pool->lock);
 	trace_vmdemo_policy(pool, "forget", nr);
-	bucket = vmdemo_index_bucket(vmdemo_index_buckets(pool), frame->key);
-	bucket->ghost = vmdemo_index_ghost(frame->key);
-	vmdemo_index_unlink(pool, bucket, frame, nr);
+	bucket = vmdemo_hash_bucket(vmdemo_hash_buckets(pool), frame->key);
+	bucket->ghost = vmdemo_hash_ghost(frame->key);
+	vmdemo_hash_unlink(pool, bucket, frame, nr);
 	vmdemo_policy_remove(&pool->policy, nr);
 }
 
@@ -530,96 +469,4 @@ void vmdemo_index_close(struct vmdemo_space *space, pgoff_t first, pgoff_t nr)
 	space->closed_first = first;
 	space->closed_nr = nr;
 	spin_unlock(&space->pool->lock);
-}
-
-/* ---- size ---- */
-
-/* Tables sized by the pool; all or none are replaced. */
-struct vmdemo_tables {
-	struct vmdemo_buckets *buckets;
-	struct vmdemo_node *nodes;
-};
-
-static void vmdemo_index_free_tables(struct vmdemo_tables *tables)
-{
-	kvfree(tables->nodes);
-	kvfree(tables->buckets);
-}
-
-static int vmdemo_index_alloc_tables(struct vmdemo_tables *tables, u32 nr)
-{
-	u32 i;
-
-	tables->buckets = kvzalloc(struct_size(tables->buckets, bucket, nr), GFP_KERNEL);
-	tables->nodes = kvcalloc(nr, sizeof(*tables->nodes), GFP_KERNEL);
-	if (!tables->buckets || !tables->nodes) {
-		vmdemo_index_free_tables(tables);
-		return -ENOMEM;
-	}
-	tables->buckets->nr = nr;
-	for (i = 0; i < nr; i++)
-		tables->buckets->bucket[i].head = VMDEMO_NONE;
-	return 0;
-}
-
-/* Move everything to tables for @nr frames, more than there were. */
-static void vmdemo_index_swap_tables(struct vmdemo_pool *pool, struct vmdemo_tables *tables, u32 nr)
-{
-	struct vmdemo_tables old;
-	u32 i;
-
-	spin_lock(&pool->lock);
-	old.buckets = vmdemo_index_buckets(pool);
-	old.nodes = pool->policy.nodes;
-	if (pool->policy.nr_nodes)
-		memcpy(tables->nodes, old.nodes, pool->policy.nr_nodes * sizeof(*old.nodes));
-	pool->policy.nodes = tables->nodes;
-	pool->policy.nr_nodes = nr;
-	for (i = 0; i < pool->top; i++) {
-		struct vmdemo_frame *frame = vmdemo_frame(pool, i);
-		struct vmdemo_bucket *bucket;
-
-		if (frame->key == VMDEMO_NO_KEY)
-			continue;
-		bucket = vmdemo_index_bucket(tables->buckets, frame->key);
-		vmdemo_index_link(bucket, frame, i);
-	}
-	rcu_assign_pointer(pool->buckets, tables->buckets);
-	/* Who sees the number sees the chunks. */
-	smp_store_release(&pool->top, nr);
-	spin_unlock(&pool->lock);
-	if (old.buckets)
-		synchronize_rcu();
-	vmdemo_index_free_tables(&old);
-}
-
-/**
- * vmdemo_index_grow - make room for more frames
- * @pool: the pool; its chunks are there
- * @nr:   frames there can be, more than before
- *
- * May sleep. Returns 0 or -ENOMEM, and nothing has changed.
- */
-int vmdemo_index_grow(struct vmdemo_pool *pool, u32 nr)
-{
-	struct vmdemo_tables tables;
-	int err = vmdemo_index_alloc_tables(&tables, nr);
-
-	if (!err)
-		vmdemo_index_swap_tables(pool, &tables, nr);
-	return err;
-}
-
-/**
- * vmdemo_index_free - free the tables
- * @pool: the pool; nobody uses it any more
- */
-void vmdemo_index_free(struct vmdemo_pool *pool)
-{
-	struct vmdemo_tables tables = {
-		.buckets = rcu_dereference_protected(pool->buckets, true),
-		.nodes = pool->policy.nodes,
-	};
-
-	vmdemo_index_free_tables(&tables);
 }

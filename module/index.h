@@ -33,9 +33,6 @@ u32 vmdemo_index_evict_oldest(struct vmdemo_pool *pool, u32 want, u32 *keep,
 			      enum vmdemo_slow how, struct folio **victims, u32 *nr);
 void vmdemo_index_orphan(struct vmdemo_pool *pool, struct folio *folio, unsigned long *lost);
 
-int vmdemo_index_grow(struct vmdemo_pool *pool, u32 nr);
-void vmdemo_index_free(struct vmdemo_pool *pool);
-
 /*
  * Does somebody besides page tables hold @folio? @own references are the caller's, one is the
  * pool's. A hint: the answer may be old at once.

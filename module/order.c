@@ -82,7 +82,7 @@ enum vmdemo_list_id vmdemo_order_where(struct vmdemo_pool *pool, u32 frame)
 /**
  * vmdemo_order_demote - put the frames the policy wants on standby
  * @pool:   the pool
- * @most:   how many at most
+ * @most:   how many at most; VMDEMO_ORDER_DEMOTE in one go
  * @mapped: out: the folio, with a reference, of the frame that is next but has to be unmapped
  *          before; NULL: none is
  *
@@ -95,7 +95,8 @@ u32 vmdemo_order_demote(struct vmdemo_pool *pool, u32 most, struct folio **mappe
 
 	*mapped = NULL;
 	spin_lock(&pool->lock);
-	most = min(most, pool->policy.ops->excess(&pool->policy, pool->nr_free));
+	most = min3(most, VMDEMO_ORDER_DEMOTE,
+		    pool->policy.ops->excess(&pool->policy, pool->nr_free));
 	nr = pool->policy.lists[VMDEMO_LIST_ACTIVE].oldest;
 	for (done = 0; done < most; done++) {
 		struct folio *folio = vmdemo_frame(pool, nr)->folio;

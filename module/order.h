@@ -8,7 +8,10 @@
 #include "frame.h"
 
 /* Frames that vmdemo_order_dirty() looks at in one go. */
-#define VMDEMO_ORDER_LOOK	512
+#define VMDEMO_ORDER_LOOK	128
+
+/* Frames that vmdemo_order_demote() demotes in one go. */
+#define VMDEMO_ORDER_DEMOTE	256U
 
 void vmdemo_order_touch(struct vmdemo_pool *pool, u32 frame, bool soft, bool ahead);
 bool vmdemo_order_spare(struct vmdemo_pool *pool, u32 frame);

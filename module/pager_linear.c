@@ -282,9 +282,9 @@ static void vmdemo_pager_start(struct vmdemo_io *io, pgoff_t index, unsigned int
 
 	/* Does not fail: the bio_set has a reserve, and bios in flight return to it. */
 	bio = bio_alloc_bioset(space->backing->handle.bdev, vecs,
-			       (io->write ? REQ_OP_WRITE : REQ_OP_READ) | REQ_ALLOC_CACHE,
+			       (io->write ? REQ_OP_WRITE : REQ_OP_READ) | VMDEMO_REQ_CACHE,
 			       GFP_NOIO, &space->bios);
-	io->expect = 0;
+	io->expect -= min(io->expect, vecs);
 	bio->bi_iter.bi_sector = (sector_t)index << (PAGE_SHIFT - SECTOR_SHIFT);
 	bio->bi_end_io = io->write ? vmdemo_write_endio : vmdemo_read_endio;
 	vbio = vmdemo_bio(bio);
@@ -390,7 +390,7 @@ void vmdemo_pager_write(struct vmdemo_io *io, struct folio *folio, struct page *
 int vmdemo_pager_init(struct vmdemo_space *space)
 {
 	return bioset_init(&space->bios, 64, offsetof(struct vmdemo_bio, bio),
-			   BIOSET_NEED_BVECS | BIOSET_PERCPU_CACHE);
+			   BIOSET_NEED_BVECS | VMDEMO_BIOSET_CACHE);
 }
 
 /**

@@ -10,6 +10,7 @@
 #include <linux/vmalloc.h>
 
 #include "freelist.h"
+#include "hash.h"
 #include "index.h"
 #include "pool.h"
 
@@ -80,7 +81,7 @@ static int vmdemo_pool_grow(struct vmdemo_pool *pool, u32 frames)
 	if (frames > pool->top) {
 		err = vmdemo_pool_add_chunks(pool, frames);
 		if (!err)
-			err = vmdemo_index_grow(pool, frames);
+			err = vmdemo_hash_grow(pool, frames);
 		if (err)
 			return err;
 	}
@@ -200,7 +201,7 @@ void vmdemo_pool_destroy(struct vmdemo_pool *pool)
 	}
 	for (i = 0; pool->chunks && i < DIV_ROUND_UP(pool->max_frames, VMDEMO_CHUNK_FRAMES); i++)
 		kvfree(pool->chunks[i]);
-	vmdemo_index_free(pool);
+	vmdemo_hash_free(pool);
 	kvfree(pool->chunks);
 	free_percpu(pool->stats);
 	kfree(pool);

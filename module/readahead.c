@@ -29,7 +29,10 @@
 #define VMDEMO_PROVEN		256
 #define VMDEMO_WINDOW_MIN	4U
 
-/* The stream that page @index continues, or the one to give up, emptied. */
+/*
+ * The stream that page @index continues, or the one to give up, emptied. NULL if it is the page
+ * last referenced in some stream, which says nothing new.
+ */
 static struct vmdemo_stream *vmdemo_readahead_find(struct vmdemo_streams *streams, pgoff_t index)
 {
 	struct vmdemo_stream *victim = &streams->stream[0];
@@ -41,6 +44,8 @@ static struct vmdemo_stream *vmdemo_readahead_find(struct vmdemo_streams *stream
 
 		if (index - stream->next <= stream->ahead - stream->next)
 			return stream;
+		if (index + 1 == stream->next)
+			return NULL;
 		if (stream->used < victim->used)
 			victim = stream;
 	}
@@ -72,6 +77,8 @@ void vmdemo_readahead_plan(struct vmdemo_streams *streams, pgoff_t index,
 		return;
 	spin_lock(&streams->lock);
 	stream = vmdemo_readahead_find(streams, index);
+	if (!stream)
+		goto out;
 	stream->used = ++streams->clock;
 	stream->hits++;
 	stream->next = index + 1;

@@ -89,7 +89,7 @@ out:
 /* Put up to @most of the oldest active frames on standby, as the policy wants it. */
 static void vmdemo_reclaim_demote(struct vmdemo_pool *pool, u32 most)
 {
-	struct folio *mapped = NULL;
+	struct folio *mapped;
 	u32 done;
 
 	lockdep_assert_held(&pool->reclaim_lock);
@@ -97,13 +97,12 @@ static void vmdemo_reclaim_demote(struct vmdemo_pool *pool, u32 most)
 		done = vmdemo_order_demote(pool, most, &mapped);
 		vmdemo_stat_add(pool, demotions, done);
 		most -= done;
-		if (!mapped)
-			break;
-		if (!vmdemo_reclaim_unmap(pool, mapped))
-			most = 0;
-		folio_put(mapped);
+		if (mapped) {
+			most = vmdemo_reclaim_unmap(pool, mapped) && most ? most - 1 : 0;
+			folio_put(mapped);
+		}
 		cond_resched();
-	} while (most && --most);
+	} while (most && (mapped || done == VMDEMO_ORDER_DEMOTE));
 }
 
 /**

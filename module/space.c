@@ -143,6 +143,9 @@ static void vmdemo_space_hit(struct vmdemo_access *acc, struct folio *folio)
 	if (soft)
 		vmdemo_stat_inc(pool, faults_soft);
 	vmdemo_order_touch(pool, nr, soft, ahead);
+	/* A page that this request has read has been planned for. */
+	if (acc->loaded)
+		return;
 	vmdemo_space_plan(acc, false);
 	if (acc->plan.nr) {
 		io.expect = acc->plan.nr;
@@ -230,24 +233,6 @@ int vmdemo_space_get(struct vmdemo_access *acc, struct folio **folio)
 	}
 	vmdemo_space_hit(acc, *folio);
 	return 0;
-}
-
-/**
- * vmdemo_space_get_around - get the resident pages that follow one, to be mapped with it
- * @acc:   a request whose page is there and locked, and whose plan says how many
- * @most:  how many at most
- * @write: they are to be written
- * @pages: out: the pages, each locked, up to date and with a reference
- *
- * Does not sleep. Returns how many.
- */
-u32 vmdemo_space_get_around(struct vmdemo_access *acc, u32 most, bool write, struct page **pages)
-{
-	u32 nr = vmdemo_index_get_run(acc->space, acc->index + 1, min(acc->plan.around, most),
-				      write, pages);
-
-	vmdemo_readahead_mapped(acc->streams, acc->plan.stream, acc->index, nr);
-	return nr;
 }
 
 /**

@@ -44,7 +44,6 @@ static inline void vmdemo_access_begin(struct vmdemo_access *acc, struct vmdemo_
 void vmdemo_access_end(struct vmdemo_access *acc);
 
 int vmdemo_space_get(struct vmdemo_access *acc, struct folio **folio);
-u32 vmdemo_space_get_around(struct vmdemo_access *acc, u32 most, bool write, struct page **pages);
 int vmdemo_space_wait(struct vmdemo_access *acc);
 int vmdemo_space_get_wait(struct vmdemo_access *acc, struct folio **folio);
 long vmdemo_space_prefetch(struct vmdemo_space *space, pgoff_t first, pgoff_t last);

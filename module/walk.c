@@ -52,7 +52,7 @@ static struct folio *vmdemo_walk_next_frame(struct vmdemo_walk *walk)
 		folio = vmdemo_index_get_frame(pool, walk->pos);
 		if (!folio)
 			continue;
-		/* It may have taken another page since; with a reference it keeps the one it has. */
+		/* It may have taken another page since; with a reference it keeps what it has. */
 		key = READ_ONCE(vmdemo_frame(pool, walk->pos)->key);
 		if (key < space->key + walk->first || key > space->key + walk->last) {
 			folio_put(folio);
