@@ -32,12 +32,15 @@ FIXTURE_TEARDOWN(advice)
 /* A sequence of touches is read ahead of, without advice: few of its pages fault hard. */
 TEST_F(advice, sequence_is_read_ahead)
 {
+	size_t beyond;
+
 	EXPECT_EQ(vt_count_bad(self->mem, 0, PAGES, SEED), 0);
 	EXPECT_GT(vt_stat("readahead_pages"), PAGES / 2);
 	EXPECT_GT(vt_stat("readahead_used"), PAGES / 2);
 	EXPECT_LT(vt_stat("faults_hard"), PAGES / 8);
-	/* Nothing is read twice. */
-	EXPECT_LE(vt_stat("pages_in"), PAGES + PAGES / 50);
+	/* Nothing is read twice; windows may reach beyond what is mapped. */
+	beyond = vt_count_resident(self->fd, PAGES, 512);
+	EXPECT_LE(vt_stat("pages_in"), PAGES + PAGES / 50 + beyond);
 	EXPECT_LE(vt_stat("readahead_used"), vt_stat("readahead_pages"));
 	EXPECT_TRUE(vt_balanced());
 }
