@@ -30,12 +30,13 @@
 #define VMDEMO_WINDOW_MIN	4U
 
 /*
- * The stream that page @index continues, or the one to give up, emptied. NULL if it is the page
- * last referenced in some stream, which says nothing new.
+ * The stream that page @index continues, or the one to give up, emptied. NULL if it
+ * continues none and is the page last referenced in one, which says nothing new.
  */
 static struct vmdemo_stream *vmdemo_readahead_find(struct vmdemo_streams *streams, pgoff_t index)
 {
 	struct vmdemo_stream *victim = &streams->stream[0];
+	bool again = false;
 	int i;
 
 	lockdep_assert_held(&streams->lock);
@@ -44,11 +45,12 @@ static struct vmdemo_stream *vmdemo_readahead_find(struct vmdemo_streams *stream
 
 		if (index - stream->next <= stream->ahead - stream->next)
 			return stream;
-		if (index + 1 == stream->next)
-			return NULL;
+		again |= index + 1 == stream->next;
 		if (stream->used < victim->used)
 			victim = stream;
 	}
+	if (again)
+		return NULL;
 	victim->ahead = index;
 	victim->hits = 0;
 	victim->window = 0;
