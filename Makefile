@@ -6,7 +6,7 @@ KVER ?= $(shell uname -r)
 KDIR ?= /lib/modules/$(KVER)/build
 export CMD DEV
 
-.PHONY: all run test bench check install uninstall clean help
+.PHONY: all run test test-debug test-long bench check install uninstall clean help
 
 all:
 	@[ -e $(KDIR)/Makefile ] || { echo "No headers of kernel $(KVER) are installed: install linux-headers-$(KVER)," \
@@ -20,6 +20,14 @@ run:
 test:
 	@scripts/setup test
 	@scripts/test
+
+test-debug:
+	@scripts/setup test
+	@scripts/test -k debug
+
+test-long:
+	@scripts/setup test
+	@scripts/test --long
 
 # HOST=1 DEV=/dev/... measures this machine itself, as root; ERASE=yes allows writing over that disk.
 bench:
@@ -42,7 +50,9 @@ clean:
 help:
 	@echo 'make             build vmdemo.ko for the running kernel, or KVER=RELEASE'
 	@echo 'make run         show the module at work in a virtual machine; CMD="..." runs that instead'
-	@echo 'make test        run all tests in virtual machines, on every supported kernel'
+	@echo 'make test        run all tests in virtual machines, on every supported kernel and on a debug kernel'
+	@echo 'make test-debug  the part of these tests that runs on the debug kernel'
+	@echo 'make test-long   what takes hours: the data race detector, power cuts, trinity, the soak'
 	@echo 'make bench       measure it beside mmap and O_DIRECT in virtual machines; HOST=1 DEV=/dev/... on this machine'
 	@echo 'make check       look the sources over: warnings, style, layers, documentation'
 	@echo 'make install     install through DKMS (as root), for the running kernel or KVER=RELEASE'

@@ -12,6 +12,15 @@ cache=${VMDEMO_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/vmdemo}
 # shellcheck disable=SC2034
 series=(6.1 6.12) default_series=6.12
 
+# The kernels that look for bugs (scripts/debug-kernel makes them): they take this many times the time, and memory.
+# shellcheck disable=SC2034
+flavours=(debug kcsan) flavour_time=5 flavour_memory=2
+
+# is_flavour NAME: is it one of them?
+is_flavour() {
+	[[ " ${flavours[*]} " == *" $1 "* ]]
+}
+
 # usage_error SENTENCE: the user's input was bad; say what to do.
 usage_error() {
 	echo "${0##*/}: $*" >&2
