@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * powercut.c - what was acknowledged is on the disk, whenever the power went
+ *
+ *   powercut write DEVICE PAGES SEED	store, sync, and say so, for ever
+ *   powercut check DISK PAGES LOG	compare a disk with what was said
+ *
+ * Every worker has pages of its own, each PAGES/WORKERS-th. In each round it stores the round's
+ * number into some of them, all over the page, makes them durable in one of the ways there are, and
+ * then prints `ack WORKER ROUND PAGE...`. A page on the disk must therefore hold the round that was
+ * last acknowledged for it, or the one round begun after the worker's last acknowledgement; in
+ * each of its sectors, as a write may be torn that nobody was told of. powercut.sh cuts the power.
+ */
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PAGE	4096
+#define SECTOR	512
+#define WORKERS	4
+#define MOST	12	/* pages a round */
+
+/* What stands in each 16 bytes of a page. */
+struct stamp {
+	uint32_t page;
+	uint32_t round;
+	uint64_t sum;
+};
+
+static struct stamp stamp(uint32_t page, uint32_t round, size_t place)
+{
+	return (struct stamp) {
+		.page = page,
+		.round = round,
+		.sum = ((uint64_t)page << 32 | round) * 0x9e3779b97f4a7c15ULL + place,
+	};
+}
+
+static void fill(void *buffer, uint32_t page, uint32_t round)
+{
+	struct stamp *stamps = buffer;
+	size_t i;
+
+	for (i = 0; i < PAGE / sizeof(*stamps); i++)
+		stamps[i] = stamp(page, round, i);
+}
+
+static uint64_t next_random(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
+}
+
+/* ---- in the machine whose power goes ---- */
+
+/* Store the pages through the mapping, or write them, and make that durable. */
+static int store(int fd, char *mem, size_t pages, const uint32_t *page, unsigned int nr, uint32_t round,
+		 unsigned int way)
+{
+	static char buffer[PAGE];
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		if (way == 3) {
+			fill(buffer, page[i], round);
+			if (pwrite(fd, buffer, PAGE, (off_t)page[i] * PAGE) != PAGE)
+				return -1;
+			continue;
+		}
+		fill(mem + (size_t)page[i] * PAGE, page[i], round);
+		if (way == 0 && msync(mem + (size_t)page[i] * PAGE, PAGE, MS_SYNC))
+			return -1;
+	}
+	switch (way) {
+	case 0: return 0;
+	case 1: return msync(mem, pages * PAGE, MS_SYNC);
+	case 2: return fsync(fd);
+	}
+	return fdatasync(fd);
+}
+
+static void work(unsigned int worker, const char *device, size_t pages, uint64_t seed)
+{
+	uint64_t state = (seed * WORKERS + worker + 1) * 0x9e3779b97f4a7c15ULL;
+	int fd = open(device, O_RDWR);
+	char *mem, line[256];
+	uint32_t round;
+
+	if (fd < 0)
+		err(1, "%s", device);
+	mem = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (mem == MAP_FAILED)
+		err(1, "mmap");
+	for (round = 1;; round++) {
+		unsigned int nr = next_random(&state) % MOST + 1, way = next_random(&state) % 4, i;
+		uint32_t page[MOST];
+		int length;
+
+		for (i = 0; i < nr; i++)
+			page[i] = next_random(&state) % (pages / WORKERS) * WORKERS + worker;
+		if (store(fd, mem, pages, page, nr, round, way))
+			err(1, "worker %u, round %u", worker, round);
+		length = sprintf(line, "ack %u %u", worker, round);
+		for (i = 0; i < nr; i++)
+			length += sprintf(line + length, " %u", page[i]);
+		line[length++] = '\n';
+		/* In one piece, at once. */
+		if (write(STDOUT_FILENO, line, length) != length)
+			err(1, "standard output");
+	}
+}
+
+static int write_for_ever(const char *device, size_t pages, uint64_t seed)
+{
+	unsigned int worker;
+	int status;
+
+	for (worker = 0; worker < WORKERS; worker++)
+		if (!fork())
+			work(worker, device, pages, seed);
+	wait(&status);
+	errx(1, "a worker ended");
+}
+
+/* ---- afterwards ---- */
+
+struct said {
+	uint32_t *acked;		/* of each page */
+	uint32_t last[WORKERS];		/* of each worker */
+	unsigned long acks;
+};
+
+static void read_log(const char *name, size_t pages, struct said *said)
+{
+	FILE *log = fopen(name, "r");
+	char line[256], *word;
+
+	if (!log)
+		err(2, "%s", name);
+	while (fgets(line, sizeof(line), log)) {
+		unsigned int worker, round, page;
+
+		/* The last one may not be whole: then nobody was told. */
+		if (sscanf(line, "ack %u %u", &worker, &round) != 2 || !strchr(line, '\n'))
+			continue;
+		if (worker >= WORKERS)
+			errx(2, "%s: what worker is %u?", name, worker);
+		said->last[worker] = round;
+		said->acks++;
+		strtok(line, " ");
+		strtok(NULL, " ");
+		strtok(NULL, " ");
+		while ((word = strtok(NULL, " \n"))) {
+			page = atoi(word);
+			if (page >= pages)
+				errx(2, "%s: what page is %u?", name, page);
+			said->acked[page] = round;
+		}
+	}
+	fclose(log);
+}
+
+/* Is this sector of @page as it was stored in one of the rounds it may show? */
+static bool sector_is_good(const struct stamp *stamps, uint32_t page, size_t place, uint32_t least,
+			   uint32_t most)
+{
+	static const char zeros[SECTOR];
+	uint32_t round = stamps->round;
+	size_t i;
+
+	if (!least && !memcmp(stamps, zeros, SECTOR))
+		return true;
+	for (i = 0; i < SECTOR / sizeof(*stamps); i++) {
+		struct stamp expected = stamp(page, round, place + i);
+
+		if (memcmp(&stamps[i], &expected, sizeof(expected)))
+			return false;
+	}
+	return round >= least && round <= most;
+}
+
+static int check(const char *disk, size_t pages, const char *log)
+{
+	struct said said = { .acked = calloc(pages, sizeof(*said.acked)) };
+	int fd = open(disk, O_RDONLY);
+	static struct stamp stamps[PAGE / sizeof(struct stamp)];
+	unsigned long bad = 0, sure = 0;
+	size_t page, at;
+
+	if (!said.acked || fd < 0)
+		err(2, "%s", disk);
+	read_log(log, pages, &said);
+	for (page = 0; page < pages; page++) {
+		uint32_t least = said.acked[page], most = said.last[page % WORKERS] + 1;
+
+		if (pread(fd, stamps, PAGE, page * PAGE) != PAGE)
+			err(2, "%s", disk);
+		sure += !!least;
+		for (at = 0; at < PAGE / sizeof(*stamps); at += SECTOR / sizeof(*stamps)) {
+			if (sector_is_good(stamps + at, page, at, least, most))
+				continue;
+			printf("# page %zu, sector %zu: round %u of page %u, not %u to %u\n", page,
+			       at * sizeof(*stamps) / SECTOR, stamps[at].round, stamps[at].page,
+			       least, most);
+			bad++;
+			break;
+		}
+	}
+	printf("# %lu acknowledgements, %lu pages, %lu of them wrong\n", said.acks, sure, bad);
+	return bad || !said.acks;
+}
+
+int main(int argc, char **argv)
+{
+	size_t pages = argc == 5 ? strtoul(argv[3], NULL, 0) : 0;
+
+	if (pages >= WORKERS && !strcmp(argv[1], "write"))
+		return write_for_ever(argv[2], pages, strtoull(argv[4], NULL, 0));
+	if (pages >= WORKERS && !strcmp(argv[1], "check"))
+		return check(argv[2], pages, argv[4]);
+	errx(2, "usage: powercut write DEVICE PAGES SEED | check DISK PAGES LOG");
+}
