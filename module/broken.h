@@ -38,8 +38,15 @@
 #define VMDEMO_NO_RECHECK	0
 #endif
 
+/* Leave what was written in the cache of the device, where it is lost when the power goes. */
+#ifdef VMDEMO_BREAK_no_flush
+#define VMDEMO_NO_FLUSH		1
+#else
+#define VMDEMO_NO_FLUSH		0
+#endif
+
 #define VMDEMO_BROKEN	(VMDEMO_DIRTY_EARLY || VMDEMO_INDEX_EARLY || VMDEMO_NO_REFCHECK || \
-			 VMDEMO_NO_RECHECK)
+			 VMDEMO_NO_RECHECK || VMDEMO_NO_FLUSH)
 
 /* Give the race that a shortcut opens the time to happen. */
 static inline void vmdemo_broken_widen(void)

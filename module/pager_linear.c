@@ -18,6 +18,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "broken.h"
 #include "dirty.h"
 #include "pager_linear.h"
 #include "trace.h"
@@ -111,7 +112,7 @@ void vmdemo_backing_close(struct vmdemo_backing *backing)
  */
 int vmdemo_backing_flush(struct vmdemo_backing *backing)
 {
-	if (backing->readonly)
+	if (backing->readonly || VMDEMO_NO_FLUSH)
 		return 0;
 	return blkdev_issue_flush(backing->handle.bdev);
 }
