@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * sysfs.c - the attributes: names, defaults, what each takes and refuses, who may write them
+ * sysfs.c - the attributes: names, defaults, what each takes and refuses
  */
 #include <linux/fs.h>
 #include <sys/stat.h>
@@ -266,54 +266,6 @@ TEST_F(sysfs, unbinding_writes_back)
 	ASSERT_EQ(vt_set("backing", "none"), 0);
 	EXPECT_TRUE(vt_disk_check(vt_disk(), 0, 16, SEED + 1));
 	EXPECT_EQ(vt_stat("pages_lost"), 0);
-}
-
-/* Run as nobody: what the permissions allow then. The exit status names the first surprise. */
-static int as_nobody(void)
-{
-	int fd;
-
-	if (setgid(65534) || setuid(65534))
-		return 1;
-	fd = open(VT_DEV, O_RDONLY);
-	if (fd >= 0 || errno != EACCES)
-		return 2;
-	if (vt_set("frames", "64") != -EACCES)
-		return 3;
-	if (vt_set("backing", "none") != -EACCES)
-		return 4;
-	if (vt_set("policy", "fifo") != -EACCES)
-		return 5;
-	vt_stat("pages_in");
-	vt_get("frames");
-	return 0;
-}
-
-/* Only root opens the device and changes settings; everybody may read the numbers. */
-TEST_F(sysfs, permissions)
-{
-	static const char * const settings[] = {
-		"backing", "frames", "reserve", "policy", "standby_pct", "demote_pages",
-		"read_ahead_pages", "dirty_pct", "dirty_age_ms",
-	};
-	char path[256];
-	struct stat st;
-	pid_t pid;
-
-	ASSERT_EQ(stat(VT_DEV, &st), 0);
-	EXPECT_EQ(st.st_mode & 0777, 0600);
-	EXPECT_TRUE(S_ISCHR(st.st_mode));
-	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
-		snprintf(path, sizeof(path), VT_CLASS "vmdemo/%s", settings[i]);
-		ASSERT_EQ(stat(path, &st), 0);
-		EXPECT_EQ(st.st_mode & 0777, 0644);
-	}
-	pid = fork();
-	ASSERT_GE(pid, 0);
-	if (!pid)
-		_exit(as_nobody());
-	EXPECT_EQ(vt_reap(pid), 0);
-	EXPECT_EQ(vt_get("frames"), FRAMES);
 }
 
 /* Reading attributes is free of effects, however often it is done. */

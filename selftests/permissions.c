@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * permissions.c - who may open, map, configure and discard: each line of the README's table
+ *
+ * What an unprivileged user may do is tried by a child that is user nobody, in no group, without
+ * any capability. It answers with the line of this file that surprised it.
+ */
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/fs.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "kselftest_harness.h"
+#include "vmdemo_test.h"
+
+#define FRAMES	64
+#define PAGES	128
+#define SEED	21
+
+#define NOBODY	65534
+#define GROUP	4711	/* what the udev rule gives the node to */
+
+/* In a child: end here if it is not so, and tell where. */
+#define MUST(condition)									\
+	do {										\
+		if (!(condition))							\
+			tell_and_exit(__LINE__, #condition);				\
+	} while (0)
+
+static void __noreturn tell_and_exit(int line, const char *condition)
+{
+	printf("# line %d: not so: %s (errno: %s)\n", line, condition, strerror(errno));
+	fflush(stdout);
+	_exit(1);
+}
+
+/* A call that has to fail, and how. */
+#define REFUSED(call, error)								\
+	do {										\
+		errno = 0;								\
+		MUST((long)(call) == -1 && errno == (error));				\
+	} while (0)
+
+static void drop_capabilities(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { 0 };
+
+	MUST(!syscall(SYS_capset, &head, none));
+}
+
+/* Become nobody, a member of one group or of none (0). */
+static void become_nobody(gid_t group)
+{
+	MUST(!setgroups(group ? 1 : 0, &group));
+	MUST(!setresgid(NOBODY, NOBODY, NOBODY));
+	MUST(!setresuid(NOBODY, NOBODY, NOBODY));
+	drop_capabilities();
+	MUST(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+}
+
+/* Let nobody work with a descriptor that he was given, or -1; 0 if all was as expected. */
+static int let_nobody(void (*work)(int fd), int fd, gid_t group)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		vt_fail("fork: %s", strerror(errno));
+	if (!pid) {
+		become_nobody(group);
+		work(fd);
+		_exit(0);
+	}
+	return vt_reap(pid);
+}
+
+static const char * const settings[][2] = {
+	{ "backing", "none" }, { "frames", "32" }, { "reserve", "1" }, { "policy", "fifo" },
+	{ "standby_pct", "10" }, { "demote_pages", "2" }, { "read_ahead_pages", "8" },
+	{ "dirty_pct", "50" }, { "dirty_age_ms", "100" },
+};
+
+static void settings_are_refused(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(settings); i++)
+		MUST(vt_set(settings[i][0], "%s", settings[i][1]) == -EACCES);
+}
+
+FIXTURE(permissions) {
+	int fd;
+};
+
+FIXTURE_SETUP(permissions)
+{
+	vt_stop();
+	vt_disk_fill(vt_disk(), 0, PAGES, SEED);
+	vt_start(FRAMES);
+	self->fd = vt_open(O_RDWR);
+}
+
+FIXTURE_TEARDOWN(permissions)
+{
+	close(self->fd);
+}
+
+/* The whole device is as it was, in the frames and on the disk. */
+static bool untouched(int fd)
+{
+	char *mem = vt_map(fd, 0, PAGES, PROT_READ, MAP_SHARED);
+	bool good = !vt_count_bad(mem, 0, PAGES, SEED) && !vt_stat("frames_dirty");
+
+	munmap(mem, PAGES * VT_PAGE);
+	return good && vt_disk_check(vt_disk(), 0, PAGES, SEED);
+}
+
+/* ---- without a descriptor ---- */
+
+static void open_and_configure(int fd)
+{
+	static const int modes[] = { O_RDONLY, O_WRONLY, O_RDWR };
+
+	(void)fd;
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++)
+		REFUSED(open(VT_DEV, modes[i]), EACCES);
+	REFUSED(chmod(VT_DEV, 0666), EPERM);
+	REFUSED(chown(VT_DEV, NOBODY, NOBODY), EPERM);
+	settings_are_refused();
+}
+
+/* The node is root's, mode 0600; settings can be written by root only. */
+TEST_F(permissions, nobody)
+{
+	struct stat st;
+
+	ASSERT_EQ(stat(VT_DEV, &st), 0);
+	EXPECT_TRUE(S_ISCHR(st.st_mode));
+	EXPECT_EQ(st.st_mode & 0777, 0600);
+	EXPECT_EQ(st.st_uid, 0);
+	EXPECT_EQ(st.st_gid, 0);
+	EXPECT_EQ(let_nobody(open_and_configure, -1, 0), 0);
+	EXPECT_EQ(vt_get("frames"), FRAMES);
+	EXPECT_TRUE(untouched(self->fd));
+}
+
+static void read_attributes(int fd)
+{
+	(void)fd;
+	for (size_t i = 0; i < ARRAY_SIZE(settings); i++)
+		MUST(*vt_show(settings[i][0]));
+	MUST(vt_get("size_bytes") > 0);
+	MUST(vt_stat("frames_free") > 0);
+	MUST(vt_stat("pages_in") == 0);
+}
+
+/* Everybody may read the settings and the counters; there are no others than those tested here. */
+TEST_F(permissions, everybody_reads_attributes)
+{
+	char path[256];
+	struct stat st;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(settings); i++) {
+		snprintf(path, sizeof(path), VT_CLASS "vmdemo/%s", settings[i][0]);
+		ASSERT_EQ(stat(path, &st), 0);
+		EXPECT_EQ(st.st_mode & 0777, 0644);
+		EXPECT_EQ(st.st_uid, 0);
+	}
+	snprintf(path, sizeof(path),
+		 "test $(find %s/ -type f -perm /222 | grep -cvE '/(power|uevent)') = %zu",
+		 VT_CLASS "vmdemo", i);
+	EXPECT_EQ(system(path), 0);
+	EXPECT_EQ(let_nobody(read_attributes, -1, 0), 0);
+}
+
+static void load_and_unload(int fd)
+{
+	const char *ko = getenv("VMDEMO_KO");
+	int module;
+
+	(void)fd;
+	MUST(vt_try_unload() == -EPERM);
+	REFUSED(open("/sys/module/vmdemo/parameters/frames", O_WRONLY), EACCES);
+	module = ko ? open(ko, O_RDONLY) : -1;
+	if (module >= 0)
+		REFUSED(syscall(SYS_finit_module, module, "", 0), EPERM);
+}
+
+/* Loading and unloading need CAP_SYS_MODULE; the parameters are nobody's to write later. */
+TEST_F(permissions, module)
+{
+	static const char * const names[] = { "backing", "frames", "num_devices" };
+	char path[256];
+	struct stat st;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		snprintf(path, sizeof(path), "/sys/module/vmdemo/parameters/%s", names[i]);
+		ASSERT_EQ(stat(path, &st), 0);
+		EXPECT_EQ(st.st_mode & 0777, 0444);
+		EXPECT_EQ(open(path, O_WRONLY), -1);
+	}
+	EXPECT_EQ(let_nobody(load_and_unload, -1, 0), 0);
+	EXPECT_TRUE(vt_loaded());
+}
+
+/* ---- with a descriptor that somebody passed on ---- */
+
+/* Everything that reads, and what only moves pages between frames and disk. */
+static void read_everything(int fd)
+{
+	struct vmdemo_info info = { .size = sizeof(info) };
+	char *mem = vt_map(fd, 0, PAGES, PROT_READ, MAP_SHARED), *private;
+	char page[VMDEMO_PAGE_SIZE];
+	__u64 acted_on;
+
+	MUST(!vt_count_bad(mem, 0, PAGES, SEED));
+	MUST(pread(fd, page, VT_PAGE, VT_PAGE) == (ssize_t)VT_PAGE && vt_check(page, 1, SEED) < 0);
+	MUST(!ioctl(fd, VMDEMO_IOC_INFO, &info));
+	MUST(!vt_range(fd, VMDEMO_IOC_EVICT, 0, PAGES, &acted_on) && acted_on);
+	MUST(!vt_range(fd, VMDEMO_IOC_PREFETCH, 0, 4, &acted_on) && acted_on == 4);
+	MUST(vt_resident(fd, 3));
+	MUST(!posix_fadvise(fd, 0, 8 * VT_PAGE, POSIX_FADV_WILLNEED));
+	MUST(!posix_fadvise(fd, 0, 8 * VT_PAGE, POSIX_FADV_DONTNEED));
+	MUST(!fsync(fd));
+	MUST(!msync(mem, PAGES * VT_PAGE, MS_SYNC));
+	/* A private copy is the process's own. */
+	private = vt_map(fd, 5, 1, VT_RW, MAP_PRIVATE);
+	vt_fill(private, 5, SEED + 1);
+	MUST(vt_check(mem + 5 * VT_PAGE, 5, SEED) < 0);
+}
+
+/* Everything that would change the device, or make more of the descriptor than it is. */
+static void change_is_refused(int fd)
+{
+	char *mem = vt_map(fd, 0, PAGES, PROT_READ, MAP_SHARED), path[64];
+	struct vmdemo_range range = { .length = VT_PAGE };
+	__u64 whole[2] = { 0, PAGES * VT_PAGE };
+	int memory;
+
+	REFUSED(write(fd, "x", 1), EBADF);
+	REFUSED(pwrite(fd, "x", 1, VT_PAGE), EBADF);
+	REFUSED(ioctl(fd, VMDEMO_IOC_DISCARD, &range), EBADF);
+	REFUSED(ioctl(fd, BLKDISCARD, whole), ENOTTY);
+	REFUSED(ioctl(fd, BLKZEROOUT, whole), ENOTTY);
+	REFUSED(ftruncate(fd, 0), EINVAL);
+	REFUSED(fallocate(fd, 0, 0, VT_PAGE), EBADF);
+	REFUSED(mmap(NULL, VT_PAGE, VT_RW, MAP_SHARED, fd, 0), EACCES);
+	REFUSED(mmap(NULL, VT_PAGE, PROT_WRITE, MAP_SHARED, fd, 0), EACCES);
+	REFUSED(mprotect(mem, VT_PAGE, VT_RW), EACCES);
+	MUST(vt_try_write(mem, NULL) == SIGSEGV);
+	MUST(madvise(mem, VT_PAGE, MADV_REMOVE));
+	MUST(madvise(mem, VT_PAGE, MADV_POPULATE_WRITE));
+	/* The way debuggers write to memory that is read-only. */
+	memory = open("/proc/self/mem", O_RDWR);
+	MUST(memory < 0 || pwrite(memory, "x", 1, (uintptr_t)mem) < 0);
+	/* The descriptor names the node, and there the node's mode counts again. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	REFUSED(open(path, O_RDWR), EACCES);
+	REFUSED(open(path, O_RDONLY), EACCES);
+	REFUSED(fchmod(fd, 0666), EPERM);
+	REFUSED(fchown(fd, NOBODY, NOBODY), EPERM);
+	MUST(!vt_count_bad(mem, 0, PAGES, SEED));
+}
+
+/* Who has it open for reading may read, copy, bring in and evict, and change nothing. */
+TEST_F(permissions, descriptor_for_reading)
+{
+	int fd = vt_open(O_RDONLY);
+
+	EXPECT_EQ(let_nobody(read_everything, fd, 0), 0);
+	EXPECT_EQ(let_nobody(change_is_refused, fd, 0), 0);
+	EXPECT_TRUE(untouched(self->fd));
+}
+
+static void only_write(int fd)
+{
+	struct vmdemo_pagemap map = { .length = VT_PAGE };
+	struct vmdemo_page entry;
+	char byte;
+
+	map.pages = (uintptr_t)&entry;
+	MUST(pwrite(fd, "x", 1, 0) == 1);
+	MUST(!vt_range(fd, VMDEMO_IOC_DISCARD, 1, 1, NULL));
+	REFUSED(pread(fd, &byte, 1, 0), EBADF);
+	REFUSED(mmap(NULL, VT_PAGE, PROT_WRITE, MAP_SHARED, fd, 0), EACCES);
+	REFUSED(mmap(NULL, VT_PAGE, PROT_READ, MAP_PRIVATE, fd, 0), EACCES);
+	MUST(vt_range(fd, VMDEMO_IOC_PREFETCH, 0, 1, NULL) == -EBADF);
+	MUST(vt_range(fd, VMDEMO_IOC_EVICT, 0, 1, NULL) == -EBADF);
+	REFUSED(ioctl(fd, VMDEMO_IOC_PAGEMAP, &map), EBADF);
+}
+
+/* Who has it open for writing may write and discard, and sees nothing of it. */
+TEST_F(permissions, descriptor_for_writing)
+{
+	int fd = vt_open(O_WRONLY);
+	char page[VMDEMO_PAGE_SIZE];
+
+	EXPECT_EQ(let_nobody(only_write, fd, 0), 0);
+	ASSERT_EQ(pread(self->fd, page, VT_PAGE, 0), VT_PAGE);
+	EXPECT_EQ(page[0], 'x');
+	ASSERT_EQ(pread(self->fd, page, VT_PAGE, VT_PAGE), VT_PAGE);
+	EXPECT_TRUE(vt_is_zero(page));
+	ASSERT_EQ(pread(self->fd, page, VT_PAGE, 2 * VT_PAGE), VT_PAGE);
+	EXPECT_EQ(vt_check(page, 2, SEED), -1);
+}
+
+static void read_and_write(int fd)
+{
+	char *mem = vt_map(fd, 0, PAGES, VT_RW, MAP_SHARED);
+
+	MUST(!vt_count_bad(mem, 0, PAGES, SEED));
+	for (int i = 0; i < PAGES; i++)
+		vt_fill(mem + i * VT_PAGE, i, SEED + 1);
+	MUST(!vt_range(fd, VMDEMO_IOC_DISCARD, 0, 1, NULL));
+	MUST(!msync(mem, PAGES * VT_PAGE, MS_SYNC));
+	settings_are_refused();
+}
+
+/* Both together is everything the device offers; the settings stay root's. */
+TEST_F(permissions, descriptor_for_both)
+{
+	EXPECT_EQ(let_nobody(read_and_write, self->fd, 0), 0);
+	EXPECT_TRUE(vt_disk_check(vt_disk(), 1, PAGES - 1, SEED + 1));
+	EXPECT_EQ(vt_get("frames"), FRAMES);
+}
+
+static void use_path_descriptor(int fd)
+{
+	struct vmdemo_info info = { .size = sizeof(info) };
+	char byte;
+
+	REFUSED(ioctl(fd, VMDEMO_IOC_INFO, &info), EBADF);
+	REFUSED(read(fd, &byte, 1), EBADF);
+	REFUSED(mmap(NULL, VT_PAGE, PROT_READ, MAP_SHARED, fd, 0), EBADF);
+}
+
+/* A descriptor that is none (O_PATH) opens nothing. */
+TEST_F(permissions, descriptor_of_the_path)
+{
+	int fd = vt_open(O_PATH);
+
+	EXPECT_EQ(let_nobody(use_path_descriptor, fd, 0), 0);
+}
+
+/* ---- the udev rule of the README, and root ---- */
+
+static void open_as_member(int fd)
+{
+	(void)fd;
+	read_and_write(vt_open(O_RDWR));
+	REFUSED(chmod(VT_DEV, 0666), EPERM);
+	MUST(vt_try_unload() == -EPERM);
+}
+
+static void open_as_stranger(int fd)
+{
+	(void)fd;
+	REFUSED(open(VT_DEV, O_RDONLY), EACCES);
+	REFUSED(open(VT_DEV, O_RDWR), EACCES);
+}
+
+/* A group that the node is given to may use it, strangers may not; the settings stay root's. */
+TEST_F(permissions, udev_rule)
+{
+	ASSERT_EQ(chown(VT_DEV, 0, GROUP), 0);
+	ASSERT_EQ(chmod(VT_DEV, 0660), 0);
+	EXPECT_EQ(let_nobody(open_as_stranger, -1, 0), 0);
+	EXPECT_EQ(let_nobody(open_as_stranger, -1, GROUP + 1), 0);
+	EXPECT_EQ(let_nobody(open_as_member, -1, GROUP), 0);
+	EXPECT_TRUE(vt_disk_check(vt_disk(), 1, PAGES - 1, SEED + 1));
+}
+
+static void configure_as_bare_root(void)
+{
+	drop_capabilities();
+	MUST(close(vt_open(O_RDWR)) == 0);
+	/* All but backing, which cannot be changed now. */
+	for (size_t i = 1; i < ARRAY_SIZE(settings); i++)
+		MUST(!vt_set(settings[i][0], "%s", settings[i][1]));
+	MUST(vt_try_unload() == -EPERM);
+	_exit(0);
+}
+
+/* Root owns node and settings, so needs no capability for them; for the module he does. */
+TEST_F(permissions, root_without_capabilities)
+{
+	pid_t pid = fork();
+
+	ASSERT_GE(pid, 0);
+	if (!pid)
+		configure_as_bare_root();
+	EXPECT_EQ(vt_reap(pid), 0);
+	EXPECT_EQ(vt_get("frames"), 32);
+}
+
+/* ---- a backing device that cannot be written ---- */
+
+static void set_readonly(int value)
+{
+	int disk = open(vt_disk(), O_RDONLY);
+
+	if (disk < 0 || ioctl(disk, BLKROSET, &value))
+		vt_fail("BLKROSET: %s", strerror(errno));
+	close(disk);
+}
+
+static void change_what_is_readonly(int fd)
+{
+	char *mem = vt_map(fd, 0, PAGES, PROT_READ, MAP_SHARED);
+	struct vmdemo_range range = { .length = VT_PAGE };
+
+	REFUSED(write(fd, "x", 1), EROFS);
+	REFUSED(ioctl(fd, VMDEMO_IOC_DISCARD, &range), EROFS);
+	REFUSED(mmap(NULL, VT_PAGE, VT_RW, MAP_SHARED, fd, 0), EACCES);
+	REFUSED(mprotect(mem, VT_PAGE, VT_RW), EACCES);
+	MUST(vt_try_write(mem, NULL) == SIGSEGV);
+	MUST(!vt_count_bad(mem, 0, PAGES, SEED));
+}
+
+/* It is as if all had opened it for reading only, root too. */
+TEST_F(permissions, read_only_backing)
+{
+	pid_t pid;
+	int fd;
+
+	close(self->fd);
+	ASSERT_EQ(vt_set("backing", "none"), 0);
+	set_readonly(1);
+	ASSERT_EQ(vt_set("backing", "%s", vt_disk()), 0) {
+		set_readonly(0);
+	}
+	fd = vt_open(O_RDWR);
+	EXPECT_EQ(let_nobody(change_what_is_readonly, fd, 0), 0);
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		change_what_is_readonly(fd);
+		_exit(0);
+	}
+	EXPECT_EQ(vt_reap(pid), 0);
+	close(fd);
+	EXPECT_EQ(vt_set("backing", "none"), 0);
+	set_readonly(0);
+	EXPECT_TRUE(vt_disk_check(vt_disk(), 0, PAGES, SEED));
+	ASSERT_EQ(vt_set("backing", "%s", vt_disk()), 0);
+	self->fd = vt_open(O_RDWR);
+}
+
+TEST_HARNESS_MAIN
