@@ -63,14 +63,6 @@ static int vmdemo_evict_broken_write(struct vmdemo_pool *pool, struct folio *fol
 	return 0;
 }
 
-static void vmdemo_evict_poisoned(struct vmdemo_pool *pool, struct folio *folio)
-{
-	unsigned long lost = 0;
-
-	vmdemo_index_orphan(pool, folio, &lost);
-	vmdemo_stat_add(pool, pages_lost, lost);
-}
-
 /**
  * vmdemo_evict_folio - free the frame of a page, or start writing it
  * @pool:  the pool
@@ -107,9 +99,8 @@ enum vmdemo_evicted vmdemo_evict_folio(struct vmdemo_pool *pool, struct folio *f
 		}
 		vmdemo_evict_unmap(vmdemo_folio_space(folio), folio->index, 1);
 	}
-	/* A frame whose memory has failed is never used again: the pool is one smaller. */
 	if (PageHWPoison(folio_page(folio, 0))) {
-		vmdemo_evict_poisoned(pool, folio);
+		vmdemo_index_poisoned(pool, folio);
 		goto unlock;
 	}
 	if (was_clean)
@@ -216,6 +207,10 @@ static int vmdemo_evict_drop_one(struct vmdemo_space *space, struct folio *folio
 			break;
 		if (folio->mapping != space->inode->i_mapping)
 			goto unlock;
+		if (PageHWPoison(folio_page(folio, 0))) {
+			vmdemo_index_poisoned(pool, folio);
+			goto unlock;
+		}
 		if (folio_mapped(folio))
 			vmdemo_evict_unmap(space, folio->index, 1);
 		err = vmdemo_index_evict(pool, folio, NULL, how == VMDEMO_DROP_CLEAN ? NULL : lost);

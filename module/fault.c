@@ -93,12 +93,7 @@ static vm_fault_t vmdemo_vm_get(struct vm_fault *vmf, struct vmdemo_access *acc,
 			return result;
 	}
 	if (err)
-		return VM_FAULT_SIGBUS;
-	if (PageHWPoison(folio_page(*folio, 0))) {
-		folio_unlock(*folio);
-		folio_put(*folio);
-		return VM_FAULT_HWPOISON;
-	}
+		return err == -EHWPOISON ? VM_FAULT_HWPOISON : VM_FAULT_SIGBUS;
 	return VM_FAULT_LOCKED;
 }
 
@@ -225,6 +220,12 @@ static vm_fault_t vmdemo_vm_page_mkwrite(struct vm_fault *vmf)
 		folio_unlock(folio);
 		if (vmdemo_dirty_wait_write(space->pool, nr))
 			return VM_FAULT_SIGBUS;
+	}
+	if (PageHWPoison(vmf->page)) {
+		bool lost = vmdemo_index_poisoned(space->pool, folio);
+
+		folio_unlock(folio);
+		return lost ? VM_FAULT_HWPOISON : VM_FAULT_NOPAGE;
 	}
 	vmdemo_dirty_set(space->pool, folio);
 	return VM_FAULT_LOCKED;

@@ -26,14 +26,26 @@ static inline u32 vmdemo_free_low(const struct vmdemo_pool *pool)
 	return reserve - reserve / 2;
 }
 
-/* Take a free frame; there is one. The pool lock is held. */
+/*
+ * Take a free frame; VMDEMO_NONE: there is none. The pool lock is held. A frame whose memory has
+ * failed leaves the pool, and its page stays as it is: nobody can get at it.
+ */
 static inline u32 vmdemo_free_pop(struct vmdemo_pool *pool)
 {
-	u32 nr = pool->free;
+	struct vmdemo_frame *frame;
+	u32 nr;
 
 	lockdep_assert_held(&pool->lock);
-	pool->free = vmdemo_frame(pool, nr)->next;
-	WRITE_ONCE(pool->nr_free, pool->nr_free - 1);
+	while ((nr = pool->free) != VMDEMO_NONE) {
+		frame = vmdemo_frame(pool, nr);
+		pool->free = frame->next;
+		WRITE_ONCE(pool->nr_free, pool->nr_free - 1);
+		if (likely(!PageHWPoison(folio_page(frame->folio, 0))))
+			break;
+		frame->folio = NULL;
+		pool->nr_frames--;
+		pool->policy.nr_frames--;
+	}
 	return nr;
 }
 

@@ -163,11 +163,10 @@ struct folio *vmdemo_index_insert(struct vmdemo_space *space, pgoff_t index, u32
 		return ERR_PTR(-EBUSY);
 	}
 	nr = *spare;
-	if (nr != VMDEMO_NONE) {
-		*spare = VMDEMO_NONE;
-	} else if (pool->nr_free) {
+	*spare = VMDEMO_NONE;
+	if (nr == VMDEMO_NONE)
 		nr = vmdemo_free_pop(pool);
-	} else {
+	if (nr == VMDEMO_NONE) {
 		spin_unlock(&pool->lock);
 		return ERR_PTR(-EAGAIN);
 	}
@@ -200,7 +199,7 @@ u32 vmdemo_index_insert_ahead(struct vmdemo_space *space, pgoff_t first, u32 nr,
 	u64 key = space->key + first;
 	struct vmdemo_buckets *buckets;
 	struct vmdemo_bucket *bucket;
-	u32 i, n = 0;
+	u32 i, frame, n = 0;
 
 	spin_lock(&pool->lock);
 	buckets = vmdemo_hash_buckets(pool);
@@ -210,7 +209,10 @@ u32 vmdemo_index_insert_ahead(struct vmdemo_space *space, pgoff_t first, u32 nr,
 			continue;
 		if (pool->nr_free <= keep || first + i - space->closed_first < space->closed_nr)
 			break;
-		folios[n++] = vmdemo_index_enter(space, key + i, bucket, vmdemo_free_pop(pool),
+		frame = vmdemo_free_pop(pool);
+		if (frame == VMDEMO_NONE)
+			break;
+		folios[n++] = vmdemo_index_enter(space, key + i, bucket, frame,
 						 VMDEMO_FRAME_AHEAD, 1);
 	}
 	spin_unlock(&pool->lock);
@@ -452,6 +454,28 @@ void vmdemo_index_orphan(struct vmdemo_pool *pool, struct folio *folio, unsigned
 	folio->mapping = NULL;
 	folio->private = NULL;
 	folio_put(folio);
+}
+
+/**
+ * vmdemo_index_poisoned - the memory of a frame has failed: it is never used again
+ * @pool:  the pool, one frame smaller afterwards
+ * @folio: locked, in the index, not under writeback; the caller's reference and lock remain
+ *
+ * What was not on the device is lost: that is counted, and fsync fails once. Its page can be read
+ * into another frame. May sleep. Returns whether something was lost.
+ */
+bool vmdemo_index_poisoned(struct vmdemo_pool *pool, struct folio *folio)
+{
+	struct address_space *mapping = folio->mapping;
+	unsigned long lost = 0;
+
+	unmap_mapping_pages(mapping, folio->index, 1, false);
+	vmdemo_index_orphan(pool, folio, &lost);
+	if (!lost)
+		return false;
+	mapping_set_error(mapping, -EIO);
+	vmdemo_stat_add(pool, pages_lost, lost);
+	return true;
 }
 
 /**

@@ -32,6 +32,7 @@ void vmdemo_index_close(struct vmdemo_space *space, pgoff_t first, pgoff_t nr);
 u32 vmdemo_index_evict_oldest(struct vmdemo_pool *pool, u32 want, u32 *keep,
 			      enum vmdemo_slow how, struct folio **victims, u32 *nr);
 void vmdemo_index_orphan(struct vmdemo_pool *pool, struct folio *folio, unsigned long *lost);
+bool vmdemo_index_poisoned(struct vmdemo_pool *pool, struct folio *folio);
 
 /*
  * Does somebody besides page tables hold @folio? @own references are the caller's, one is the

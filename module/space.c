@@ -170,6 +170,23 @@ static int vmdemo_space_lock(struct vmdemo_access *acc, struct folio *folio)
 	return -EAGAIN;
 }
 
+/*
+ * The memory of a resident page, locked, has failed. 0: it can be read again, into another frame;
+ * -EHWPOISON: what it was is lost. Its reference is used up.
+ */
+static int vmdemo_space_poisoned(struct vmdemo_pool *pool, struct folio *folio)
+{
+	int err = -EHWPOISON;
+
+	/* On its way to the device it stays where it is until that has ended. */
+	if (!vmdemo_frame_writing(pool, vmdemo_frame_nr(folio)) &&
+	    !vmdemo_index_poisoned(pool, folio))
+		err = 0;
+	folio_unlock(folio);
+	folio_put(folio);
+	return err;
+}
+
 /* Wait until no range of the space is being discarded. */
 static void vmdemo_space_wait_open(struct vmdemo_space *space)
 {
@@ -183,7 +200,7 @@ static void vmdemo_space_wait_open(struct vmdemo_space *space)
  * @folio: the page: locked, with a reference, and up to date unless @acc->overwrite
  *
  * Sleeps for locks at most. Returns 0; -EAGAIN: call vmdemo_space_wait(), then again; -EIO: the
- * page could not be read.
+ * page could not be read; -EHWPOISON: it was lost with the memory of its frame.
  */
 int vmdemo_space_get(struct vmdemo_access *acc, struct folio **folio)
 {
@@ -219,6 +236,12 @@ int vmdemo_space_get(struct vmdemo_access *acc, struct folio **folio)
 		if (!vmdemo_space_owns(space, *folio, acc->index) && !VMDEMO_NO_RECHECK) {
 			folio_unlock(*folio);
 			folio_put(*folio);
+			continue;
+		}
+		if (PageHWPoison(folio_page(*folio, 0))) {
+			err = vmdemo_space_poisoned(pool, *folio);
+			if (err)
+				return err;
 			continue;
 		}
 		if (folio_test_uptodate(*folio) || acc->overwrite)
@@ -271,7 +294,7 @@ int vmdemo_space_get_wait(struct vmdemo_access *acc, struct folio **folio)
 		if (err)
 			break;
 	}
-	return err;
+	return err == -EHWPOISON ? -EIO : err;
 }
 
 /**

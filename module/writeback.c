@@ -47,13 +47,19 @@ struct vmdemo_dirty {
  * @io:    gathers pages; the caller submits
  * @folio: locked, dirty, in the index, not under writeback; unlocked on return
  *
- * Returns 0, or -ENOMEM if it is pinned and there is no memory for a copy. May sleep.
+ * If its memory has failed there is nothing to write, and the frame leaves the pool. Returns 0, or
+ * -ENOMEM if it is pinned and there is no memory for a copy. May sleep.
  */
 int vmdemo_writeback_folio(struct vmdemo_io *io, struct folio *folio)
 {
 	struct vmdemo_space *space = vmdemo_folio_space(folio);
 	struct page *bounce = NULL;
 
+	if (PageHWPoison(folio_page(folio, 0))) {
+		vmdemo_index_poisoned(space->pool, folio);
+		folio_unlock(folio);
+		return 0;
+	}
 	if (folio_mapped(folio))
 		folio_mkclean(folio);
 	/* No new pin for writing can come now: it would fault, and wait for the folio lock. */
