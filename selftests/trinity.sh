@@ -1,0 +1,127 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# trinity.sh - Debian's trinity calls the kernel at random, with /dev/vmdemo as its only file.
+#
+#   trinity.sh [SECONDS [SEED]]
+#
+# It runs as user nobody, who may open the device, in rounds: the calls on files, those on memory, all.  Another
+# device of the module, which nobody may not open, must keep its contents.  Loads the module itself, as the other
+# tests do: vmdemo_test.h says with which disks.  Prints TAP.
+
+seconds=${1:-300} seed=${2:-1}
+class=/sys/class/vmdemo
+disk=${VMDEMO_TEST_DISK:-/dev/ram0}
+disk2=${VMDEMO_TEST_DISK2:-/dev/ram1}
+work=$(mktemp -d /tmp/vmdemo-trinity.XXXXXX) || exit 1
+trap 'cd / && rm -rf "$work"' EXIT
+
+skip_all() {
+	echo "1..0 # SKIP $*"
+	exit 4
+}
+
+[ "$(id -u)" -eq 0 ] || skip_all "only root can load the module"
+[[ -b $disk && -b $disk2 ]] || modprobe brd rd_nr=2 rd_size=65536 max_part=0 || skip_all "there is no $disk or $disk2"
+for tool in trinity setpriv; do
+	command -v $tool >/dev/null || skip_all "$tool is not installed"
+done
+[ ! -d /sys/module/vmdemo ] || rmmod vmdemo || skip_all "vmdemo is in use"
+
+echo "TAP version 13"
+echo "1..5"
+tests=0 failed=0
+
+# result NAME COMMAND...
+result() {
+	local name=$1 ok=ok
+	shift
+	"$@" || ok='not ok' failed=1
+	tests=$((tests + 1))
+	echo "$ok $tests $name"
+}
+
+# stat NAME: one counter of the device that is played with.
+stat() {
+	cat "$class/vmdemo/stats/$1"
+}
+
+# --- the machine: what trinity starts must not use up all memory, since the kernel would tell of that ---
+
+dd if=/dev/urandom of="$disk2" bs=1M count=16 status=none
+right=$(head -c 16M "$disk2" | sha256sum)
+params=("backing=$disk,$disk2" num_devices=2 "frames=512,64")
+if [ -n "$VMDEMO_KO" ]; then insmod "$VMDEMO_KO" "${params[@]}"; else modprobe vmdemo "${params[@]}"; fi || exit 1
+# Not its own, or it would soon take its permissions away from itself.
+chgrp 65534 /dev/vmdemo
+chmod 0660 /dev/vmdemo
+chown nobody "$work"
+cd "$work" || exit 1
+
+# round GROUP SECONDS SEED: one run of trinity; what is left of its processes is ended with their session.
+round() {
+	local options=(-q -l off -C 4 -s "$3" -V /dev/vmdemo --enable-fds=pseudo) pid until i
+	# It stops when the kernel is tainted, which fanotify does.
+	options+=(-x fanotify_init -x fanotify_mark)
+	[ "$1" = all ] || options+=(-g "$1")
+	setsid setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all --bounding-set=-all --no-new-privs \
+		prlimit --as=$((512 << 20)) --fsize=$((1 << 20)) --nproc=200 --core=0 \
+		trinity "${options[@]}" >"$work.out" 2>&1 </dev/null &
+	pid=$! until=$((SECONDS + $2))
+	while ((SECONDS < until)) && kill -0 "$pid" 2>/dev/null; do
+		sleep 1
+	done
+	for ((i = 0; i < 20; i++)); do
+		kill -KILL -- "-$pid" 2>/dev/null
+		pkill -KILL -s "$pid" || break
+		sleep 1
+	done
+	wait "$pid" 2>/dev/null
+	grep -aoE 'Ran [0-9]+ syscalls.*|[0-9]+ iterations.*' "$work.out" | tail -n 1
+}
+
+play() {
+	local end=$((SECONDS + seconds)) n=$seed group name
+	while ((SECONDS < end)); do
+		for group in vfs vm all; do
+			((SECONDS < end)) || break
+			echo "# round $n: $group, $(round "$group" 40 "$n")"
+			n=$((n + 1))
+		done
+	done
+	rm -f "$work.out"
+	for name in faults_hard faults_mkwrite faults_cow faults_invalid rw_pages prefetch_pages pages_out; do
+		echo "# $name $(stat "$name")"
+	done
+	[ "$(stat pages_in)" -gt 0 ]
+}
+
+balanced() {
+	local i
+	for ((i = 0; i < 20; i++)); do
+		(($(stat frames_free) + $(stat frames_active) + $(stat frames_standby) ==
+			$(cat "$class/vmdemo/frames_actual"))) && return
+		sleep 1
+	done
+	return 1
+}
+
+let_go() {
+	local i
+	# The last of trinity's processes may be ending still.
+	for ((i = 0; i < 20; i++)); do
+		echo none >"$class/vmdemo/backing" && break
+		sleep 1
+	done
+	[ "$(stat frames_free)" -eq 512 ]
+}
+
+the_other_is_untouched() {
+	[ "$(head -c 16M /dev/vmdemo1 | sha256sum)" = "$right" ]
+}
+
+result "trinity for $seconds s, from seed $seed on, got pages in" play
+result "the counters balance" balanced
+result "another device has kept its contents" the_other_is_untouched
+result "all frames are free when the disk is let go" let_go
+result "the module unloads" rmmod vmdemo
+exit $failed
