@@ -23,7 +23,7 @@ test:
 
 test-debug:
 	@scripts/setup test
-	@scripts/test -k debug
+	@scripts/test --all -k debug
 
 test-long:
 	@scripts/setup test
@@ -51,7 +51,7 @@ help:
 	@echo 'make             build vmdemo.ko for the running kernel, or KVER=RELEASE'
 	@echo 'make run         show the module at work in a virtual machine; CMD="..." runs that instead'
 	@echo 'make test        run all tests in virtual machines, on every supported kernel and on a debug kernel'
-	@echo 'make test-debug  the part of these tests that runs on the debug kernel'
+	@echo 'make test-debug  all tests on the debug kernel'
 	@echo 'make test-long   what takes hours: the data race detector, power cuts, trinity, the soak'
 	@echo 'make bench       measure it beside mmap and O_DIRECT in virtual machines; HOST=1 DEV=/dev/... on this machine'
 	@echo 'make check       look the sources over: warnings, style, layers, documentation'

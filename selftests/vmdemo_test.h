@@ -33,7 +33,7 @@
 
 /* An emulated processor, shared with others, is slow: this ends what hangs, nothing else. */
 #undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT	120
+#define TEST_TIMEOUT_DEFAULT	600
 
 #define VT_PAGE		((size_t)VMDEMO_PAGE_SIZE)
 #define VT_DEV		"/dev/vmdemo"
