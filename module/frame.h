@@ -119,6 +119,7 @@ struct vmdemo_pool {
 	wait_queue_head_t free_wait;	/* a frame became free, or a write ended */
 	wait_queue_head_t clean_wait;	/* nr_unwritten fell, or the pool shrank */
 	struct delayed_work flush_work;
+	struct vmdemo_dirty *flush_batch;	/* flusher only: what it sorts */
 	u32 clean_cursor;		/* flusher only: it writes the dirty frames up to this */
 	unsigned long age_due;		/* flusher only: when it looks at ages again, in jiffies */
 	atomic_t flush_kicked;		/* somebody has asked for flush_work at once */

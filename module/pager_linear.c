@@ -155,15 +155,13 @@ static void vmdemo_sync_end(struct vmdemo_sync *sync, int error)
 /**
  * vmdemo_sync_create - somebody who waits for writes
  *
- * On the heap, since a killed waiter leaves before the writes end. May sleep. Returns NULL if there
- * is no memory. vmdemo_sync_wait() frees it.
+ * On the heap, since a killed waiter leaves before the writes end. May sleep, until there is memory.
+ * vmdemo_sync_wait() frees it.
  */
 struct vmdemo_sync *vmdemo_sync_create(void)
 {
-	struct vmdemo_sync *sync = kzalloc(sizeof(*sync), GFP_NOIO);
+	struct vmdemo_sync *sync = kzalloc(sizeof(*sync), GFP_NOIO | __GFP_NOFAIL);
 
-	if (!sync)
-		return NULL;
 	refcount_set(&sync->refs, 1);
 	atomic_set(&sync->pending, 1);
 	init_completion(&sync->done);

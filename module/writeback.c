@@ -198,8 +198,8 @@ static int vmdemo_writeback_batch(struct vmdemo_io *io, struct vmdemo_dirty *bat
  * @last:  last page
  *
  * Everything that was dirty when the call began is on the device when it returns 0, in its cache
- * perhaps: flushing that is the caller's. May sleep. Returns the error of a failed write, -ENOMEM,
- * or -EINTR when killed.
+ * perhaps: flushing that is the caller's. May sleep. Returns the error of a failed write, -ENOMEM
+ * if there is none for a copy of a pinned page, or -EINTR when killed.
  */
 int vmdemo_writeback_range(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
 {
@@ -213,13 +213,9 @@ int vmdemo_writeback_range(struct vmdemo_space *space, pgoff_t first, pgoff_t la
 
 	if (!atomic_read(&space->pool->nr_unwritten))
 		return 0;
-	batch = kmalloc_array(VMDEMO_BATCH, sizeof(*batch), GFP_NOIO);
+	/* Data are not left unwritten for want of a page; no memory waits for us to give some back. */
+	batch = kmalloc_array(VMDEMO_BATCH, sizeof(*batch), GFP_NOIO | __GFP_NOFAIL);
 	io.sync = vmdemo_sync_create();
-	if (!batch || !io.sync) {
-		kfree(batch);
-		kfree(io.sync);
-		return -ENOMEM;
-	}
 	vmdemo_walk_init(&walk, space, first, last, true);
 	blk_start_plug(&plug);
 	do {
@@ -262,9 +258,9 @@ static u32 vmdemo_writeback_background(const struct vmdemo_pool *pool)
  * to do that not too many will be dirty when it is done. They are on standby mostly, unmapped, so
  * that a program that is still writing them is not disturbed.
  */
-static void vmdemo_writeback_oldest(struct vmdemo_pool *pool, struct vmdemo_io *io,
-				    struct vmdemo_dirty *batch)
+static void vmdemo_writeback_oldest(struct vmdemo_pool *pool, struct vmdemo_io *io)
 {
+	struct vmdemo_dirty *batch = pool->flush_batch;
 	u32 background = vmdemo_writeback_background(pool);
 	int target = background - DIV_ROUND_UP(background, 16);
 	struct folio *folios[VMDEMO_OLDEST];
@@ -291,9 +287,9 @@ static void vmdemo_writeback_oldest(struct vmdemo_pool *pool, struct vmdemo_io *
 }
 
 /* Write frames that were dirty at the last look already. */
-static void vmdemo_writeback_aged(struct vmdemo_pool *pool, struct vmdemo_io *io,
-				  struct vmdemo_dirty *batch)
+static void vmdemo_writeback_aged(struct vmdemo_pool *pool, struct vmdemo_io *io)
 {
+	struct vmdemo_dirty *batch = pool->flush_batch;
 	u32 frame = 0, nr = 0;
 
 	while (frame != VMDEMO_NONE) {
@@ -319,24 +315,19 @@ static void vmdemo_writeback_aged(struct vmdemo_pool *pool, struct vmdemo_io *io
 static void vmdemo_writeback_work(struct work_struct *work)
 {
 	struct vmdemo_pool *pool = container_of(work, struct vmdemo_pool, flush_work.work);
-	struct vmdemo_dirty *batch = kmalloc_array(VMDEMO_BATCH, sizeof(*batch), GFP_NOIO);
 	struct vmdemo_io io = { .write = true };
 	struct blk_plug plug;
 
 	atomic_set(&pool->flush_kicked, 0);
-	if (batch) {
-		blk_start_plug(&plug);
-		vmdemo_writeback_oldest(pool, &io, batch);
-		/* Two looks at ages are half an age apart, however often the flusher is kicked. */
-		if (READ_ONCE(pool->set.dirty_age_ms) &&
-		    time_after_eq(jiffies, READ_ONCE(pool->age_due))) {
-			WRITE_ONCE(pool->age_due, jiffies + vmdemo_dirty_flush_delay(pool));
-			vmdemo_writeback_aged(pool, &io, batch);
-		}
-		vmdemo_pager_submit(&io);
-		blk_finish_plug(&plug);
-		kfree(batch);
+	blk_start_plug(&plug);
+	vmdemo_writeback_oldest(pool, &io);
+	/* Two looks at ages are half an age apart, however often the flusher is kicked. */
+	if (READ_ONCE(pool->set.dirty_age_ms) && time_after_eq(jiffies, READ_ONCE(pool->age_due))) {
+		WRITE_ONCE(pool->age_due, jiffies + vmdemo_dirty_flush_delay(pool));
+		vmdemo_writeback_aged(pool, &io);
 	}
+	vmdemo_pager_submit(&io);
+	blk_finish_plug(&plug);
 	if (READ_ONCE(pool->set.dirty_age_ms) && atomic_read(&pool->nr_unwritten))
 		queue_delayed_work(pool->flusher, &pool->flush_work,
 				   max_t(long, READ_ONCE(pool->age_due) - jiffies, 1));
@@ -405,8 +396,16 @@ int vmdemo_writeback_init(struct vmdemo_pool *pool)
 {
 	INIT_DELAYED_WORK(&pool->flush_work, vmdemo_writeback_work);
 	pool->age_due = jiffies;
+	/* Not when it runs: it runs when memory is short. */
+	pool->flush_batch = kmalloc_array(VMDEMO_BATCH, sizeof(*pool->flush_batch), GFP_KERNEL);
+	if (!pool->flush_batch)
+		return -ENOMEM;
 	pool->flusher = alloc_workqueue("vmdemo", WQ_UNBOUND | WQ_MEM_RECLAIM | WQ_HIGHPRI, 0);
-	return pool->flusher ? 0 : -ENOMEM;
+	if (!pool->flusher) {
+		kfree(pool->flush_batch);
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 /**
@@ -419,4 +418,5 @@ void vmdemo_writeback_exit(struct vmdemo_pool *pool)
 {
 	cancel_delayed_work_sync(&pool->flush_work);
 	destroy_workqueue(pool->flusher);
+	kfree(pool->flush_batch);
 }
