@@ -988,6 +988,7 @@ TEST_F(pool, anything)
 	__u64 *seeds = calloc(self->pages, sizeof(*seeds)), state = variant->frames, seed = SEED;
 	size_t i, n, step, first, pages;
 
+	ASSERT_NE(seeds, NULL);
 	for (i = 0; i < self->pages; i++)
 		seeds[i] = SEED;
 	for (step = 0; step < 300; step++) {

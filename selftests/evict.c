@@ -171,6 +171,8 @@ TEST_F(evict, frame_numbers)
 	bool *seen = calloc(variant->frames, sizeof(*seen));
 	size_t i, n = 0;
 
+	ASSERT_NE(map, NULL);
+	ASSERT_NE(seen, NULL);
 	EXPECT_EQ(vt_count_bad(self->mem, 0, 3 * variant->frames, SEED), 0);
 	ASSERT_EQ(vt_pagemap(self->fd, 0, self->pages, map), 0);
 	for (i = 0; i < self->pages; i++) {
@@ -192,6 +194,8 @@ TEST_F(evict, frame_numbers)
 	EXPECT_GE(n, vt_stat("frames_active") + vt_stat("frames_standby"));
 	EXPECT_LE(n, variant->frames);
 	EXPECT_GE(n, variant->frames / 2);
+	free(seen);
+	free(map);
 }
 
 /* A program that fits the pool stops faulting altogether, even after it did not fit. */

@@ -312,8 +312,11 @@ static bool trace_read(struct trace *trace, const char *dir, const char *name)
 	memset(trace, 0, sizeof(*trace));
 	snprintf(path, sizeof(path), "%s/%s.u32", dir, name);
 	file = fopen(path, "r");
-	if (!expect(file && !fstat(fileno(file), &st), "cannot read the trace %s", name))
-		return false;
+	if (!file || fstat(fileno(file), &st)) {
+		if (file)
+			fclose(file);
+		return expect(false, "cannot read the trace %s", name);
+	}
 	trace->nr = st.st_size / sizeof(u32);
 	trace->pages = get_memory(st.st_size);
 	i = fread(trace->pages, sizeof(u32), trace->nr, file);
