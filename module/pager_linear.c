@@ -155,7 +155,7 @@ static void vmdemo_sync_end(struct vmdemo_sync *sync, int error)
 /**
  * vmdemo_sync_create - somebody who waits for writes
  *
- * On the heap, since a killed waiter leaves before the writes end. May sleep, until there is memory.
+ * On the heap, since a killed waiter leaves before the writes end. May sleep until there is memory.
  * vmdemo_sync_wait() frees it.
  */
 struct vmdemo_sync *vmdemo_sync_create(void)

@@ -213,7 +213,7 @@ int vmdemo_writeback_range(struct vmdemo_space *space, pgoff_t first, pgoff_t la
 
 	if (!atomic_read(&space->pool->nr_unwritten))
 		return 0;
-	/* Data are not left unwritten for want of a page; no memory waits for us to give some back. */
+	/* Data are not left unwritten for want of a page: nobody waits for memory of ours. */
 	batch = kmalloc_array(VMDEMO_BATCH, sizeof(*batch), GFP_NOIO | __GFP_NOFAIL);
 	io.sync = vmdemo_sync_create();
 	vmdemo_walk_init(&walk, space, first, last, true);

@@ -5,7 +5,7 @@
  * dm-log-writes keeps what a disk was told, in the order in which flushes made it durable: a write
  * appears in the log when a flush that came after it has completed (or at once, with FUA). Every
  * place in the log is therefore a state in which the disk may be found after a power cut, and the
- * worst one. The test puts a mark into the log after each acknowledgement, and afterwards plays it
+ * worst one. The test puts a mark into the log after each acknowledgment, and afterwards plays it
  * back, write by write: from a mark on, each acknowledged page must hold what was acknowledged, or
  * something newer. The format is that of drivers/md/dm-log-writes.c.
  */
@@ -22,7 +22,7 @@
 #define FRAMES		96	/* far fewer: eviction writes as well */
 #define THREADS		3
 #define ACKS		120	/* of each thread */
-#define MOST		10	/* pages an acknowledgement is for */
+#define MOST		10	/* pages an acknowledgment is for */
 #define SECTOR		512
 
 #define LOG_MAGIC	0x6a736677736872ULL
@@ -39,7 +39,7 @@ struct log_entry {
 	__le64 sector, nr_sectors, flags, data_len;
 };
 
-/* One acknowledgement: these pages were at these versions before it. */
+/* One acknowledgment: these pages were at these versions before it. */
 struct ack {
 	unsigned int nr;
 	__u32 page[MOST];
@@ -55,8 +55,8 @@ static void run(const char *command)
 		vt_fail("'%s' fails", command);
 }
 
-/* The name of the mark is the number of the acknowledgement. */
-static void mark(int control, unsigned int number)
+/* The name of the mark is the number of the acknowledgment. */
+static void put_mark(int control, unsigned int number)
 {
 	union {
 		struct dm_ioctl dm;
@@ -118,8 +118,9 @@ static char *read_disk(const char *disk, size_t bytes)
 static void complain(struct replay *replay, unsigned int entry, size_t page, const char *what)
 {
 	if (replay->bad++ < 10)
-		ksft_print_msg("entry %u: page %zu holds version %u, and %s: should be %u to %u\n", entry,
-			       page, replay->version[page], what, replay->least[page], stored[page]);
+		ksft_print_msg("entry %u: page %zu holds version %u, %s: should be %u to %u\n",
+			       entry, page, replay->version[page], what, replay->least[page],
+			       stored[page]);
 }
 
 /*
@@ -241,16 +242,17 @@ FIXTURE_SETUP(durable)
 		vt_skip("this kernel has no dm-log-writes");
 	stop();
 	system("dmsetup remove --retry " DM " 2>/dev/null");
-	snprintf(command, sizeof(command), "dd if=/dev/zero of=%s bs=1M count=16 oflag=direct "
-		 "status=none", vt_disk());
+	snprintf(command, sizeof(command),
+		 "dd if=/dev/zero of=%s bs=1M count=16 oflag=direct status=none", vt_disk());
 	run(command);
-	snprintf(command, sizeof(command), "dmsetup create " DM " --table '0 %zu log-writes %s %s' "
-		 "&& dmsetup mknodes " DM, PAGES * VT_PAGE / SECTOR, vt_disk(), vt_disk2());
+	snprintf(command, sizeof(command),
+		 "dmsetup create " DM " --table '0 %zu log-writes %s %s' && dmsetup mknodes " DM,
+		 PAGES * VT_PAGE / SECTOR, vt_disk(), vt_disk2());
 	run(command);
 	self->control = open_control();
 	vt_load("backing=/dev/mapper/" DM " frames=%u", FRAMES);
 	self->fd = vt_open(O_RDWR);
-	self->replay = calloc(1, sizeof(*self->replay));
+	self->replay = vt_buffer(sizeof(*self->replay) / VT_PAGE + 1);
 }
 
 FIXTURE_TEARDOWN(durable)
@@ -286,7 +288,7 @@ static void acknowledge(int control, unsigned int number, const __u32 *page, uns
 		ack->page[i] = page[i];
 		ack->version[i] = stored[page[i]];
 	}
-	mark(control, number);
+	put_mark(control, number);
 }
 
 struct worker {
@@ -360,7 +362,11 @@ TEST_F_TIMEOUT(durable, acknowledged_stays, 400)
 
 	ASSERT_EQ(vt_set("dirty_age_ms", "200"), 0);
 	for (i = 0; i < THREADS; i++) {
-		workers[i] = (struct worker) { .number = i, .fd = self->fd, .control = self->control };
+		workers[i] = (struct worker) {
+			.number = i,
+			.fd = self->fd,
+			.control = self->control,
+		};
 		ASSERT_EQ(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
 	}
 	for (i = 0; i < THREADS; i++) {
@@ -377,7 +383,8 @@ TEST_F_TIMEOUT(durable, acknowledged_stays, 400)
 }
 
 /* Each way to make one page durable ends with a flush, before it returns. */
-static void one_page(struct __test_metadata *_metadata, int *fd, int control, struct replay *log, int way)
+static void one_page(struct __test_metadata *_metadata, int *fd, int control, struct replay *log,
+		     int way)
 {
 	const __u32 page = 7;
 	char *mem = vt_map(*fd, 0, PAGES, VT_RW, MAP_SHARED);

@@ -3,10 +3,11 @@
  * nomem.c - no memory: every allocation of every call fails, in turn; and none is granted at all
  *
  * This takes a kernel with fault injection (scripts/debug-kernel). What fails are allocations that
- * have a module on their stack. The first part counts: a number written to /proc/thread-self/fail-nth
- * makes that allocation of this thread fail, and reads 0 once it has. A call is made again and
- * again, its first allocation failing, then its second, until there are no more; each time it has to
- * succeed or say ENOMEM, and to work afterwards. In the second part all fail, in whatever thread.
+ * have a module on their stack. The first part counts: a number written to fail-nth in
+ * /proc/thread-self makes that allocation of this thread fail, and reads 0 once it has. A call is
+ * made again and again, its first allocation failing, then its second, until there are no more;
+ * each time it has to succeed or say ENOMEM, and to work afterwards. In the second part all fail,
+ * in whatever thread.
  */
 #include <sys/syscall.h>
 
@@ -101,7 +102,7 @@ static unsigned int every_nth_allocation(const char *name, vt_call prepare, vt_c
 
 	for (nth = 1; nth < MOST; nth += step) {
 		if (prepare && prepare())
-			vt_fail("%s: cannot be prepared after %u failed allocations", name, nth - 1);
+			vt_fail("%s: cannot be prepared after %u failures", name, nth - 1);
 		arm(nth);
 		error = call();
 		failed = disarm();
@@ -116,7 +117,7 @@ static unsigned int every_nth_allocation(const char *name, vt_call prepare, vt_c
 			continue;
 		error = call();
 		if (error)
-			vt_fail("%s, after allocation %u had failed: %s", name, nth, strerror(-error));
+			vt_fail("%s, after allocation %u failed: %s", name, nth, strerror(-error));
 	}
 	if (nth >= MOST)
 		vt_fail("%s: its allocations do not come to an end", name);
@@ -298,7 +299,7 @@ static int do_restart(void)
 	return 0;
 }
 
-/* Beyond 512 it takes another chunk of frames, and larger tables. What a pool has once, it keeps. */
+/* Beyond 512 it takes another chunk of frames, and larger tables: what a pool has, it keeps. */
 static int do_grow(void)
 {
 	return vt_set("frames", "516");
@@ -346,7 +347,9 @@ FIXTURE(nomem) {
 FIXTURE_SETUP(nomem)
 {
 	work.disk = vt_disk();
+	/* Its pages are there: they are not ours to ask for. */
 	work.buffer = vt_buffer(16);
+	memset(work.buffer, 1, 16 * VT_PAGE);
 	work.page = 300;
 	work.ko = open(getenv("VMDEMO_KO") ?: "", O_RDONLY | O_CLOEXEC);
 	if (work.ko < 0)

@@ -8,14 +8,14 @@
  * Every worker has pages of its own, each PAGES/WORKERS-th. In each round it stores the round's
  * number into some of them, all over the page, makes them durable in one of the ways there are, and
  * then prints `ack WORKER ROUND PAGE...`. A page on the disk must therefore hold the round that was
- * last acknowledged for it, or the one round begun after the worker's last acknowledgement; in
+ * last acknowledged for it, or the one round begun after the worker's last acknowledgment; in
  * each of its sectors, as a write may be torn that nobody was told of. powercut.sh cuts the power.
  */
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/types.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,21 +30,21 @@
 
 /* What stands in each 16 bytes of a page. */
 struct stamp {
-	uint32_t page;
-	uint32_t round;
-	uint64_t sum;
+	__u32 page;
+	__u32 round;
+	__u64 sum;
 };
 
-static struct stamp stamp(uint32_t page, uint32_t round, size_t place)
+static struct stamp stamp(__u32 page, __u32 round, size_t place)
 {
 	return (struct stamp) {
 		.page = page,
 		.round = round,
-		.sum = ((uint64_t)page << 32 | round) * 0x9e3779b97f4a7c15ULL + place,
+		.sum = ((__u64)page << 32 | round) * 0x9e3779b97f4a7c15ULL + place,
 	};
 }
 
-static void fill(void *buffer, uint32_t page, uint32_t round)
+static void fill(void *buffer, __u32 page, __u32 round)
 {
 	struct stamp *stamps = buffer;
 	size_t i;
@@ -53,7 +53,7 @@ static void fill(void *buffer, uint32_t page, uint32_t round)
 		stamps[i] = stamp(page, round, i);
 }
 
-static uint64_t next_random(uint64_t *state)
+static __u64 next_random(__u64 *state)
 {
 	*state ^= *state << 13;
 	*state ^= *state >> 7;
@@ -64,8 +64,8 @@ static uint64_t next_random(uint64_t *state)
 /* ---- in the machine whose power goes ---- */
 
 /* Store the pages through the mapping, or write them, and make that durable. */
-static int store(int fd, char *mem, size_t pages, const uint32_t *page, unsigned int nr, uint32_t round,
-		 unsigned int way)
+static int store(int fd, char *mem, size_t pages, const __u32 *page, unsigned int nr,
+		 __u32 round, unsigned int way)
 {
 	static char buffer[PAGE];
 	unsigned int i;
@@ -89,12 +89,12 @@ static int store(int fd, char *mem, size_t pages, const uint32_t *page, unsigned
 	return fdatasync(fd);
 }
 
-static void work(unsigned int worker, const char *device, size_t pages, uint64_t seed)
+static void work(unsigned int worker, const char *device, size_t pages, __u64 seed)
 {
-	uint64_t state = (seed * WORKERS + worker + 1) * 0x9e3779b97f4a7c15ULL;
+	__u64 state = (seed * WORKERS + worker + 1) * 0x9e3779b97f4a7c15ULL;
 	int fd = open(device, O_RDWR);
 	char *mem, line[256];
-	uint32_t round;
+	__u32 round;
 
 	if (fd < 0)
 		err(1, "%s", device);
@@ -103,7 +103,7 @@ static void work(unsigned int worker, const char *device, size_t pages, uint64_t
 		err(1, "mmap");
 	for (round = 1;; round++) {
 		unsigned int nr = next_random(&state) % MOST + 1, way = next_random(&state) % 4, i;
-		uint32_t page[MOST];
+		__u32 page[MOST];
 		int length;
 
 		for (i = 0; i < nr; i++)
@@ -120,7 +120,7 @@ static void work(unsigned int worker, const char *device, size_t pages, uint64_t
 	}
 }
 
-static int write_for_ever(const char *device, size_t pages, uint64_t seed)
+static int write_for_ever(const char *device, size_t pages, __u64 seed)
 {
 	unsigned int worker;
 	int status;
@@ -135,8 +135,8 @@ static int write_for_ever(const char *device, size_t pages, uint64_t seed)
 /* ---- afterwards ---- */
 
 struct said {
-	uint32_t *acked;		/* of each page */
-	uint32_t last[WORKERS];		/* of each worker */
+	__u32 *acked;		/* of each page */
+	__u32 last[WORKERS];		/* of each worker */
 	unsigned long acks;
 };
 
@@ -160,7 +160,7 @@ static void read_log(const char *name, size_t pages, struct said *said)
 		strtok(line, " ");
 		strtok(NULL, " ");
 		strtok(NULL, " ");
-		while ((word = strtok(NULL, " \n"))) {
+		while ((word = strtok(NULL, "\n "))) {
 			page = atoi(word);
 			if (page >= pages)
 				errx(2, "%s: what page is %u?", name, page);
@@ -171,11 +171,11 @@ static void read_log(const char *name, size_t pages, struct said *said)
 }
 
 /* Is this sector of @page as it was stored in one of the rounds it may show? */
-static bool sector_is_good(const struct stamp *stamps, uint32_t page, size_t place, uint32_t least,
-			   uint32_t most)
+static bool sector_is_good(const struct stamp *stamps, __u32 page, size_t place, __u32 least,
+			   __u32 most)
 {
 	static const char zeros[SECTOR];
-	uint32_t round = stamps->round;
+	__u32 round = stamps->round;
 	size_t i;
 
 	if (!least && !memcmp(stamps, zeros, SECTOR))
@@ -201,7 +201,7 @@ static int check(const char *disk, size_t pages, const char *log)
 		err(2, "%s", disk);
 	read_log(log, pages, &said);
 	for (page = 0; page < pages; page++) {
-		uint32_t least = said.acked[page], most = said.last[page % WORKERS] + 1;
+		__u32 least = said.acked[page], most = said.last[page % WORKERS] + 1;
 
 		if (pread(fd, stamps, PAGE, page * PAGE) != PAGE)
 			err(2, "%s", disk);
@@ -216,7 +216,7 @@ static int check(const char *disk, size_t pages, const char *log)
 			break;
 		}
 	}
-	printf("# %lu acknowledgements, %lu pages, %lu of them wrong\n", said.acks, sure, bad);
+	printf("# %lu acknowledgments, %lu pages, %lu of them wrong\n", said.acks, sure, bad);
 	return bad || !said.acks;
 }
 

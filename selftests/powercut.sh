@@ -40,19 +40,19 @@ for ((cut = 1; cut <= cuts; cut++)); do
 	rm -f "$dir"/*
 	truncate -s 16M "$dir/disk"
 	scripts/vm -k "$kernel" -t 240 --pidfile "$dir/pid" --log "$dir/kernel" -d "file:$dir/disk,cache=writethrough" \
-		-p 'backing=/dev/vda frames=256' -- "$program" write /dev/vmdemo $pages $their_seed >"$dir/log" 2>"$dir/err" &
+		-p 'backing=/dev/vda frames=256' -- "$program" write /dev/vmdemo $pages "$their_seed" >"$dir/log" 2>"$dir/err" &
 	vm=$!
-	# From the first acknowledgement on.
+	# From the first acknowledgment on.
 	for ((i = 0; i < 2000; i++)); do
-		[ ! -s "$dir/log" ] && [ -d /proc/$vm ] || break
+		[[ ! -s $dir/log && -d /proc/$vm ]] || break
 		sleep 0.1
 	done
-	sleep $((wait_ms / 1000)).$(printf %03d $((wait_ms % 1000)))
+	sleep "$((wait_ms / 1000)).$(printf %03d $((wait_ms % 1000)))"
 	died=''
-	[ -d /proc/$vm ] && kill -KILL "$(cat "$dir/pid")" || died=yes
+	kill -KILL "$(cat "$dir/pid")" 2>/dev/null || died=yes
 	wait $vm 2>/dev/null
 	vm=''
-	echo "# $kernel, power cut $wait_ms ms after the first acknowledgement"
+	echo "# $kernel, power cut $wait_ms ms after the first acknowledgment"
 	if [ -z "$died" ] && "$program" check "$dir/disk" $pages "$dir/log"; then
 		echo "ok $cut cut $cut"
 	else
