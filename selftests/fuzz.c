@@ -6,13 +6,13 @@
  *	fuzz -l [-t SECONDS] [-s SEED]		the same, each call told with its result
  *	fuzz -p N [-n STEPS] [-l] -s SEED	what process N did in that run, so many steps of it
  *
- * What a process calls depends on its seed only, not on what the calls return: so its sequence can be
- * had again, though not the moments at which the others do theirs.
+ * What a process calls depends on its seed only, not on what the calls return: so its sequence can
+ * be had again, though not the moments at which the others do theirs.
  *
  * The first CHECKED pages are the checker's: the fuzzers may read, map, evict, prefetch and advise
  * them, and give them to calls that have to be refused, but nobody else writes them. Whatever
- * happens they keep their contents. All else of the device is the fuzzers' to destroy; it lies behind,
- * so that a mapping that grows leaves the device and not its part.
+ * happens they keep their contents. All else of the device is the fuzzers' to destroy; it lies
+ * behind, so that a mapping that grows leaves the device and not its part.
  */
 #include <linux/fs.h>
 #include <linux/userfaultfd.h>
@@ -30,7 +30,8 @@
 #define FUZZERS		4
 #define SEED		1	/* of the contents at first */
 
-#define FDS		9	/* the first third to read, the second to write, the third for both */
+/* Descriptors: the first third to read, the second to write, the last for both. */
+#define FDS		9
 #define SLOTS		16	/* places for mappings */
 #define SLOT_BYTES	(256UL << 20)
 #define ARENA		((char *)0x100000000000UL)
@@ -62,6 +63,7 @@ struct fuzzer {
 
 static __u64 size_bytes;
 static bool logging;
+static struct fuzzer *teller;	/* who made the last call */
 
 static bool stopped(void)
 {
@@ -83,6 +85,7 @@ static void __printf(2, 3) tell(struct fuzzer *f, const char *format, ...)
 	va_list args;
 	int length;
 
+	teller = f;
 	if (!logging)
 		return;
 	length = snprintf(line, sizeof(line), "# p%d%s %ju ", f->number, f->child ? "c" : "",
@@ -98,8 +101,10 @@ static void __printf(2, 3) tell(struct fuzzer *f, const char *format, ...)
 		_exit(1);
 }
 
-static long told(struct fuzzer *f, long result)
+static long told(long result)
 {
+	const struct fuzzer *f = teller;
+
 	if (logging)
 		printf("# p%d%s %ju = %ld (%s)\n", f->number, f->child ? "c" : "",
 		       (uintmax_t)f->steps, result, result < 0 ? strerror(errno) : "ok");
@@ -107,7 +112,7 @@ static long told(struct fuzzer *f, long result)
 }
 
 #define CALL(f, call, format, ...)						\
-	(tell(f, "%s " format, #call, ##__VA_ARGS__), told(f, (long)(call)))
+	(tell(f, "%s " format, #call, ##__VA_ARGS__), told((long)(call)))
 
 /* ---- arguments ---- */
 
@@ -477,7 +482,7 @@ static void do_mmap(struct fuzzer *f)
 
 	if (inside)
 		length = (1 + draw(f, MAPPED)) * VT_PAGE;
-	/* mprotect() may make it writable later: not the checker's pages, unless they are copied. */
+	/* mprotect() may make it writable later: not the checker's pages, unless copied. */
 	if (low) {
 		offset = from;
 		fd = private ? fd : reader;
@@ -585,7 +590,7 @@ static void do_vm_access(struct fuzzer *f)
 		     local.iov_base, remote.iov_base, local.iov_len);
 }
 
-/* Write protection that resolves itself, the one kind that our mappings may have (from 6.7 on). */
+/* Write protection that resolves itself: the one kind that our mappings may have, from 6.7 on. */
 static void do_userfaultfd(struct fuzzer *f)
 {
 	/* UFFD_FEATURE_WP_UNPOPULATED | UFFD_FEATURE_WP_ASYNC */

@@ -2,6 +2,7 @@
 /*
  * io.c - the device as a file: ends, offsets, durability, a backing that cannot be written
  */
+#include <limits.h>
 #include <linux/fs.h>
 #include <stdint.h>
 #include <sys/uio.h>
@@ -99,6 +100,75 @@ TEST_F(io, bad_offsets)
 	EXPECT_EQ(pwrite(self->fd, self->buffer, VT_PAGE, INT64_MAX - 10), -1);
 	EXPECT_EQ(vt_stat("pages_in"), 0);
 	EXPECT_EQ(vt_stat("frames_free"), FRAMES);
+}
+
+/* Offsets that are small numbers when their upper bits are dropped are beyond the end. */
+TEST_F(io, offsets_do_not_wrap)
+{
+	static const off_t offsets[] = {
+		1LL << 32, 1LL << 44, (1LL << 44) + 5 * VMDEMO_PAGE_SIZE, 1LL << 48, 1LL << 62,
+		INT64_MAX - VMDEMO_PAGE_SIZE + 1,
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(offsets); i++) {
+		EXPECT_EQ(pread(self->fd, self->buffer, VT_PAGE - 1, offsets[i]), 0);
+		EXPECT_EQ(pwrite(self->fd, self->buffer, VT_PAGE - 1, offsets[i]), -1);
+		EXPECT_EQ(errno, ENOSPC);
+		EXPECT_EQ(lseek(self->fd, offsets[i], SEEK_SET), -1);
+		EXPECT_EQ(lseek(self->fd, offsets[i], SEEK_END), -1);
+	}
+	EXPECT_EQ(vt_stat("frames_free"), FRAMES);
+}
+
+/* The longest read and write end where the device does. */
+TEST_F(io, lengths_do_not_wrap)
+{
+	/* Where the compiler does not see it: it knows that this makes no sense. */
+	const size_t largest = strtoull("-1", NULL, 0);
+	const off_t at = self->size - 100;
+	struct iovec parts[2] = { { self->buffer, SSIZE_MAX }, { self->buffer, SSIZE_MAX } };
+
+	EXPECT_EQ(pread(self->fd, self->buffer, INT_MAX, at), 100);
+	EXPECT_EQ(pread(self->fd, self->buffer, largest, at), -1);
+	EXPECT_EQ(pwrite(self->fd, self->buffer, INT_MAX, at), 100);
+	EXPECT_EQ(pwrite(self->fd, self->buffer, largest, at), -1);
+	EXPECT_EQ(preadv(self->fd, parts, 2, at), -1);
+	EXPECT_EQ(pwritev(self->fd, parts, 2, at), -1);
+	EXPECT_EQ(vt_count_bad(self->mem, 0, PAGES, SEED), 0);
+}
+
+/* Advice for a range that ends beyond all numbers is for the part inside; outside, for nothing. */
+TEST_F(io, advice_does_not_wrap)
+{
+	static const struct {
+		off_t offset, length;
+		int error;
+	} outside[] = {
+		{ -1, VMDEMO_PAGE_SIZE, EINVAL },
+		{ 0, -1, EINVAL },
+		{ INT64_MIN, INT64_MIN, EINVAL },
+		{ INT64_MAX, INT64_MAX, 0 },
+		{ INT64_MAX, 0, 0 },
+		{ INT64_MAX - 4095, 4096, 0 },
+		{ 1LL << 44, 4096, 0 },
+		{ 1LL << 48, 4096, 0 },
+		{ 1LL << 62, 0, 0 },
+	};
+	size_t last = self->size / VT_PAGE - 1;
+
+	ASSERT_EQ(vt_try_write(self->mem, NULL), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(outside); i++)
+		for (int advice = 0; advice < 6; advice++)
+			EXPECT_EQ(posix_fadvise(self->fd, outside[i].offset, outside[i].length,
+						advice), outside[i].error);
+	EXPECT_EQ(vt_stat("pages_in"), 1);
+	EXPECT_TRUE(vt_resident(self->fd, 0));
+	EXPECT_EQ(posix_fadvise(self->fd, last * VT_PAGE, INT64_MAX, POSIX_FADV_WILLNEED), 0);
+	EXPECT_TRUE(vt_resident(self->fd, last));
+	EXPECT_EQ(vt_stat("pages_in"), 2);
+	EXPECT_EQ(posix_fadvise(self->fd, 1, INT64_MAX, POSIX_FADV_DONTNEED), 0);
+	EXPECT_FALSE(vt_resident(self->fd, last));
+	EXPECT_TRUE(vt_resident(self->fd, 0));
 }
 
 /* Reading needs an open for reading, writing one for writing. */

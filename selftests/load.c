@@ -45,6 +45,8 @@ TEST_F(load, bad_parameters)
 	static const char * const bad[] = {
 		"frames=0", "frames=7", "frames=-5", "frames=x", "frames=4000000000",
 		"num_devices=0", "num_devices=-1", "num_devices=1000000", "num_devices=x",
+		"frames=4294967360", "frames=18446744073709551680", "frames=-4294967232",
+		"frames=64,64", "num_devices=4294967297", "num_devices=17", "frames=64x",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {

@@ -124,6 +124,9 @@ TEST_F(map, beyond_the_device_einval)
 		{ end - VT_PAGE, 2 * VT_PAGE },
 		{ end + VT_PAGE, VT_PAGE },
 		{ end + (1ULL << 40), VT_PAGE },
+		{ 1ULL << 44, VT_PAGE },
+		{ (1ULL << 44) - VT_PAGE, 2 * VT_PAGE },
+		{ 1ULL << 48, VT_PAGE },
 	};
 	char *map;
 	size_t i;
@@ -138,6 +141,8 @@ TEST_F(map, beyond_the_device_einval)
 	}
 	/* An offset near 2^63 must not wrap. */
 	map = mmap(NULL, 2 * VT_PAGE, PROT_READ, MAP_SHARED, self->fd, INT64_MAX & ~(VT_PAGE - 1));
+	EXPECT_EQ(map, MAP_FAILED);
+	map = mmap(NULL, 2 * VT_PAGE, PROT_READ, MAP_SHARED, self->fd, -VT_PAGE);
 	EXPECT_EQ(map, MAP_FAILED);
 	map = mmap(NULL, end, PROT_READ, MAP_SHARED, self->fd, 0);
 	EXPECT_NE(map, MAP_FAILED);
@@ -177,6 +182,29 @@ TEST_F(map, past_the_end_sigbus)
 	EXPECT_EQ(vt_try_read(map + 2 * VT_PAGE - 1, NULL), 0);
 	EXPECT_GE(vt_stat("faults_invalid"), 2);
 	EXPECT_EQ(vt_stat("pages_in"), 1);
+}
+
+/* Page numbers of a mapping that grew beyond 32 bits do not wrap: page 2^32 is not page 0. */
+TEST_F(map, grown_beyond_all_numbers)
+{
+	const size_t pages = self->size / VT_PAGE, large = (1ULL << 32) + 16;
+	char *map = vt_map(self->fd, pages - 1, 1, VT_RW, MAP_SHARED), *page0;
+
+	map = mremap(map, VT_PAGE, large * VT_PAGE, MREMAP_MAYMOVE);
+	if (map == MAP_FAILED)
+		SKIP(return, "no room for 16 TiB of addresses");
+	page0 = map + ((1ULL << 32) - (pages - 1)) * VT_PAGE;
+	EXPECT_EQ(vt_try_read(map, NULL), 0);
+	EXPECT_EQ(vt_try_read(page0, NULL), SIGBUS);
+	EXPECT_EQ(vt_try_write(page0 + 3 * VT_PAGE, NULL), SIGBUS);
+	/* What is said of all of it concerns what there is. */
+	EXPECT_EQ(madvise(map, large * VT_PAGE, MADV_WILLNEED), 0);
+	EXPECT_EQ(msync(page0, 8 * VT_PAGE, MS_SYNC), 0);
+	EXPECT_EQ(madvise(page0, 8 * VT_PAGE, MADV_DONTNEED), 0);
+	EXPECT_EQ(madvise(page0, 8 * VT_PAGE, 22 /* MADV_POPULATE_READ */), -1);
+	EXPECT_EQ(vt_stat("pages_in"), 1);
+	EXPECT_EQ(vt_count_bad(self->mem, 0, 8, SEED), 0);
+	munmap(map, large * VT_PAGE);
 }
 
 /* An invalid reference ends the process that made it, and nobody else notices. */

@@ -99,7 +99,8 @@ TEST_F(sysfs, bounds)
 		{ "reserve", 0, FRAMES / 2 - 1 },
 	};
 	static const char * const nonsense[] = {
-		"x", "-1", "1x", "99999999999999999999", " ", "1 2",
+		"x", "-1", "1x", "99999999999999999999", " ", "1 2", "1\n1", "1 ", "-4294967295",
+		"1,2", "1\n\n", "0x", "1e3", "--1",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bounds); i++) {
@@ -114,6 +115,10 @@ TEST_F(sysfs, bounds)
 		}
 		if (bounds[i].least)
 			EXPECT_EQ(vt_set(name, "%ld", bounds[i].least - 1), -EINVAL);
+		/* Valid if the upper bits were dropped: of 32, of 64 bits; and below zero. */
+		EXPECT_LT(vt_set(name, "%lld", (1LL << 32) + bounds[i].most), 0);
+		EXPECT_LT(vt_set(name, "18446744073%ld", 709551616 + bounds[i].most), 0);
+		EXPECT_LT(vt_set(name, "%lld", bounds[i].most - (1LL << 32)), 0);
 		for (size_t j = 0; j < ARRAY_SIZE(nonsense); j++) {
 			EXPECT_LT(vt_set(name, "%s", nonsense[j]), 0) {
 				TH_LOG("%s took '%s'", name, nonsense[j]);
@@ -121,6 +126,26 @@ TEST_F(sysfs, bounds)
 		}
 		EXPECT_EQ(vt_get(name), bounds[i].most);
 	}
+}
+
+/* The number of frames is bounded as well, and by no wrapping. */
+TEST_F(sysfs, bounds_of_frames)
+{
+	static const char * const bad[] = {
+		"0", "7", "-64", "4294967360", "18446744073709551680", "-4294967232", "1000000000",
+		"64 64", "64k", "64\n64", "0x", "",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		/* Nothing at all is not a write. */
+		EXPECT_EQ(vt_set("frames", "%s", bad[i]) < 0, *bad[i] != 0) {
+			TH_LOG("frames took '%s'", bad[i]);
+		}
+		EXPECT_EQ(vt_get("frames"), FRAMES);
+		EXPECT_EQ(vt_get("frames_actual"), FRAMES);
+	}
+	EXPECT_EQ(vt_set("frames", "8\n"), 0);
+	EXPECT_EQ(vt_get("frames"), 8);
 }
 
 /* With every setting at either end the device still works. */
