@@ -281,7 +281,9 @@ int vmdemo_device_sync(struct vmdemo_device *device, u64 start, u64 end)
 	pgoff_t last = min_t(u64, end >> PAGE_SHIFT, space->nr_pages - 1);
 	int err = 0;
 
-	if (first <= last)
+	if (first <= last) {
 		err = vmdemo_writeback_range(space, first, last);
+		err = err ?: vmdemo_space_wait_discard(space, first, last);
+	}
 	return err ?: vmdemo_backing_flush(&device->backing);
 }

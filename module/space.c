@@ -195,6 +195,32 @@ static void vmdemo_space_wait_open(struct vmdemo_space *space)
 }
 
 /**
+ * vmdemo_space_wait_discard - wait until no page of a range is being discarded
+ * @space: the space
+ * @first: first page
+ * @last:  last page
+ *
+ * For who makes pages durable: what a discard has dropped is on the device neither as it was nor as
+ * zeros until the discard ends. Sleeps, killably. Returns 0, or -EINTR when killed.
+ */
+int vmdemo_space_wait_discard(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
+{
+	struct address_space *mapping = space->inode->i_mapping;
+	bool busy;
+
+	spin_lock(&space->pool->lock);
+	busy = space->closed_nr && first < space->closed_first + space->closed_nr &&
+	       last >= space->closed_first;
+	spin_unlock(&space->pool->lock);
+	if (!busy)
+		return 0;
+	if (down_read_killable(&mapping->invalidate_lock))
+		return -EINTR;
+	filemap_invalidate_unlock_shared(mapping);
+	return 0;
+}
+
+/**
  * vmdemo_space_get - get a page into a frame
  * @acc:   the request
  * @folio: the page: locked, with a reference, and up to date unless @acc->overwrite

@@ -47,6 +47,7 @@ int vmdemo_space_get(struct vmdemo_access *acc, struct folio **folio);
 int vmdemo_space_wait(struct vmdemo_access *acc);
 int vmdemo_space_get_wait(struct vmdemo_access *acc, struct folio **folio);
 long vmdemo_space_prefetch(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
+int vmdemo_space_wait_discard(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
 int vmdemo_space_discard(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
 
 int vmdemo_space_init(struct vmdemo_space *space, struct vmdemo_pool *pool,
