@@ -48,6 +48,14 @@ struct ack {
 
 static struct ack acks[THREADS * ACKS];
 static __u32 stored[PAGES];	/* the last version of each page, by the thread it belongs to */
+static bool discards;		/* zeros are as good as what was stored last */
+
+/*
+ * Only one thread at a time makes pages durable: the target takes what is to be logged when a flush
+ * begins, and logs it when that flush ends. Of two flushes at once the later one may end first, and
+ * its mark comes before the data, although the disk has them.
+ */
+static pthread_mutex_t flushing = PTHREAD_MUTEX_INITIALIZER;
 
 static void run(const char *command)
 {
@@ -141,7 +149,7 @@ static int oldest_word(const char *now, size_t page)
 		else
 			memset(as_stored, 0, sizeof(as_stored));
 		for (i = 0; i < ARRAY_SIZE(as_stored); i++)
-			if (!known[i] && words[i] == as_stored[i]) {
+			if (!known[i] && (words[i] == as_stored[i] || (discards && !words[i]))) {
 				known[i] = true;
 				left--;
 			}
@@ -298,23 +306,12 @@ struct worker {
 	const char *failed;
 };
 
-/* Store to some pages, or write them, in a pool that cannot hold them; make it durable; say so. */
-static const char *work_once(struct worker *worker, char *mem, unsigned int number, __u64 *state)
+/* Make what was stored durable, in one of the ways, and say so. */
+static const char *sync_once(struct worker *worker, char *mem, unsigned int number,
+			     unsigned int way, const __u32 *page, unsigned int nr)
 {
-	unsigned int nr = vt_random(state) % MOST + 1, way = vt_random(state) % 5, i;
-	char buffer[VMDEMO_PAGE_SIZE];
-	__u32 page[MOST];
+	unsigned int i;
 
-	for (i = 0; i < nr; i++) {
-		page[i] = vt_random(state) % (PAGES / THREADS) * THREADS + worker->number;
-		if (way < 3) {
-			store(mem, page[i]);
-			continue;
-		}
-		vt_fill(buffer, page[i], ++stored[page[i]]);
-		if (pwrite(worker->fd, buffer, VT_PAGE, page[i] * VT_PAGE) != VT_PAGE)
-			return "pwrite";
-	}
 	switch (way) {
 	case 0:
 		for (i = 0; i < nr; i++)
@@ -336,6 +333,30 @@ static const char *work_once(struct worker *worker, char *mem, unsigned int numb
 	}
 	acknowledge(worker->control, number, page, nr);
 	return NULL;
+}
+
+/* Store to some pages, or write them, in a pool that cannot hold them; make it durable; say so. */
+static const char *work_once(struct worker *worker, char *mem, unsigned int number, __u64 *state)
+{
+	unsigned int nr = vt_random(state) % MOST + 1, way = vt_random(state) % 5, i;
+	char buffer[VMDEMO_PAGE_SIZE];
+	const char *failed;
+	__u32 page[MOST];
+
+	for (i = 0; i < nr; i++) {
+		page[i] = vt_random(state) % (PAGES / THREADS) * THREADS + worker->number;
+		if (way < 3) {
+			store(mem, page[i]);
+			continue;
+		}
+		vt_fill(buffer, page[i], ++stored[page[i]]);
+		if (pwrite(worker->fd, buffer, VT_PAGE, page[i] * VT_PAGE) != VT_PAGE)
+			return "pwrite";
+	}
+	pthread_mutex_lock(&flushing);
+	failed = sync_once(worker, mem, number, way, page, nr);
+	pthread_mutex_unlock(&flushing);
+	return failed;
 }
 
 static void *work(void *data)
@@ -380,6 +401,59 @@ TEST_F_TIMEOUT(durable, acknowledged_stays, 400)
 	EXPECT_GE(log->flushes, ACKS);
 	EXPECT_GT(log->writes, THREADS * ACKS);
 	EXPECT_EQ(memcmp(log->image, read_disk(vt_disk(), PAGES * VT_PAGE), PAGES * VT_PAGE), 0);
+}
+
+struct discarder {
+	pthread_t thread;
+	char *mem;
+	int fd, err;
+	bool stop;
+};
+
+/* Store to a page and discard it: it becomes zeros, never again what it was before the store. */
+static void *store_and_discard(void *data)
+{
+	struct discarder *d = data;
+	__u64 state = 1;
+
+	while (!d->err && !__atomic_load_n(&d->stop, __ATOMIC_SEQ_CST)) {
+		__u32 page = vt_random(&state) % MOST, version = stored[page] + 1;
+
+		vt_fill(d->mem + page * VT_PAGE, page, version);
+		__atomic_store_n(&stored[page], version, __ATOMIC_SEQ_CST);
+		if (vt_random(&state) % 2)
+			d->err = vt_range(d->fd, VMDEMO_IOC_DISCARD, page, 1, NULL);
+	}
+	return NULL;
+}
+
+/* What is being discarded while msync runs is on the disk as it was stored, or as zeros. */
+TEST_F_TIMEOUT(durable, discard, 400)
+{
+	struct discarder d = { .fd = self->fd };
+	unsigned int number, i;
+	struct ack *ack;
+
+	discards = true;
+	d.mem = vt_map(self->fd, 0, PAGES, VT_RW, MAP_SHARED);
+	ASSERT_EQ(pthread_create(&d.thread, NULL, store_and_discard, &d), 0);
+	for (number = 0; number < ARRAY_SIZE(acks); number++) {
+		ack = &acks[number];
+		ack->nr = MOST;
+		for (i = 0; i < MOST; i++) {
+			ack->page[i] = i;
+			ack->version[i] = __atomic_load_n(&stored[i], __ATOMIC_SEQ_CST);
+		}
+		ASSERT_EQ(msync(d.mem, MOST * VT_PAGE, MS_SYNC), 0);
+		put_mark(self->control, number);
+	}
+	__atomic_store_n(&d.stop, true, __ATOMIC_SEQ_CST);
+	pthread_join(d.thread, NULL);
+	EXPECT_EQ(d.err, 0);
+	munmap(d.mem, PAGES * VT_PAGE);
+	finish(&self->fd, self->replay);
+	EXPECT_EQ(self->replay->bad, 0);
+	EXPECT_GE(self->replay->marks, ARRAY_SIZE(acks));
 }
 
 /* Each way to make one page durable ends with a flush, before it returns. */
