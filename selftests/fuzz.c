@@ -7,7 +7,8 @@
  *	fuzz -p N [-n STEPS] [-l] -s SEED	what process N did in that run, so many steps of it
  *
  * What a process calls depends on its seed only, not on what the calls return: so its sequence can
- * be had again, though not the moments at which the others do theirs.
+ * be had again (with its addresses, under setarch -R), though not the moments at which the others
+ * do theirs.
  *
  * The first CHECKED pages are the checker's: the fuzzers may read, map, evict, prefetch and advise
  * them, and give them to calls that have to be refused, but nobody else writes them. Whatever
