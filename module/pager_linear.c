@@ -273,16 +273,25 @@ static unsigned int vmdemo_pager_bytes(const struct vmdemo_space *space, pgoff_t
 	return min_t(u64, PAGE_SIZE, space->size_bytes - ((u64)index << PAGE_SHIFT));
 }
 
+/* A bad sector is to fail its own page only. */
+static bool vmdemo_pager_careful(const struct vmdemo_io *io)
+{
+	return io->write &&
+	       time_before(jiffies, READ_ONCE(io->space->pool->retry_at) + VMDEMO_CAUTION);
+}
+
 static void vmdemo_pager_start(struct vmdemo_io *io, pgoff_t index, unsigned int vecs)
 {
+	blk_opf_t opf = (io->write ? REQ_OP_WRITE : REQ_OP_READ) | VMDEMO_REQ_CACHE;
 	struct vmdemo_space *space = io->space;
 	struct bio *bio;
 	struct vmdemo_bio *vbio;
 
+	/* Nor is it to fail what the block layer would put into the same request. */
+	if (io->write ? vmdemo_pager_careful(io) : vecs == 1)
+		opf |= REQ_NOMERGE;
 	/* Does not fail: the bio_set has a reserve, and bios in flight return to it. */
-	bio = bio_alloc_bioset(space->backing->handle.bdev, vecs,
-			       (io->write ? REQ_OP_WRITE : REQ_OP_READ) | VMDEMO_REQ_CACHE,
-			       GFP_NOIO, &space->bios);
+	bio = bio_alloc_bioset(space->backing->handle.bdev, vecs, opf, GFP_NOIO, &space->bios);
 	io->expect -= min(io->expect, vecs);
 	bio->bi_iter.bi_sector = (sector_t)index << (PAGE_SHIFT - SECTOR_SHIFT);
 	bio->bi_end_io = io->write ? vmdemo_write_endio : vmdemo_read_endio;
@@ -320,13 +329,6 @@ void vmdemo_pager_submit(struct vmdemo_io *io)
 	else
 		trace_vmdemo_load(vbio->id, vbio->first, vbio->nr, 0);
 	submit_bio(bio);
-}
-
-/* A bad sector is to fail its own page only. */
-static bool vmdemo_pager_careful(const struct vmdemo_io *io)
-{
-	return io->write &&
-	       time_before(jiffies, READ_ONCE(io->space->pool->retry_at) + VMDEMO_CAUTION);
 }
 
 static void vmdemo_pager_add(struct vmdemo_io *io, struct folio *folio, unsigned int bytes)
