@@ -89,13 +89,16 @@ void vmdemo_device_destroy(struct vmdemo_device *device)
  * @device: unbound
  * @path:   of a block device
  *
- * May sleep. Returns 0, -EBUSY if something is bound, or an error of vmdemo_backing_open().
+ * May sleep. Returns 0, -EBUSY if something is bound, -EINTR when killed, or an error of
+ * vmdemo_backing_open().
  */
 int vmdemo_device_bind(struct vmdemo_device *device, const char *path)
 {
 	int err;
 
-	mutex_lock(&device->lock);
+	err = mutex_lock_killable(&device->lock);
+	if (err)
+		return err;
 	if (device->backing.handle.bdev)
 		err = -EBUSY;
 	else
@@ -140,13 +143,14 @@ static int vmdemo_device_empty(struct vmdemo_device *device)
  * @device: may be unbound already
  *
  * May sleep. Returns 0; -EBUSY while it is open, or while somebody holds a page; -EIO if something
- * cannot be written: then it stays bound and nothing is lost.
+ * cannot be written, -EINTR when killed: then it stays bound and nothing is lost.
  */
 int vmdemo_device_unbind(struct vmdemo_device *device)
 {
-	int err = 0;
+	int err = mutex_lock_killable(&device->lock);
 
-	mutex_lock(&device->lock);
+	if (err)
+		return err;
 	if (device->opens)
 		err = -EBUSY;
 	else if (device->backing.handle.bdev)
@@ -213,13 +217,15 @@ void vmdemo_device_set_live(struct vmdemo_device *device)
  * vmdemo_device_open - one more open file
  * @device: the device
  *
- * May sleep. Returns 0, -ENXIO without backing, -ENODEV while the module comes or goes.
+ * May sleep. Returns 0, -ENXIO without backing, -ENODEV while the module comes or goes,
+ * or -EINTR when killed while it waits for somebody who unbinds.
  */
 int vmdemo_device_open(struct vmdemo_device *device)
 {
-	int err = 0;
+	int err = mutex_lock_killable(&device->lock);
 
-	mutex_lock(&device->lock);
+	if (err)
+		return err;
 	if (!device->live)
 		err = -ENODEV;
 	else if (!device->backing.handle.bdev)
@@ -257,7 +263,9 @@ int vmdemo_device_resize(struct vmdemo_device *device, u32 frames)
 
 	if (frames < VMDEMO_MIN_FRAMES || frames > device->pool->max_frames)
 		return -EINVAL;
-	mutex_lock(&device->lock);
+	err = mutex_lock_killable(&device->lock);
+	if (err)
+		return err;
 	err = vmdemo_pool_resize(device->pool, frames);
 	mutex_unlock(&device->lock);
 	if (!err)

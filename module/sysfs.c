@@ -32,7 +32,9 @@ static ssize_t backing_show(struct device *dev, struct device_attribute *attr, c
 	struct vmdemo_device *device = vmdemo_sysfs_device(dev);
 	ssize_t len;
 
-	mutex_lock(&device->lock);
+	len = mutex_lock_killable(&device->lock);
+	if (len)
+		return len;
 	len = sysfs_emit(buf, "%s\n", device->backing.path ?: "none");
 	mutex_unlock(&device->lock);
 	return len;
