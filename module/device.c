@@ -4,7 +4,7 @@
  *
  * The backing device changes only while nobody has the device open, so an open file can rely on it.
  * Unbinding never drops data: what cannot be written keeps the device bound. Only leaving for good
- * (rmmod) gives up after a while, and says what was lost.
+ * (rmmod), or being told to, gives up after a while, and says what was lost.
  */
 #include <linux/slab.h>
 
@@ -168,17 +168,33 @@ static void vmdemo_device_leave_work(struct work_struct *work)
 	unsigned long until = jiffies + VMDEMO_STALL;
 	struct vmdemo_space *space = &device->space;
 	unsigned long lost = 0;
-	int err;
+	int err, held = 0;
 
 	while ((err = vmdemo_device_empty(device)) && time_before(jiffies, until))
 		schedule_timeout_uninterruptible(HZ / 10);
-	while (err && vmdemo_evict_drop(space, 0, space->nr_pages - 1, VMDEMO_DROP_LEAVE, &lost))
-		;
+	/* A pool that lives on does not leave frames to those who hold them. */
+	if (err && device->live)
+		held = vmdemo_evict_drop(space, 0, space->nr_pages - 1, VMDEMO_DROP_ALL, &lost);
+	else
+		while (err && vmdemo_evict_drop(space, 0, space->nr_pages - 1,
+						VMDEMO_DROP_LEAVE, &lost))
+			;
 	if (lost)
 		dev_err(&device->dev, "%lu pages lost: writing %s failed with %d\n", lost,
 			device->backing.path, err);
 	vmdemo_stat_add(device->pool, pages_lost, lost);
-	vmdemo_device_close_backing(device);
+	if (!held)
+		vmdemo_device_close_backing(device);
+}
+
+/* The device is locked and not open. */
+static void vmdemo_device_give_up(struct vmdemo_device *device)
+{
+	if (!device->backing.handle.bdev)
+		return;
+	INIT_WORK(&device->leave_work, vmdemo_device_leave_work);
+	queue_work(system_unbound_wq, &device->leave_work);
+	flush_work(&device->leave_work);
 }
 
 /**
@@ -192,12 +208,33 @@ void vmdemo_device_leave(struct vmdemo_device *device)
 {
 	mutex_lock(&device->lock);
 	device->live = false;
-	if (device->backing.handle.bdev) {
-		INIT_WORK(&device->leave_work, vmdemo_device_leave_work);
-		queue_work(system_unbound_wq, &device->leave_work);
-		flush_work(&device->leave_work);
-	}
+	vmdemo_device_give_up(device);
 	mutex_unlock(&device->lock);
+}
+
+/**
+ * vmdemo_device_abandon - let go of the backing store, with or without the data
+ * @device: may be unbound already
+ *
+ * For a disk that is gone: otherwise only unloading the module would get rid of it. As
+ * vmdemo_device_leave(), but the device can be bound again. May sleep. Returns 0, -EBUSY while it
+ * is open or somebody holds a page, or -EINTR when killed before it began.
+ */
+int vmdemo_device_abandon(struct vmdemo_device *device)
+{
+	int err = mutex_lock_killable(&device->lock);
+
+	if (err)
+		return err;
+	if (device->opens)
+		err = -EBUSY;
+	else
+		vmdemo_device_give_up(device);
+	/* A page that somebody holds keeps it bound. */
+	if (device->backing.handle.bdev)
+		err = -EBUSY;
+	mutex_unlock(&device->lock);
+	return err;
 }
 
 /**

@@ -39,6 +39,7 @@ struct vmdemo_device *vmdemo_device_create(u32 id, u32 frames);
 void vmdemo_device_destroy(struct vmdemo_device *device);
 int vmdemo_device_bind(struct vmdemo_device *device, const char *path);
 int vmdemo_device_unbind(struct vmdemo_device *device);
+int vmdemo_device_abandon(struct vmdemo_device *device);
 void vmdemo_device_leave(struct vmdemo_device *device);
 void vmdemo_device_set_live(struct vmdemo_device *device);
 int vmdemo_device_open(struct vmdemo_device *device);

@@ -53,6 +53,8 @@ static ssize_t backing_store(struct device *dev, struct device_attribute *attr, 
 	path = strim(copy);
 	if (!*path || !strcmp(path, "none"))
 		err = vmdemo_device_unbind(device);
+	else if (!strcmp(path, "abandon"))
+		err = vmdemo_device_abandon(device);
 	else
 		err = vmdemo_device_bind(device, path);
 	kfree(copy);
