@@ -103,6 +103,9 @@ int vmdemo_device_bind(struct vmdemo_device *device, const char *path)
 		err = -EBUSY;
 	else
 		err = vmdemo_backing_open(&device->backing, path, device);
+	/* Failures of the disk before are nothing to who opens this one. */
+	if (!err)
+		WRITE_ONCE(device->space.inode->i_mapping->wb_err, 0);
 	if (!err)
 		vmdemo_space_set_size(&device->space,
 				      bdev_nr_bytes(device->backing.handle.bdev));
