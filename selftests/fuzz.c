@@ -835,17 +835,12 @@ static pid_t start(int number, __u64 seed, __u64 most)
 static void give_up(int signal)
 {
 	static const char words[] = "not ok 1 everybody came to an end\n";
-	char command[64];
-	size_t i;
+	int trigger = open("/proc/sysrq-trigger", O_WRONLY);
 
 	(void)signal;
-	for (i = 0; i < ARRAY_SIZE(pids); i++) {
-		if (pids[i] <= 0)
-			continue;
-		snprintf(command, sizeof(command), "sed 's/^/# /' /proc/%d/stack", pids[i]);
-		if (!kill(pids[i], 0) && system(command))
-			continue;
-	}
+	/* Who waits, and where, goes to the kernel's log. */
+	if (write(trigger, "w", 1) < 0)
+		_exit(KSFT_FAIL);
 	if (write(STDOUT_FILENO, words, sizeof(words) - 1) < 0)
 		_exit(KSFT_FAIL);
 	_exit(KSFT_FAIL);

@@ -18,6 +18,7 @@
 #define WORKERS	3
 #define SLOW	60	/* seconds that something may take on a slow machine */
 #define DM	"vmdemo-removal"
+#define ADAPTERS "/sys/bus/pseudo/drivers/scsi_debug/adapter*"
 #define NULLB	"/sys/kernel/config/nullb/nullb0"
 
 /* Unload, whatever is bound: vt_stop() wants to see the disks. */
@@ -65,9 +66,7 @@ static bool find_disk(char *disk, size_t size, char *host, size_t host_size)
 	glob_t found;
 
 	do {
-		const char *block = "/sys/bus/pseudo/drivers/scsi_debug/adapter*/host*/target*/*/block/*";
-
-		if (!glob(block, 0, NULL, &found)) {
+		if (!glob(ADAPTERS "/host*/target*/*/block/*", 0, NULL, &found)) {
 			const char *path = found.gl_pathv[0];
 			int at = strstr(path, "/host") - path + 1;
 
@@ -242,8 +241,8 @@ FIXTURE(dm) {
 
 static void set_table(const char *lower, size_t pages)
 {
-	if (!work_shell("dmsetup reload " DM " --table '0 %zu linear %s 0' && "
-			"dmsetup resume --nolockfs " DM, pages * 8, lower))
+	if (!work_shell("dmsetup reload " DM " --table '0 %zu linear %s 0'", pages * 8, lower) ||
+	    !work_shell("dmsetup resume --nolockfs " DM))
 		vt_fail("dmsetup does not take the table");
 }
 
@@ -269,16 +268,16 @@ FIXTURE_TEARDOWN(dm)
 	setenv("VMDEMO_TEST_DISK", self->lower, 1);
 }
 
-static void suspend(void)
+static void silence(void)
 {
 	if (!work_shell("dmsetup suspend --noflush --nolockfs " DM))
-		vt_fail("dmsetup suspend fails");
+		vt_fail("the device does not stand still");
 }
 
-static void resume(void)
+static void answer(void)
 {
 	if (!work_shell("dmsetup resume " DM))
-		vt_fail("dmsetup resume fails");
+		vt_fail("the device does not go on");
 }
 
 /* It stands still again and again: everybody waits, nobody notices. */
@@ -288,9 +287,9 @@ TEST_F(dm, suspended)
 
 	work_start(&self->work);
 	for (i = 0; i < 10; i++) {
-		suspend();
+		silence();
 		work_nap(100);
-		resume();
+		answer();
 		ASSERT_TRUE(work_wait_done(&self->work, 5, SLOW));
 	}
 	EXPECT_TRUE(work_end(&self->work, SLOW));
@@ -330,11 +329,11 @@ TEST_F(dm, suspended_killed)
 	for (round = 0; round < 3; round++) {
 		work_start(&self->work);
 		ASSERT_TRUE(work_wait_done(&self->work, 20, SLOW));
-		suspend();
+		silence();
 		work_nap(500);
 		for (i = 0; i < WORKERS; i++)
 			EXPECT_TRUE(dies(self->work.pid[i]));
-		resume();
+		answer();
 		/* Those that are gone already are no children any more. */
 		for (i = 0; i < WORKERS; i++) {
 			waitpid(self->work.pid[i], NULL, 0);
@@ -360,7 +359,7 @@ TEST_F(dm, suspended_detach)
 	vt_fill(buffer, 7, SEED + 1);
 	ASSERT_EQ(pwrite(fd, buffer, VT_PAGE, 7 * VT_PAGE), VT_PAGE);
 	close(fd);
-	suspend();
+	silence();
 	detach = fork();
 	if (!detach) {
 		vt_set("backing", "none");
@@ -382,7 +381,7 @@ TEST_F(dm, suspended_detach)
 	EXPECT_TRUE(dies(open_it));
 	EXPECT_TRUE(dies(look));
 	EXPECT_TRUE(dies(detach));
-	resume();
+	answer();
 	fd = vt_open(O_RDWR);
 	EXPECT_EQ(fsync(fd), 0);
 	close(fd);
@@ -458,8 +457,9 @@ FIXTURE_SETUP(badblocks)
 	if (!work_shell("modprobe null_blk nr_devices=0"))
 		vt_skip("there is no null_blk");
 	mount("configfs", "/sys/kernel/config", "configfs", 0, NULL);
-	if (!work_shell("mkdir " NULLB " && cd " NULLB " && echo 64 >size && "
-			"echo 1 >memory_backed && echo 1 >power"))
+	if (!work_shell("mkdir " NULLB) || !work_shell("echo 64 >" NULLB "/size") ||
+	    !work_shell("echo 1 >" NULLB "/memory_backed") ||
+	    !work_shell("echo 1 >" NULLB "/power"))
 		vt_fail("null_blk makes no disk");
 	use_disk("/dev/nullb0");
 	work_init(&self->work, VT_DEV, 0, PAGES, SEED, WORKERS);
