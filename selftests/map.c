@@ -4,6 +4,7 @@
  */
 #include <dlfcn.h>
 #include <libgen.h>
+#include <linux/elf.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <sys/resource.h>
@@ -527,6 +528,96 @@ TEST_F(map, execute_after_eviction)
 	ASSERT_EQ(vt_range(self->fd, VMDEMO_IOC_EVICT, 90, 1, NULL), 0);
 	ASSERT_FALSE(vt_resident(self->fd, 90));
 	EXPECT_EQ(function(), 42);
+}
+
+/* Where a core file holds the contents of an address; 0 if it does not. */
+static off_t core_offset(int core, const char *address)
+{
+	struct elf64_hdr head;
+	struct elf64_phdr part;
+	int i;
+
+	if (pread(core, &head, sizeof(head), 0) != sizeof(head))
+		return 0;
+	for (i = 0; i < head.e_phnum; i++) {
+		off_t at = head.e_phoff + i * sizeof(part);
+
+		if (pread(core, &part, sizeof(part), at) != sizeof(part))
+			return 0;
+		if (part.p_type == PT_LOAD && (__u64)address - part.p_vaddr < part.p_filesz)
+			return part.p_offset + (__u64)address - part.p_vaddr;
+	}
+	return 0;
+}
+
+/* A process that crashes; bits as in /proc/self/coredump_filter. */
+static void crash(const char *filter)
+{
+	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+	int fd = open("/proc/self/coredump_filter", O_WRONLY);
+
+	if (write(fd, filter, strlen(filter)) > 0 && !setrlimit(RLIMIT_CORE, &unlimited))
+		abort();
+	_exit(1);
+}
+
+/* The number of bad pages in a core file, of a mapping that starts with page 0. */
+static int bad_in_core(int core, const char *map, int changed)
+{
+	off_t at = core_offset(core, map);
+	char page[VMDEMO_PAGE_SIZE];
+	int i, bad = 0;
+
+	for (i = 0; i < PAGES; i++)
+		bad += pread(core, page, VT_PAGE, at + i * VT_PAGE) != VT_PAGE ||
+		       vt_check(page, i, i < changed ? SEED + 1 : SEED) >= 0;
+	return bad;
+}
+
+/*
+ * A core file holds all pages of a shared mapping, absent ones too, if bit 3 of coredump_filter is
+ * set, which it is not by default; and of a private mapping that was stored to by bit 0, which is.
+ */
+TEST_F(map, core_dump)
+{
+	static const char * const filters[] = { "0x9", "0x33" };
+	char *private = vt_map(self->fd, 0, PAGES, VT_RW, MAP_PRIVATE);
+	char dir[] = "/tmp/vmdemo-core.XXXXXX", path[64], pattern[128];
+	int setting = open("/proc/sys/kernel/core_pattern", O_RDWR);
+	ssize_t length = read(setting, pattern, sizeof(pattern));
+	size_t i;
+
+	ASSERT_GT(length, 0);
+	ASSERT_NE(mkdtemp(dir), NULL);
+	snprintf(path, sizeof(path), "%s/core", dir);
+	for (i = 0; i < 8; i++) {
+		vt_fill(self->mem + i * VT_PAGE, i, SEED + 1);
+		vt_fill(private + i * VT_PAGE, i, SEED + 1);
+	}
+	for (i = 0; i < ARRAY_SIZE(filters); i++) {
+		int status = 0, core;
+		pid_t pid;
+
+		ASSERT_GT(pwrite(setting, path, strlen(path), 0), 0);
+		pid = fork();
+		if (!pid)
+			crash(filters[i]);
+		waitpid(pid, &status, 0);
+		ASSERT_EQ(pwrite(setting, pattern, length, 0), length);
+		EXPECT_TRUE(WIFSIGNALED(status) && WCOREDUMP(status));
+		core = open(path, O_RDONLY);
+		ASSERT_GE(core, 0);
+		unlink(path);
+		EXPECT_EQ(bad_in_core(core, private, 8), 0);
+		/* The other pages are absent, or their frames go while the rest is dumped. */
+		EXPECT_EQ(!!core_offset(core, self->mem), !i);
+		EXPECT_EQ(i ? 0 : bad_in_core(core, self->mem, 8), 0);
+		close(core);
+	}
+	EXPECT_TRUE(vt_balanced());
+	rmdir(dir);
+	close(setting);
+	munmap(private, PAGES * VT_PAGE);
 }
 
 TEST_HARNESS_MAIN
