@@ -55,11 +55,14 @@ static void on_signal(int signal)
 	siglongjmp(escape, signal);
 }
 
-/* The disk did not do it, or every frame is full of what it does not take: these are counted. */
+/*
+ * The disk did not do it, is being taken away, or every frame is full of what it does not take:
+ * these are counted.
+ */
 static bool failed(struct worker *worker, __u64 *count, const char *what)
 {
 	count[worker->nr]++;
-	if (errno != EIO && errno != EBUSY) {
+	if (errno != EIO && errno != ENODEV && errno != EBUSY) {
 		printf("# %s: %s\n", what, strerror(errno));
 		worker->work->wrong[worker->nr]++;
 	}
@@ -259,8 +262,6 @@ static bool wait_counts(struct work *work, const __u64 *count, __u64 more, int s
 	unsigned int i;
 
 	goal = calloc(work->workers, sizeof(*goal));
-	if (!goal)
-		vt_fail("no memory");
 	for (i = 0; i < work->workers; i++)
 		goal[i] = __atomic_load_n(&count[i], __ATOMIC_RELAXED) + more;
 	for (i = 0; i < work->workers && reached; i++) {

@@ -25,8 +25,8 @@ struct work {
 	unsigned int workers;
 	pid_t *pid;
 	__u64 *done;		/* of each worker: operations, */
-	__u64 *failed;		/* loads and stores that failed: EIO, EBUSY or SIGBUS */
-	__u64 *unsynced;	/* fsyncs that failed with EIO */
+	__u64 *failed;		/* loads and stores that failed, or got SIGBUS */
+	__u64 *unsynced;	/* fsyncs that failed */
 	__u64 *wrong;		/* loads that found what nobody wrote, other errors */
 	__u64 *syncs;		/* and fsyncs that succeeded */
 	bool *stop;
