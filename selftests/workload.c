@@ -262,6 +262,8 @@ static bool wait_counts(struct work *work, const __u64 *count, __u64 more, int s
 	unsigned int i;
 
 	goal = calloc(work->workers, sizeof(*goal));
+	if (!goal)
+		vt_fail("no memory");
 	for (i = 0; i < work->workers; i++)
 		goal[i] = __atomic_load_n(&count[i], __ATOMIC_RELAXED) + more;
 	for (i = 0; i < work->workers && reached; i++) {
