@@ -42,7 +42,7 @@ static int vmdemo_evict_broken_write(struct vmdemo_pool *pool, struct folio *fol
 	u32 nr;
 
 	folio_test_clear_dirty(folio);
-	if (!io.sync || vmdemo_index_evict(pool, folio, &nr, NULL)) {
+	if (vmdemo_index_evict(pool, folio, &nr, NULL)) {
 		folio_set_dirty(folio);
 		kfree(io.sync);
 		return -EBUSY;

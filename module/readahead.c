@@ -30,8 +30,8 @@
 #define VMDEMO_WINDOW_MIN	4U
 
 /*
- * The stream that page @index continues, or the one to give up, emptied. NULL if it
- * continues none and is the page last referenced in one, which says nothing new.
+ * The stream that page @index continues, or the one to give up, emptied. NULL if it continues none
+ * and is the page last referenced in one, which says nothing new.
  */
 static struct vmdemo_stream *vmdemo_readahead_find(struct vmdemo_streams *streams, pgoff_t index)
 {

@@ -57,12 +57,6 @@ static bool discards;		/* zeros are as good as what was stored last */
  */
 static pthread_mutex_t flushing = PTHREAD_MUTEX_INITIALIZER;
 
-static void run(const char *command)
-{
-	if (system(command))
-		vt_fail("'%s' fails", command);
-}
-
 /* The name of the mark is the number of the acknowledgment. */
 static void put_mark(int control, unsigned int number)
 {
@@ -244,19 +238,16 @@ FIXTURE(durable) {
 
 FIXTURE_SETUP(durable)
 {
-	char command[512];
-
-	if (system("modprobe dm-log-writes"))
+	if (!vt_shell("modprobe dm-log-writes"))
 		vt_skip("this kernel has no dm-log-writes");
 	stop();
-	system("dmsetup remove --retry " DM " 2>/dev/null");
-	snprintf(command, sizeof(command),
-		 "dd if=/dev/zero of=%s bs=1M count=16 oflag=direct status=none", vt_disk());
-	run(command);
-	snprintf(command, sizeof(command),
-		 "dmsetup create " DM " --table '0 %zu log-writes %s %s' && dmsetup mknodes " DM,
-		 PAGES * VT_PAGE / SECTOR, vt_disk(), vt_disk2());
-	run(command);
+	vt_shell("dmsetup remove --retry " DM " 2>/dev/null");
+	if (!vt_shell("dd if=/dev/zero of=%s bs=1M count=16 oflag=direct status=none", vt_disk()))
+		vt_fail("%s cannot be cleared", vt_disk());
+	if (!vt_shell("dmsetup create " DM " --table '0 %zu log-writes %s %s'",
+		      PAGES * VT_PAGE / SECTOR, vt_disk(), vt_disk2()) ||
+	    !vt_shell("dmsetup mknodes " DM))
+		vt_fail("dmsetup makes no " DM);
 	self->control = open_control();
 	vt_load("backing=/dev/mapper/" DM " frames=%u", FRAMES);
 	self->fd = vt_open(O_RDWR);
@@ -268,7 +259,7 @@ FIXTURE_TEARDOWN(durable)
 	close(self->fd);
 	stop();
 	close(self->control);
-	system("dmsetup remove --retry " DM " 2>/dev/null");
+	vt_shell("dmsetup remove --retry " DM " 2>/dev/null");
 }
 
 /* End the log and play it back. */
@@ -277,7 +268,8 @@ static void finish(int *fd, struct replay *log)
 	close(*fd);
 	*fd = -1;
 	stop();
-	run("dmsetup remove --retry " DM);
+	if (!vt_shell("dmsetup remove --retry " DM))
+		vt_fail(DM " does not go");
 	replay(log);
 }
 

@@ -22,42 +22,23 @@
 static char lower[256];		/* the disk below */
 static __u64 lower_sectors;
 
-/* Run a shell command; false if it fails. */
-static bool __printf(1, 2) shell(const char *format, ...)
-{
-	char command[1024];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(command, sizeof(command), format, args);
-	va_end(args);
-	return !system(command);
-}
-
-static void nap(unsigned int ms)
-{
-	const struct timespec time = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
-
-	nanosleep(&time, NULL);
-}
-
 /* ---- the device between ---- */
 
 /* Without udev dmsetup has to be told to make the node. */
 static void make_device(const char *name, const char *table)
 {
-	if (!shell("dmsetup create %s --table '%s' && dmsetup mknodes %s", name, table, name))
+	if (!vt_shell("dmsetup create %s --table '%s' && dmsetup mknodes %s", name, table, name))
 		vt_fail("dmsetup does not create %s", name);
 }
 
 static bool exists(const char *name)
 {
-	return shell("dmsetup info %s >/dev/null 2>&1", name);
+	return vt_shell("dmsetup info %s >/dev/null 2>&1", name);
 }
 
 static void set_table(const char *table)
 {
-	if (!shell("dmsetup reload " DM " <<END\n%s\nEND\ndmsetup resume --nolockfs " DM, table))
+	if (!vt_shell("dmsetup reload " DM " <<END\n%s\nEND\ndmsetup resume --nolockfs " DM, table))
 		vt_fail("dmsetup does not take the table: %s", table);
 }
 
@@ -95,7 +76,7 @@ static void break_slowly(unsigned int ms)
 {
 	char table[128], dead[64];
 
-	if (!shell("modprobe dm-delay"))
+	if (!vt_shell("modprobe dm-delay"))
 		vt_skip("there is no dm-delay");
 	snprintf(dead, sizeof(dead), "0 %llu error", lower_sectors);
 	make_device(DM_DEAD, dead);
@@ -107,13 +88,13 @@ static void break_slowly(unsigned int ms)
 /* The device takes requests and does not answer; it answers them all after answer(). */
 static void silence(void)
 {
-	if (!shell("dmsetup suspend --noflush --nolockfs " DM))
+	if (!vt_shell("dmsetup suspend --noflush --nolockfs " DM))
 		vt_fail("dmsetup suspend fails");
 }
 
 static void answer(void)
 {
-	if (!shell("dmsetup resume " DM))
+	if (!vt_shell("dmsetup resume " DM))
 		vt_fail("dmsetup resume fails");
 }
 
@@ -124,10 +105,10 @@ static void clear_away(void)
 		setenv("VMDEMO_TEST_DISK", "/dev/mapper/" DM, 1);
 		heal();
 		vt_stop();
-		shell("dmsetup remove --retry " DM);
+		vt_shell("dmsetup remove --retry " DM);
 	}
 	if (exists(DM_DEAD))
-		shell("dmsetup remove --retry " DM_DEAD);
+		vt_shell("dmsetup remove --retry " DM_DEAD);
 }
 
 static void put_between(void)
@@ -136,7 +117,7 @@ static void put_between(void)
 	__u64 bytes;
 	int disk;
 
-	if (!shell("modprobe dm-mod; dmsetup version >/dev/null"))
+	if (!vt_shell("modprobe dm-mod; dmsetup version >/dev/null"))
 		vt_skip("the device mapper or dmsetup is missing");
 	snprintf(lower, sizeof(lower), "%s", vt_disk());
 	disk = open(lower, O_RDONLY);
@@ -228,7 +209,7 @@ static bool dies_at_once(pid_t pid)
 	while (vt_now_ms() < deadline) {
 		if (waitpid(pid, NULL, WNOHANG) == pid)
 			return true;
-		nap(5);
+		vt_nap(5);
 	}
 	return false;
 }
@@ -523,7 +504,7 @@ TEST_F(errors, unload_recovers)
 	pid = fork();
 	ASSERT_GE(pid, 0);
 	if (!pid) {
-		nap(1000);
+		vt_nap(1000);
 		heal();
 		_exit(0);
 	}
@@ -567,7 +548,7 @@ static void starve(struct __test_metadata *_metadata, struct _test_data_errors *
 	int status = 0;
 
 	do {
-		nap(10);
+		vt_nap(10);
 		ended = waitpid(pid, &status, WNOHANG);
 		took = vt_now_ms() - begin;
 	} while (ended != pid && took < 25000);
@@ -582,9 +563,9 @@ static void starve(struct __test_metadata *_metadata, struct _test_data_errors *
 	EXPECT_EQ(WEXITSTATUS(status), SIGBUS);
 
 	/* For a second who asks is told at once; then one waits again. */
-	nap(1500);
+	vt_nap(1500);
 	pid = toucher(self, 901);
-	nap(1000);
+	vt_nap(1000);
 	EXPECT_EQ(waitpid(pid, NULL, WNOHANG), 0);
 	EXPECT_TRUE(dies_at_once(pid)) {
 		heal();
@@ -661,7 +642,7 @@ TEST_F(errors, silent_killable)
 		fsync(self->fd);
 		_exit(0);
 	}
-	nap(500);
+	vt_nap(500);
 	EXPECT_EQ(waitpid(fault, NULL, WNOHANG), 0);
 	EXPECT_EQ(waitpid(reader, NULL, WNOHANG), 0);
 	EXPECT_EQ(waitpid(syncer, NULL, WNOHANG), 0);
@@ -707,14 +688,14 @@ TEST_F(errors, silent_mmap_lock)
 	watchdog = fork();
 	ASSERT_GE(watchdog, 0);
 	if (!watchdog) {
-		nap(4000);
+		vt_nap(4000);
 		answer();
 		_exit(0);
 	}
 	ASSERT_EQ(pthread_create(&thread, NULL, wait_for_page, &waiter), 0);
 	while (!__atomic_load_n(&waiter.begun, __ATOMIC_SEQ_CST))
-		nap(1);
-	nap(500);
+		vt_nap(1);
+	vt_nap(500);
 	begin = vt_now_ms();
 	map = vt_buffer(16);
 	memset(map, 1, 16 * VT_PAGE);
@@ -751,13 +732,13 @@ TEST_F(errors, silent_munmap)
 
 		waiter.page = vt_map(self->fd, 100, 1, PROT_READ, MAP_SHARED);
 		pthread_create(&thread, NULL, wait_for_page, &waiter);
-		nap(500);
+		vt_nap(500);
 		munmap(waiter.page, VT_PAGE);
 		_exit(__atomic_load_n(&waiter.done, __ATOMIC_SEQ_CST) ? 1 : 0);
 	}
 	begin = vt_now_ms();
 	while (waitpid(pid, NULL, WNOHANG) != pid && vt_now_ms() - begin < 4000)
-		nap(5);
+		vt_nap(5);
 	EXPECT_LT(vt_now_ms() - begin, 3000);
 	page = vt_page(self->fd, 100);
 	EXPECT_EQ(page.state, VMDEMO_PAGE_LOADING);
@@ -808,7 +789,7 @@ TEST_F(errors, dirty_pct_dead)
 		for (;;)
 			pwrite(self->fd, self->buffer, VT_PAGE, 9 * VT_PAGE);
 	}
-	nap(700);
+	vt_nap(700);
 	EXPECT_TRUE(dies_at_once(pid));
 	heal();
 	if (fsync(self->fd))
@@ -824,7 +805,7 @@ TEST_F(errors, dirty_age)
 	int round;
 
 	store(self, 0, 1, SEED + 1);
-	nap(1000);
+	vt_nap(1000);
 	EXPECT_EQ(vt_stat("frames_dirty"), 1);
 	ASSERT_EQ(vt_set("dirty_age_ms", "1000"), 0);
 	EXPECT_TRUE(vt_wait_stat("frames_dirty", 0, 0, 2));

@@ -49,10 +49,10 @@ FIXTURE_TEARDOWN(loops)
 {
 	end_racers(self);
 	if (!access("/dev/mapper/" DM, F_OK)) {
-		work_shell("dmsetup resume " DM);
+		vt_shell("dmsetup resume " DM);
 		while (vt_loaded() && vt_try_unload())
-			work_nap(50);
-		work_shell("dmsetup remove --retry " DM);
+			vt_nap(50);
+		vt_shell("dmsetup remove --retry " DM);
 	}
 }
 
@@ -69,7 +69,7 @@ static void __noreturn race(unsigned int nr)
 		if (fd >= 0 && read(fd, value, sizeof(value)) < 0 && errno != ENODEV)
 			printf("# attribute: %s\n", strerror(errno));
 		close(fd);
-		work_nap(vt_random(&random) % 20);
+		vt_nap(vt_random(&random) % 20);
 		fd = open(VT_DEV, O_RDWR);
 		if (fd < 0)
 			continue;
@@ -106,9 +106,9 @@ TEST_F(loops, load_and_unload)
 	start_racers(self);
 	while (rounds < ROUNDS && vt_now_ms() < deadline) {
 		ASSERT_EQ(vt_try_load(params), 0);
-		work_nap(rounds % 8);
+		vt_nap(rounds % 8);
 		while ((error = vt_try_unload()) == -EWOULDBLOCK && vt_now_ms() < deadline)
-			work_nap(1);
+			vt_nap(1);
 		ASSERT_EQ(error, 0);
 		rounds++;
 	}
@@ -128,11 +128,11 @@ TEST_F(loops, rebind)
 	start_racers(self);
 	while (rounds < ROUNDS && vt_now_ms() < deadline) {
 		while ((error = vt_set("backing", "none")) == -EBUSY && vt_now_ms() < deadline)
-			work_nap(1);
+			vt_nap(1);
 		ASSERT_EQ(error, 0);
 		rounds++;
 		ASSERT_EQ(vt_set("backing", "%s", disk[rounds % 2]), 0);
-		work_nap(rounds % 8);
+		vt_nap(rounds % 8);
 	}
 	EXPECT_EQ(rounds, ROUNDS);
 	end_racers(self);
@@ -160,7 +160,7 @@ static void all_right(struct __test_metadata *_metadata, struct work *work, cons
 
 static bool set_cpu(int online)
 {
-	return work_shell("echo %d >/sys/devices/system/cpu/cpu1/online", online);
+	return vt_shell("echo %d >/sys/devices/system/cpu/cpu1/online", online);
 }
 
 /* A processor goes and comes under load. */
@@ -188,10 +188,10 @@ TEST_F(loops, cpu_hotplug)
 
 static void make_dm(const char *target, const char *disk, const char *rest)
 {
-	if (!work_shell("modprobe dm-mod; modprobe dm-delay; dmsetup version >/dev/null"))
+	if (!vt_shell("modprobe dm-mod; modprobe dm-delay; dmsetup version >/dev/null"))
 		vt_skip("the device mapper or dmsetup is missing");
-	if (!work_shell("dmsetup create " DM " --table '0 131072 %s %s %s' && dmsetup mknodes " DM,
-			target, disk, rest))
+	if (!vt_shell("dmsetup create " DM " --table '0 131072 %s %s %s' && dmsetup mknodes " DM,
+		      target, disk, rest))
 		vt_fail("dmsetup does not create " DM);
 }
 
@@ -210,13 +210,13 @@ TEST_F(loops, two_devices)
 	work_start(&two);
 	EXPECT_TRUE(work_wait_done(&one, 200, SLOW));
 	EXPECT_TRUE(work_wait_done(&two, 200, SLOW));
-	ASSERT_TRUE(work_shell("dmsetup suspend --noflush --nolockfs " DM));
-	work_nap(1000);
+	ASSERT_TRUE(vt_shell("dmsetup suspend --noflush --nolockfs " DM));
+	vt_nap(1000);
 	before = two.done[0] + two.done[1];
 	EXPECT_TRUE(work_wait_done(&one, 500, SLOW));
 	/* Some pages are resident, and what needs no disk goes on for a while. */
 	EXPECT_LT(two.done[0] + two.done[1] - before, 500);
-	ASSERT_TRUE(work_shell("dmsetup resume " DM));
+	ASSERT_TRUE(vt_shell("dmsetup resume " DM));
 	EXPECT_TRUE(work_wait_done(&two, 100, SLOW));
 	all_right(_metadata, &one, vt_disk());
 	all_right(_metadata, &two, vt_disk2());
@@ -291,18 +291,18 @@ static bool kill_them(const wait_fn *waits, int nr, char *mem, int fd, __u64 *ra
 				waits[i](mem, fd, random);
 		}
 	}
-	work_nap(vt_random(random) % 100);
+	vt_nap(vt_random(random) % 100);
 	for (i = 0; i < nr; i++)
 		kill(pid[i], SIGKILL);
 	deadline = vt_now_ms() + 20000;
 	for (i = 0; i < nr; i++) {
 		while (waitpid(pid[i], NULL, WNOHANG) != pid[i]) {
 			if (vt_now_ms() > deadline) {
-				work_shell("sed 's/^/# /' /proc/%d/stack", pid[i]);
+				vt_shell("sed 's/^/# /' /proc/%d/stack", pid[i]);
 				gone = false;
 				break;
 			}
-			work_nap(2);
+			vt_nap(2);
 		}
 	}
 	return gone;

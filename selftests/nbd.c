@@ -167,7 +167,7 @@ static int connect_server(struct nbd_export *export)
 		    shake_hands(fd, export))
 			return fd;
 		close(fd);
-		work_nap(50);
+		vt_nap(50);
 	} while (vt_now_ms() < deadline);
 	vt_fail("the server does not answer");
 }
@@ -248,7 +248,7 @@ static void make_disk(int patience)
 	int error;
 
 	while ((error = give_connection(NBD_CMD_CONNECT, patience)) && vt_now_ms() < deadline)
-		work_nap(100);
+		vt_nap(100);
 	if (error)
 		vt_fail("the kernel does not take the connection: %s", strerror(-error));
 }
@@ -260,7 +260,7 @@ static void unload(void)
 
 	while (vt_loaded() && vt_now_ms() < deadline)
 		if (vt_try_unload())
-			work_nap(50);
+			vt_nap(50);
 }
 
 FIXTURE_VARIANT(nbd) {
@@ -274,11 +274,11 @@ FIXTURE_SETUP(nbd)
 {
 	self->server = 0;
 	unload();
-	if (!work_shell("modprobe nbd nbds_max=1"))
+	if (!vt_shell("modprobe nbd nbds_max=1"))
 		vt_skip("there is no nbd");
-	if (!work_shell("command -v nbdkit >/dev/null"))
+	if (!vt_shell("command -v nbdkit >/dev/null"))
 		vt_skip("nbdkit is missing");
-	if (!work_shell("ip link set lo up && truncate -s 0 " IMAGE " && truncate -s 64M " IMAGE))
+	if (!vt_shell("ip link set lo up && truncate -s 0 " IMAGE " && truncate -s 64M " IMAGE))
 		vt_fail("there is no loopback, or no room for " IMAGE);
 	start_server(self);
 	make_disk(variant->patience);
@@ -355,7 +355,7 @@ TEST_F(nbd, server_dies)
 	for (round = 0; round < 3; round++) {
 		ASSERT_TRUE(work_wait_done(&self->work, 200, SLOW));
 		kill_server(self);
-		work_nap(1000);
+		vt_nap(1000);
 		start_server(self);
 		ASSERT_EQ(give_connection(NBD_CMD_RECONFIGURE, 0), 0);
 	}

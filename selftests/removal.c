@@ -28,7 +28,7 @@ static void unload(void)
 
 	while (vt_loaded() && vt_now_ms() < deadline)
 		if (vt_try_unload())
-			work_nap(50);
+			vt_nap(50);
 }
 
 static void use_disk(const char *disk)
@@ -76,21 +76,21 @@ static bool find_disk(char *disk, size_t size, char *host, size_t host_size)
 			if (!access(disk, R_OK))
 				return true;
 		}
-		work_nap(50);
+		vt_nap(50);
 	} while (vt_now_ms() < deadline);
 	return false;
 }
 
 static void pull_out(const char *disk)
 {
-	if (!work_shell("echo 1 >/sys/block/%s/device/delete", disk + strlen("/dev/")))
+	if (!vt_shell("echo 1 >/sys/block/%s/device/delete", disk + strlen("/dev/")))
 		vt_fail("%s cannot be deleted", disk);
 }
 
 FIXTURE_SETUP(scsi)
 {
 	unload();
-	if (!work_shell("modprobe sd_mod; modprobe scsi_debug dev_size_mb=64 delay=1"))
+	if (!vt_shell("modprobe sd_mod; modprobe scsi_debug dev_size_mb=64 delay=1"))
 		vt_skip("there is no scsi_debug");
 	if (!find_disk(self->disk, sizeof(self->disk), self->host, sizeof(self->host)))
 		vt_fail("scsi_debug makes no disk");
@@ -102,7 +102,7 @@ FIXTURE_TEARDOWN(scsi)
 {
 	work_free(&self->work);
 	unload();
-	EXPECT_TRUE(work_shell("rmmod scsi_debug"));
+	EXPECT_TRUE(vt_shell("rmmod scsi_debug"));
 	unsetenv("VMDEMO_TEST_DISK");
 }
 
@@ -179,7 +179,7 @@ TEST_F(scsi, pulled_out)
 	EXPECT_EQ(vt_stat("pages_lost"), dirty);
 	EXPECT_TRUE(pool_is_whole());
 
-	ASSERT_TRUE(work_shell("echo '- - -' >/sys/class/scsi_host/%s/scan", self->host));
+	ASSERT_TRUE(vt_shell("echo '- - -' >/sys/class/scsi_host/%s/scan", self->host));
 	ASSERT_TRUE(find_disk(self->disk, sizeof(self->disk), self->host, sizeof(self->host)));
 	EXPECT_EQ(work_check_disk(&self->work, self->disk), 0);
 	/* Anew, with the same module. */
@@ -241,18 +241,18 @@ FIXTURE(dm) {
 
 static void set_table(const char *lower, size_t pages)
 {
-	if (!work_shell("dmsetup reload " DM " --table '0 %zu linear %s 0'", pages * 8, lower) ||
-	    !work_shell("dmsetup resume --nolockfs " DM))
+	if (!vt_shell("dmsetup reload " DM " --table '0 %zu linear %s 0'", pages * 8, lower) ||
+	    !vt_shell("dmsetup resume --nolockfs " DM))
 		vt_fail("dmsetup does not take the table");
 }
 
 FIXTURE_SETUP(dm)
 {
 	unload();
-	if (!work_shell("modprobe dm-mod; dmsetup version >/dev/null"))
+	if (!vt_shell("modprobe dm-mod; dmsetup version >/dev/null"))
 		vt_skip("the device mapper or dmsetup is missing");
 	snprintf(self->lower, sizeof(self->lower), "%s", vt_disk());
-	if (!work_shell("dmsetup create " DM " --table '0 131072 linear %s 0' && dmsetup mknodes "
+	if (!vt_shell("dmsetup create " DM " --table '0 131072 linear %s 0' && dmsetup mknodes "
 			DM, self->lower))
 		vt_fail("dmsetup does not create " DM);
 	use_disk("/dev/mapper/" DM);
@@ -261,22 +261,22 @@ FIXTURE_SETUP(dm)
 
 FIXTURE_TEARDOWN(dm)
 {
-	work_shell("dmsetup resume " DM);
+	vt_shell("dmsetup resume " DM);
 	work_free(&self->work);
 	unload();
-	EXPECT_TRUE(work_shell("dmsetup remove --retry " DM));
+	EXPECT_TRUE(vt_shell("dmsetup remove --retry " DM));
 	setenv("VMDEMO_TEST_DISK", self->lower, 1);
 }
 
 static void silence(void)
 {
-	if (!work_shell("dmsetup suspend --noflush --nolockfs " DM))
+	if (!vt_shell("dmsetup suspend --noflush --nolockfs " DM))
 		vt_fail("the device does not stand still");
 }
 
 static void answer(void)
 {
-	if (!work_shell("dmsetup resume " DM))
+	if (!vt_shell("dmsetup resume " DM))
 		vt_fail("the device does not go on");
 }
 
@@ -288,7 +288,7 @@ TEST_F(dm, suspended)
 	work_start(&self->work);
 	for (i = 0; i < 10; i++) {
 		silence();
-		work_nap(100);
+		vt_nap(100);
 		answer();
 		ASSERT_TRUE(work_wait_done(&self->work, 5, SLOW));
 	}
@@ -312,11 +312,11 @@ static bool dies(pid_t pid)
 	while (vt_now_ms() < deadline) {
 		if (waitpid(pid, NULL, WNOHANG) == pid)
 			return true;
-		work_nap(10);
+		vt_nap(10);
 	}
-	if (work_shell("grep -q 'blkdev_issue_flush\\|submit_bio_wait' /proc/%d/stack", pid))
+	if (vt_shell("grep -q 'blkdev_issue_flush\\|submit_bio_wait' /proc/%d/stack", pid))
 		return true;
-	work_shell("sed 's/^/# /' /proc/%d/stack", pid);
+	vt_shell("sed 's/^/# /' /proc/%d/stack", pid);
 	return false;
 }
 
@@ -330,7 +330,7 @@ TEST_F(dm, suspended_killed)
 		work_start(&self->work);
 		ASSERT_TRUE(work_wait_done(&self->work, 20, SLOW));
 		silence();
-		work_nap(500);
+		vt_nap(500);
 		for (i = 0; i < WORKERS; i++)
 			EXPECT_TRUE(dies(self->work.pid[i]));
 		answer();
@@ -365,7 +365,7 @@ TEST_F(dm, suspended_detach)
 		vt_set("backing", "none");
 		_exit(0);
 	}
-	work_nap(500);
+	vt_nap(500);
 	open_it = fork();
 	if (!open_it) {
 		vt_open(O_RDWR);
@@ -376,7 +376,7 @@ TEST_F(dm, suspended_detach)
 		vt_show("backing");
 		_exit(0);
 	}
-	work_nap(500);
+	vt_nap(500);
 	EXPECT_EQ(waitpid(detach, NULL, WNOHANG), 0);
 	EXPECT_TRUE(dies(open_it));
 	EXPECT_TRUE(dies(look));
@@ -446,20 +446,20 @@ FIXTURE(badblocks) {
 
 static void mark(char how, size_t first, size_t pages)
 {
-	if (!work_shell("echo %c%zu-%zu >" NULLB "/badblocks", how, first * 8,
-			(first + pages) * 8 - 1))
+	if (!vt_shell("echo %c%zu-%zu >" NULLB "/badblocks", how, first * 8,
+		      (first + pages) * 8 - 1))
 		vt_fail("null_blk does not take bad blocks");
 }
 
 FIXTURE_SETUP(badblocks)
 {
 	unload();
-	if (!work_shell("modprobe null_blk nr_devices=0"))
+	if (!vt_shell("modprobe null_blk nr_devices=0"))
 		vt_skip("there is no null_blk");
 	mount("configfs", "/sys/kernel/config", "configfs", 0, NULL);
-	if (!work_shell("mkdir " NULLB) || !work_shell("echo 64 >" NULLB "/size") ||
-	    !work_shell("echo 1 >" NULLB "/memory_backed") ||
-	    !work_shell("echo 1 >" NULLB "/power"))
+	if (!vt_shell("mkdir " NULLB) || !vt_shell("echo 64 >" NULLB "/size") ||
+	    !vt_shell("echo 1 >" NULLB "/memory_backed") ||
+	    !vt_shell("echo 1 >" NULLB "/power"))
 		vt_fail("null_blk makes no disk");
 	use_disk("/dev/nullb0");
 	work_init(&self->work, VT_DEV, 0, PAGES, SEED, WORKERS);
@@ -469,7 +469,7 @@ FIXTURE_TEARDOWN(badblocks)
 {
 	work_free(&self->work);
 	unload();
-	EXPECT_TRUE(work_shell("rmdir " NULLB));
+	EXPECT_TRUE(vt_shell("rmdir " NULLB));
 	unsetenv("VMDEMO_TEST_DISK");
 }
 

@@ -28,17 +28,6 @@ FIXTURE(secrets) {
 	char *buffer;
 };
 
-static bool __printf(1, 2) shell(const char *format, ...)
-{
-	char command[1024];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(command, sizeof(command), format, args);
-	va_end(args);
-	return !system(command);
-}
-
 /* Use the device, and have the secret in every frame: by reading, by mapping, and dirty. */
 static void use(struct _test_data_secrets *self)
 {
@@ -59,7 +48,7 @@ FIXTURE_SETUP(secrets)
 {
 	if (!access("/dev/mapper/" DM, F_OK)) {
 		vt_try_unload();
-		shell("dmsetup remove --retry " DM);
+		vt_shell("dmsetup remove --retry " DM);
 	}
 	vt_stop();
 	vt_disk_fill(vt_disk(), 0, PAGES, SECRET);
@@ -76,7 +65,7 @@ FIXTURE_TEARDOWN(secrets)
 	leave(self);
 	if (!access("/dev/mapper/" DM, F_OK)) {
 		vt_try_unload();
-		shell("dmsetup remove --retry " DM);
+		vt_shell("dmsetup remove --retry " DM);
 	}
 }
 
@@ -86,9 +75,9 @@ static void bind_table(struct _test_data_secrets *self, const char *table)
 	leave(self);
 	if (vt_set("backing", "none"))
 		vt_fail("backing cannot be unbound");
-	if (!shell("modprobe dm-mod; dmsetup version >/dev/null"))
+	if (!vt_shell("modprobe dm-mod; dmsetup version >/dev/null"))
 		vt_skip("the device mapper or dmsetup is missing");
-	if (!shell("dmsetup create " DM " <<END\n%s\nEND\ndmsetup mknodes " DM, table))
+	if (!vt_shell("dmsetup create " DM " <<END\n%s\nEND\ndmsetup mknodes " DM, table))
 		vt_fail("dmsetup does not take the table: %s", table);
 	if (vt_set("backing", "/dev/mapper/" DM))
 		vt_fail("the device cannot be bound");
@@ -264,8 +253,8 @@ TEST_F(secrets, shrunken_disk)
 
 	snprintf(table, sizeof(table), "0 %d linear %s 0", PAGES * 8, vt_disk2());
 	bind_table(self, table);
-	if (!shell("dmsetup reload " DM " --table '0 %d linear %s 0' && dmsetup resume " DM,
-		   BAD * 8, vt_disk2()))
+	if (!vt_shell("dmsetup reload " DM " --table '0 %d linear %s 0' && dmsetup resume " DM,
+		      BAD * 8, vt_disk2()))
 		vt_fail("the device cannot be made smaller");
 	for (i = BAD; i < PAGES; i += 40)
 		expect_nothing(_metadata, self, i);

@@ -55,6 +55,17 @@ static int vt_run(char *const argv[])
 	return vt_reap(pid);
 }
 
+bool vt_shell(const char *format, ...)
+{
+	char command[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(command, sizeof(command), format, args);
+	va_end(args);
+	return !system(command);
+}
+
 /* disks */
 
 static void vt_make_ram_disks(void)
@@ -255,9 +266,15 @@ __u64 vt_now_ms(void)
 	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
 }
 
+void vt_nap(unsigned int ms)
+{
+	const struct timespec time = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
+
+	nanosleep(&time, NULL);
+}
+
 bool vt_wait_stat(const char *name, __u64 least, __u64 most, int seconds)
 {
-	const struct timespec moment = { .tv_nsec = 2000000 };
 	__u64 deadline = vt_now_ms() + seconds * 1000ULL;
 	__u64 value;
 
@@ -267,7 +284,7 @@ bool vt_wait_stat(const char *name, __u64 least, __u64 most, int seconds)
 			return true;
 		if (vt_now_ms() > deadline)
 			return false;
-		nanosleep(&moment, NULL);
+		vt_nap(2);
 	}
 }
 

@@ -70,6 +70,10 @@ __u64 vt_stat(const char *name);
 /* Wait, under a timeout in seconds, until a counter or gauge is what it should become. */
 bool vt_wait_stat(const char *name, __u64 least, __u64 most, int seconds);
 __u64 vt_now_ms(void);
+void vt_nap(unsigned int ms);
+
+/* Run a shell command; false if it fails. */
+bool __printf(1, 2) vt_shell(const char *format, ...);
 
 int vt_open(int flags);
 char *vt_map(int fd, size_t first, size_t pages, int prot, int flags);

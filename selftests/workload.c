@@ -8,24 +8,6 @@
 
 #include "workload.h"
 
-bool work_shell(const char *format, ...)
-{
-	char command[1024];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(command, sizeof(command), format, args);
-	va_end(args);
-	return !system(command);
-}
-
-void work_nap(unsigned int ms)
-{
-	const struct timespec time = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
-
-	nanosleep(&time, NULL);
-}
-
 static void *shared(size_t bytes)
 {
 	void *memory = mmap(NULL, bytes, VT_RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -229,7 +211,7 @@ static bool all_gone(struct work *work, int seconds)
 		while (work->pid[i] > 0 && waitpid(work->pid[i], NULL, WNOHANG) != work->pid[i]) {
 			if (vt_now_ms() > deadline)
 				return false;
-			work_nap(5);
+			vt_nap(5);
 		}
 		work->pid[i] = 0;
 	}
@@ -268,7 +250,7 @@ static bool wait_counts(struct work *work, const __u64 *count, __u64 more, int s
 		goal[i] = __atomic_load_n(&count[i], __ATOMIC_RELAXED) + more;
 	for (i = 0; i < work->workers && reached; i++) {
 		while (__atomic_load_n(&count[i], __ATOMIC_RELAXED) < goal[i] && reached) {
-			work_nap(5);
+			vt_nap(5);
 			reached = vt_now_ms() < deadline;
 		}
 	}

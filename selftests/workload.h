@@ -57,8 +57,4 @@ __u64 work_syncs(const struct work *work);
 /* How many pages of the disk hold something older than was acknowledged, or what nobody wrote. */
 size_t work_check_disk(const struct work *work, const char *disk);
 
-/* Shell command; false if it fails. */
-bool __printf(1, 2) work_shell(const char *format, ...);
-void work_nap(unsigned int ms);
-
 #endif /* WORKLOAD_H */
