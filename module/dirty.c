@@ -78,9 +78,10 @@ u32 vmdemo_dirty_next(struct vmdemo_pool *pool, u32 frame)
 
 	while (frame < top) {
 		struct vmdemo_chunk *chunk = pool->chunks[frame >> VMDEMO_CHUNK_SHIFT];
-		u32 bit = find_next_bit(chunk->unwritten, VMDEMO_CHUNK_FRAMES,
-					frame & (VMDEMO_CHUNK_FRAMES - 1));
+		u32 bit = frame & (VMDEMO_CHUNK_FRAMES - 1);
 
+		/* Bits come and go meanwhile. */
+		bit = data_race(find_next_bit(chunk->unwritten, VMDEMO_CHUNK_FRAMES, bit));
 		frame = (frame & ~(VMDEMO_CHUNK_FRAMES - 1)) + bit;
 		if (bit < VMDEMO_CHUNK_FRAMES)
 			return frame;
