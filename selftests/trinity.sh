@@ -105,11 +105,23 @@ balanced() {
 	return 1
 }
 
+# Who still has the device: some have made a session of their own.
+end_users() {
+	local process
+	for process in /proc/[0-9]*; do
+		if find "$process/fd" "$process/map_files" -lname /dev/vmdemo 2>/dev/null | grep -q .; then
+			echo "# $(cat "$process/comm") has it open"
+			kill -KILL "${process#/proc/}"
+		fi
+	done
+}
+
 let_go() {
 	local i
 	# The last of trinity's processes may be ending still.
 	for ((i = 0; i < 20; i++)); do
-		echo none >"$class/vmdemo/backing" && break
+		echo none 2>/dev/null >"$class/vmdemo/backing" && break
+		end_users
 		sleep 1
 	done
 	[ "$(stat frames_free)" -eq 512 ]
