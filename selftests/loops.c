@@ -17,6 +17,7 @@
 #define SEED	23
 #define ROUNDS	100
 #define SLOW	60	/* seconds that something may take on a slow machine */
+#define LONG_MS	400000	/* a hundred rounds end before, also on a debug kernel */
 #define RACERS	3
 #define DM	"vmdemo-loops"
 
@@ -98,7 +99,7 @@ static void start_racers(struct _test_data_loops *self)
 /* The module comes and goes. */
 TEST_F(loops, load_and_unload)
 {
-	__u64 deadline = vt_now_ms() + 100000;
+	__u64 deadline = vt_now_ms() + LONG_MS;
 	char params[256];
 	int rounds = 0, error;
 
@@ -120,7 +121,7 @@ TEST_F(loops, load_and_unload)
 /* The disk is changed. */
 TEST_F(loops, rebind)
 {
-	__u64 deadline = vt_now_ms() + 100000;
+	__u64 deadline = vt_now_ms() + LONG_MS;
 	const char *disk[2] = { strdup(vt_disk()), strdup(vt_disk2()) };
 	int rounds = 0, error;
 
