@@ -59,11 +59,12 @@ FIXTURE(scsi) {
 	char disk[64], host[64];
 };
 
-/* The disk's node, once the kernel has found it; the test waits for that. */
+/* The disk, once the kernel has found it; the test waits for that. */
 static bool find_disk(char *disk, size_t size, char *host, size_t host_size)
 {
 	__u64 deadline = vt_now_ms() + SLOW * 1000;
 	glob_t found;
+	int fd;
 
 	do {
 		if (!glob(ADAPTERS "/host*/target*/*/block/*", 0, NULL, &found)) {
@@ -73,8 +74,10 @@ static bool find_disk(char *disk, size_t size, char *host, size_t host_size)
 			snprintf(disk, size, "/dev/%s", strrchr(path, '/') + 1);
 			snprintf(host, host_size, "%.*s", (int)strcspn(path + at, "/"), path + at);
 			globfree(&found);
-			if (!access(disk, R_OK))
-				return true;
+			/* The node is there a moment before the disk is. */
+			fd = open(disk, O_RDONLY);
+			if (fd >= 0)
+				return !close(fd);
 		}
 		vt_nap(50);
 	} while (vt_now_ms() < deadline);
