@@ -60,7 +60,7 @@ FIXTURE_TEARDOWN(loops)
 /* Open, map, touch, look at an attribute; be refused or not. */
 static void __noreturn race(unsigned int nr)
 {
-	__u64 random = SEED + nr;
+	__u64 random = SEED + nr, start, busy = 5;
 	char value[64], *mem;
 	int fd, i;
 
@@ -70,7 +70,9 @@ static void __noreturn race(unsigned int nr)
 		if (fd >= 0 && read(fd, value, sizeof(value)) < 0 && errno != ENODEV)
 			printf("# attribute: %s\n", strerror(errno));
 		close(fd);
-		vt_nap(vt_random(&random) % 20);
+		/* On a slow kernel somebody would have it open at any moment. */
+		vt_nap(vt_random(&random) % (4 * busy));
+		start = vt_now_ms();
 		fd = open(VT_DEV, O_RDWR);
 		if (fd < 0)
 			continue;
@@ -81,6 +83,7 @@ static void __noreturn race(unsigned int nr)
 		for (i = 0; i < 8; i++)
 			vt_try_write(mem + vt_random(&random) % PAGES * VT_PAGE, NULL);
 		munmap(mem, PAGES * VT_PAGE);
+		busy = vt_now_ms() - start + 5;
 	}
 }
 

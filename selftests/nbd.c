@@ -21,7 +21,7 @@
 #define PAGES	512
 #define SEED	29
 #define WORKERS	3
-#define SLOW	60	/* seconds that something may take on a slow machine */
+#define SLOW	200	/* seconds that something may take on a slow machine */
 #define DISK	"/dev/nbd0"
 #define IMAGE	"/tmp/vmdemo-nbd.img"
 #define PORT	10809
