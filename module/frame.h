@@ -154,11 +154,14 @@ static inline struct vmdemo_frame *vmdemo_frame(const struct vmdemo_pool *pool, 
 	return &pool->chunks[nr >> VMDEMO_CHUNK_SHIFT]->frames[nr & (VMDEMO_CHUNK_FRAMES - 1)];
 }
 
-/* Is a write of frame @nr on its way? Until its end the frame stays what it is. */
+/*
+ * Is a write of frame @nr on its way? Until its end the frame stays what it is. Who is told that
+ * none is sees what the last one has left: if it failed, a dirty page.
+ */
 static inline bool vmdemo_frame_writing(const struct vmdemo_pool *pool, u32 nr)
 {
-	return test_bit(nr & (VMDEMO_CHUNK_FRAMES - 1),
-			pool->chunks[nr >> VMDEMO_CHUNK_SHIFT]->writing);
+	return test_bit_acquire(nr & (VMDEMO_CHUNK_FRAMES - 1),
+				pool->chunks[nr >> VMDEMO_CHUNK_SHIFT]->writing);
 }
 
 /* Number of the frame that @folio, one of ours, is. */

@@ -364,7 +364,8 @@ static bool vmdemo_index_evict_idle(struct vmdemo_pool *pool, struct folio *foli
 	    !folio_trylock(folio))
 		return false;
 	if (folio_ref_freeze(folio, 1)) {
-		if (!(READ_ONCE(folio->flags) & busy) && !vmdemo_frame_writing(pool, nr))
+		/* In this order: a write that fails makes the page dirty again before it ends. */
+		if (!vmdemo_frame_writing(pool, nr) && !(READ_ONCE(folio->flags) & busy))
 			return true;
 		folio_ref_unfreeze(folio, 1);
 	}
