@@ -126,15 +126,20 @@ TEST_F(io, lengths_do_not_wrap)
 	/* Where the compiler does not see it: it knows that this makes no sense. */
 	const size_t largest = strtoull("-1", NULL, 0);
 	const off_t at = self->size - 100;
-	struct iovec parts[2] = { { self->buffer, SSIZE_MAX }, { self->buffer, SSIZE_MAX } };
+	/* Low enough that INT_MAX bytes from it end below the kernel's addresses. */
+	char *low = mmap((void *)(1UL << 40), VT_PAGE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	struct iovec parts[2] = { { low, SSIZE_MAX }, { low, SSIZE_MAX } };
 
-	EXPECT_EQ(pread(self->fd, self->buffer, INT_MAX, at), 100);
-	EXPECT_EQ(pread(self->fd, self->buffer, largest, at), -1);
-	EXPECT_EQ(pwrite(self->fd, self->buffer, INT_MAX, at), 100);
-	EXPECT_EQ(pwrite(self->fd, self->buffer, largest, at), -1);
+	ASSERT_NE(low, MAP_FAILED);
+	EXPECT_EQ(pread(self->fd, low, INT_MAX, at), 100);
+	EXPECT_EQ(pread(self->fd, low, largest, at), -1);
+	EXPECT_EQ(pwrite(self->fd, low, INT_MAX, at), 100);
+	EXPECT_EQ(pwrite(self->fd, low, largest, at), -1);
 	EXPECT_EQ(preadv(self->fd, parts, 2, at), -1);
 	EXPECT_EQ(pwritev(self->fd, parts, 2, at), -1);
 	EXPECT_EQ(vt_count_bad(self->mem, 0, PAGES, SEED), 0);
+	munmap(low, VT_PAGE);
 }
 
 /* Advice for a range that ends beyond all numbers is for the part inside; outside, for nothing. */
