@@ -25,7 +25,7 @@ skip_all() {
 
 [ "$(id -u)" -eq 0 ] || skip_all "only root can load the module"
 [[ $seconds =~ ^[1-9][0-9]{1,5}$ ]] || skip_all "it takes a number of seconds from 10 on, not '$seconds'"
-[ -b "$disk" ] || modprobe brd rd_nr=2 rd_size=65536 max_part=0 || skip_all "there is no $disk"
+[ -b "$disk" ] || modprobe brd rd_nr=3 rd_size=65536 max_part=0 || skip_all "there is no $disk"
 for tool in fio stress-ng python3 cmp; do
 	command -v $tool >/dev/null || skip_all "$tool is not installed"
 done
@@ -134,10 +134,13 @@ os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
 os.fsync(fd)"
 }
 
-# kernel_memory: KiB that cannot be reclaimed, after what can has been.
+# kernel_memory FILE: KiB that cannot be reclaimed, after what can has been, and after each slab cache has parted with what
+# is free in it (and KASAN with what it keeps of freed objects).  FILE: the KiB of each cache.
 kernel_memory() {
 	sync
 	echo 3 >/proc/sys/vm/drop_caches
+	find /sys/kernel/slab -mindepth 2 -maxdepth 2 -name shrink -exec sh -c 'for f; do echo 1 >"$f"; done' shrink {} +
+	awk 'NR > 2 { print $1, $15 * $6 * 4 }' /proc/slabinfo >"$1"
 	awk '/^SUnreclaim:/ { print $2 }' /proc/meminfo
 }
 
@@ -198,7 +201,10 @@ every_frame_is_free() {
 
 # What the first half filled may stay; 2 MiB is by how much the kernel's own needs move.
 kernel_memory_stays() {
-	at_least "KiB, after $memory_half at half time" $((memory_half + 2048)) "$(kernel_memory)"
+	at_least "KiB, after $memory_half at half time" $((memory_half + 2048)) "$(kernel_memory "$work/slabs-end")" && return
+	awk 'NR == FNR { half[$1] = $2; next } $2 > half[$1] { print "# KiB more in " $1 ": " $2 - half[$1] }' \
+		"$work/slabs-half" "$work/slabs-end" | sort -t : -k 2 -nr | head -n 8
+	return 1
 }
 
 # --- the run ---
@@ -211,7 +217,7 @@ echo "TAP version 13"
 echo "1..7"
 rounds=0 tests=0 failed=0
 phase $((seconds / 2))
-memory_half=$(kernel_memory)
+memory_half=$(kernel_memory "$work/slabs-half")
 phase $((seconds / 2))
 echo "# $rounds rounds of fio, $(wc -l <"$work/turns") changes of settings, $(stat pages_in) pages in, $(stat pages_out) pages out"
 for result in nothing_failed enough_happened every_page_is_right accounts_balance every_frame_is_free kernel_memory_stays "rmmod vmdemo"; do
