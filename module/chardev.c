@@ -5,16 +5,17 @@
  * An open file gets the space's inode as its f_mapping: so all opens, and the kernel's own code for
  * msync and error reporting, see one address space.
  */
-#include <linux/fadvise.h>
 #include <linux/slab.h>
 #include <linux/splice.h>
+#include <vmdemo.h>
 
 #include "chardev.h"
 #include "device.h"
-#include "evict.h"
+#include "fadvise.h"
 #include "fault.h"
 #include "ioctl.h"
 #include "rw.h"
+#include "spacefile.h"
 
 static int vmdemo_chardev_open(struct inode *inode, struct file *file)
 {
@@ -34,6 +35,7 @@ static int vmdemo_chardev_open(struct inode *inode, struct file *file)
 		return err;
 	}
 	vf->device = device;
+	vf->space = &device->space;
 	vmdemo_readahead_init(&vf->streams);
 	file->private_data = vf;
 	file->f_mapping = device->space.inode->i_mapping;
@@ -55,7 +57,7 @@ static loff_t vmdemo_chardev_llseek(struct file *file, loff_t offset, int whence
 {
 	struct vmdemo_file *vf = file->private_data;
 
-	return fixed_size_llseek(file, offset, whence, vf->device->space.size_bytes);
+	return fixed_size_llseek(file, offset, whence, vf->space->size_bytes);
 }
 
 static int vmdemo_chardev_fsync(struct file *file, loff_t start, loff_t end, int datasync)
@@ -67,60 +69,11 @@ static int vmdemo_chardev_fsync(struct file *file, loff_t start, loff_t end, int
 	return err ?: background;
 }
 
-static int vmdemo_chardev_advise(struct file *file, enum vmdemo_advice advice)
+static long vmdemo_chardev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	struct vmdemo_file *vf = file->private_data;
-
-	WRITE_ONCE(vf->advice, advice);
-	return 0;
-}
-
-/* Only pages that lie in the range as a whole: a neighbour's data is none of the caller's. */
-static int vmdemo_chardev_dontneed(struct vmdemo_space *space, u64 start, u64 end)
-{
-	pgoff_t first = DIV_ROUND_UP_ULL(start, PAGE_SIZE);
-	pgoff_t last = end >= space->size_bytes ? space->nr_pages : end >> PAGE_SHIFT;
-	long ret;
-
-	if (first >= last)
-		return 0;
-	ret = vmdemo_evict_range(space, first, last - 1);
-	return min(ret, 0L);
-}
-
-static int vmdemo_chardev_willneed(struct vmdemo_space *space, u64 start, u64 end)
-{
-	pgoff_t last = min_t(u64, (end - 1) >> PAGE_SHIFT, space->nr_pages - 1);
-	long ret;
-
-	if (start >> PAGE_SHIFT > last)
-		return 0;
-	ret = vmdemo_space_prefetch(space, start >> PAGE_SHIFT, last);
-	return ret == -EINTR ? ret : 0;
-}
-
-static int vmdemo_chardev_fadvise(struct file *file, loff_t offset, loff_t len, int advice)
-{
-	struct vmdemo_file *vf = file->private_data;
-	u64 end = len ? (u64)offset + len : U64_MAX;
-
-	if (offset < 0 || len < 0)
-		return -EINVAL;
-	switch (advice) {
-	case POSIX_FADV_NORMAL:
-		return vmdemo_chardev_advise(file, VMDEMO_ADVICE_NORMAL);
-	case POSIX_FADV_SEQUENTIAL:
-		return vmdemo_chardev_advise(file, VMDEMO_ADVICE_SEQUENTIAL);
-	case POSIX_FADV_RANDOM:
-		return vmdemo_chardev_advise(file, VMDEMO_ADVICE_RANDOM);
-	case POSIX_FADV_WILLNEED:
-		return vmdemo_chardev_willneed(&vf->device->space, offset, end);
-	case POSIX_FADV_DONTNEED:
-		return vmdemo_chardev_dontneed(&vf->device->space, offset, end);
-	case POSIX_FADV_NOREUSE:
-		return 0;
-	}
-	return -EINVAL;
+	if (cmd == VMDEMO_IOC_SPACE)
+		return vmdemo_spacefile_create(file, (void __user *)arg);
+	return vmdemo_ioctl(file, cmd, arg);
 }
 
 const struct file_operations vmdemo_chardev_fops = {
@@ -134,7 +87,7 @@ const struct file_operations vmdemo_chardev_fops = {
 	.splice_write	= iter_file_splice_write,
 	.mmap		= vmdemo_vm_mmap,
 	.fsync		= vmdemo_chardev_fsync,
-	.fadvise	= vmdemo_chardev_fadvise,
-	.unlocked_ioctl	= vmdemo_ioctl,
+	.fadvise	= vmdemo_fadvise,
+	.unlocked_ioctl	= vmdemo_chardev_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
 };

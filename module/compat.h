@@ -33,6 +33,27 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 }
 #endif
 
+/* Whose ids an inode's are: a user namespace before 6.3. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+#define VMDEMO_IDMAP	struct user_namespace
+#else
+#define VMDEMO_IDMAP	struct mnt_idmap
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+#define vmdemo_fillattr(idmap, mask, inode, stat) generic_fillattr(idmap, inode, stat)
+
+static inline void vmdemo_inode_init_ts(struct inode *inode)
+{
+	inode->i_mtime = current_time(inode);
+	inode->i_atime = inode->i_mtime;
+	inode->i_ctime = inode->i_mtime;
+}
+#else
+#define vmdemo_fillattr(idmap, mask, inode, stat) generic_fillattr(idmap, mask, inode, stat)
+#define vmdemo_inode_init_ts(inode) simple_inode_init_ts(inode)
+#endif
+
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
 #define copy_splice_read generic_file_splice_read
 #endif

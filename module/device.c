@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * device.c - one pool, one backing block device, one linear space
+ * device.c - one pool, one backing block device and its linear space, one swap device
  *
  * The backing device changes only while nobody has the device open, so an open file can rely on it.
  * Unbinding never drops data: what cannot be written keeps the device bound. Only leaving for good
@@ -8,11 +8,13 @@
  */
 #include <linux/slab.h>
 
+#include "backing.h"
 #include "device.h"
 #include "evict.h"
-#include "pager_linear.h"
+#include "pager.h"
 #include "pool.h"
 #include "reclaim.h"
+#include "swap.h"
 #include "writeback.h"
 
 static void vmdemo_device_free(struct device *dev)
@@ -37,6 +39,8 @@ struct vmdemo_device *vmdemo_device_create(u32 id, u32 frames)
 		return ERR_PTR(-ENOMEM);
 	device->id = id;
 	mutex_init(&device->lock);
+	spin_lock_init(&device->swap.lock);
+	ida_init(&device->spaces);
 	device->pool = vmdemo_pool_create();
 	if (IS_ERR(device->pool)) {
 		err = PTR_ERR(device->pool);
@@ -45,9 +49,12 @@ struct vmdemo_device *vmdemo_device_create(u32 id, u32 frames)
 	err = vmdemo_device_resize(device, frames);
 	if (err)
 		goto err_pool;
-	err = vmdemo_space_init(&device->space, device->pool, &device->backing, 0);
+	err = vmdemo_pager_init(device->pool);
 	if (err)
 		goto err_pool;
+	err = vmdemo_space_init(&device->space, device->pool, &device->backing);
+	if (err)
+		goto err_pager;
 	err = vmdemo_writeback_init(device->pool);
 	if (err)
 		goto err_space;
@@ -62,6 +69,8 @@ err_writeback:
 	vmdemo_writeback_exit(device->pool);
 err_space:
 	vmdemo_space_exit(&device->space);
+err_pager:
+	vmdemo_pager_exit(device->pool);
 err_pool:
 	vmdemo_pool_destroy(device->pool);
 err_device:
@@ -80,7 +89,9 @@ void vmdemo_device_destroy(struct vmdemo_device *device)
 	vmdemo_reclaim_exit(device->pool);
 	vmdemo_writeback_exit(device->pool);
 	vmdemo_space_exit(&device->space);
+	vmdemo_pager_exit(device->pool);
 	vmdemo_pool_destroy(device->pool);
+	ida_destroy(&device->spaces);
 	put_device(&device->dev);
 }
 
@@ -89,8 +100,8 @@ void vmdemo_device_destroy(struct vmdemo_device *device)
  * @device: unbound
  * @path:   of a block device
  *
- * May sleep. Returns 0, -EBUSY if something is bound, -EINTR when killed, or an error of
- * vmdemo_backing_open().
+ * May sleep. Returns 0, -EBUSY if something is bound or the device is open, -EFBIG for one of more
+ * than 2^48 bytes, -EINTR when killed, or an error of vmdemo_backing_open().
  */
 int vmdemo_device_bind(struct vmdemo_device *device, const char *path)
 {
@@ -99,10 +110,15 @@ int vmdemo_device_bind(struct vmdemo_device *device, const char *path)
 	err = mutex_lock_killable(&device->lock);
 	if (err)
 		return err;
-	if (device->backing.handle.bdev)
+	if (device->opens || device->backing.handle.bdev)
 		err = -EBUSY;
 	else
 		err = vmdemo_backing_open(&device->backing, path, device);
+	if (!err && bdev_nr_bytes(device->backing.handle.bdev) >> PAGE_SHIFT >
+	    BIT_ULL(VMDEMO_INDEX_BITS)) {
+		vmdemo_backing_close(&device->backing);
+		err = -EFBIG;
+	}
 	/* Failures of the disk before are nothing to who opens this one. */
 	if (!err)
 		WRITE_ONCE(device->space.inode->i_mapping->wb_err, 0);
@@ -212,6 +228,8 @@ void vmdemo_device_leave(struct vmdemo_device *device)
 	mutex_lock(&device->lock);
 	device->live = false;
 	vmdemo_device_give_up(device);
+	if (device->swap.nr_slots)
+		vmdemo_swap_close(&device->swap);
 	mutex_unlock(&device->lock);
 }
 
@@ -241,6 +259,47 @@ int vmdemo_device_abandon(struct vmdemo_device *device)
 }
 
 /**
+ * vmdemo_device_bind_swap - give the device somewhere to swap to
+ * @device: without
+ * @path:   of a block device
+ *
+ * May sleep. Returns 0, -EBUSY while the device is open or has a swap device, -EINTR when killed,
+ * or an error of vmdemo_swap_open().
+ */
+int vmdemo_device_bind_swap(struct vmdemo_device *device, const char *path)
+{
+	int err = mutex_lock_killable(&device->lock);
+
+	if (err)
+		return err;
+	err = device->opens || device->swap.nr_slots ? -EBUSY :
+	      vmdemo_swap_open(&device->swap, path);
+	mutex_unlock(&device->lock);
+	return err;
+}
+
+/**
+ * vmdemo_device_unbind_swap - let go of the swap device
+ * @device: may have none already
+ *
+ * May sleep. Returns 0, -EBUSY while the device is open, so that there may be sparse spaces, or
+ * -EINTR when killed.
+ */
+int vmdemo_device_unbind_swap(struct vmdemo_device *device)
+{
+	int err = mutex_lock_killable(&device->lock);
+
+	if (err)
+		return err;
+	if (device->opens)
+		err = -EBUSY;
+	else if (device->swap.nr_slots)
+		vmdemo_swap_close(&device->swap);
+	mutex_unlock(&device->lock);
+	return err;
+}
+
+/**
  * vmdemo_device_set_live - from now on the device may be opened
  * @device: registered, as all others of the module
  *
@@ -257,7 +316,7 @@ void vmdemo_device_set_live(struct vmdemo_device *device)
  * vmdemo_device_open - one more open file
  * @device: the device
  *
- * May sleep. Returns 0, -ENXIO without backing, -ENODEV while the module comes or goes,
+ * May sleep. Returns 0, -ENXIO without backing and swap, -ENODEV while the module comes or goes,
  * or -EINTR when killed while it waits for somebody who unbinds.
  */
 int vmdemo_device_open(struct vmdemo_device *device)
@@ -268,7 +327,7 @@ int vmdemo_device_open(struct vmdemo_device *device)
 		return err;
 	if (!device->live)
 		err = -ENODEV;
-	else if (!device->backing.handle.bdev)
+	else if (!device->backing.handle.bdev && !device->swap.nr_slots)
 		err = -ENXIO;
 	else
 		device->opens++;
@@ -315,7 +374,7 @@ int vmdemo_device_resize(struct vmdemo_device *device, u32 frames)
 
 /**
  * vmdemo_device_sync - put what was written on stable storage
- * @device: bound
+ * @device: without backing there is nothing to do
  * @start:  first byte
  * @end:    last byte, or beyond the end
  *
@@ -329,6 +388,8 @@ int vmdemo_device_sync(struct vmdemo_device *device, u64 start, u64 end)
 	pgoff_t last = min_t(u64, end >> PAGE_SHIFT, space->nr_pages - 1);
 	int err = 0;
 
+	if (!device->backing.handle.bdev)
+		return 0;
 	if (first <= last) {
 		err = vmdemo_writeback_range(space, first, last);
 		err = err ?: vmdemo_space_wait_discard(space, first, last);

@@ -7,6 +7,7 @@
 
 #include <linux/cdev.h>
 #include <linux/device.h>
+#include <linux/idr.h>
 
 #include "space.h"
 
@@ -15,12 +16,14 @@ struct vmdemo_device {
 	struct device dev;
 	struct cdev cdev;
 	struct vmdemo_pool *pool;
-	struct vmdemo_space space;
+	struct vmdemo_space space;	/* the linear one */
+	struct ida spaces;		/* numbers of the sparse ones */
 	u32 id;
 
 	struct mutex lock;		/* binding, opening, resizing */
 	struct vmdemo_backing backing;	/* under lock to change; then nobody has the device open */
-	unsigned int opens;		/* under lock */
+	struct vmdemo_swap swap;	/* the same */
+	unsigned int opens;		/* under lock; a sparse space counts as one */
 	bool live;			/* under lock: may be opened */
 	struct work_struct leave_work;
 };
@@ -28,6 +31,7 @@ struct vmdemo_device {
 /* An open file. */
 struct vmdemo_file {
 	struct vmdemo_device *device;
+	struct vmdemo_space *space;
 	struct vmdemo_streams streams;
 	enum vmdemo_advice advice;
 };
@@ -40,16 +44,13 @@ void vmdemo_device_destroy(struct vmdemo_device *device);
 int vmdemo_device_bind(struct vmdemo_device *device, const char *path);
 int vmdemo_device_unbind(struct vmdemo_device *device);
 int vmdemo_device_abandon(struct vmdemo_device *device);
+int vmdemo_device_bind_swap(struct vmdemo_device *device, const char *path);
+int vmdemo_device_unbind_swap(struct vmdemo_device *device);
 void vmdemo_device_leave(struct vmdemo_device *device);
 void vmdemo_device_set_live(struct vmdemo_device *device);
 int vmdemo_device_open(struct vmdemo_device *device);
 void vmdemo_device_release(struct vmdemo_device *device);
 int vmdemo_device_resize(struct vmdemo_device *device, u32 frames);
 int vmdemo_device_sync(struct vmdemo_device *device, u64 start, u64 end);
-
-static inline bool vmdemo_device_readonly(const struct vmdemo_device *device)
-{
-	return device->backing.readonly;
-}
 
 #endif /* VMDEMO_DEVICE_H */

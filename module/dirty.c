@@ -33,7 +33,9 @@ bool vmdemo_dirty_set(struct vmdemo_pool *pool, struct folio *folio)
 {
 	bool was_clean = !folio_test_set_dirty(folio);
 
-	vmdemo_dirty_mark(pool, vmdemo_frame_nr(folio));
+	/* Pages of sparse spaces are not to become durable: they go out when they have to. */
+	if (!folio_test_swapbacked(folio))
+		vmdemo_dirty_mark(pool, vmdemo_frame_nr(folio));
 	return was_clean;
 }
 
@@ -147,14 +149,15 @@ void vmdemo_dirty_end_write(struct vmdemo_pool *pool, u32 frame)
  * vmdemo_dirty_wait_write - wait for the end of a frame's write
  * @pool:  the pool
  * @frame: its number; the caller has a reference to its folio, and not its lock
+ * @mode:  TASK_KILLABLE or TASK_UNINTERRUPTIBLE
  *
- * Sleeps, killably. Returns 0, or -EINTR when killed.
+ * Sleeps. Returns 0, or -EINTR when killed.
  */
-int vmdemo_dirty_wait_write(struct vmdemo_pool *pool, u32 frame)
+int vmdemo_dirty_wait_write(struct vmdemo_pool *pool, u32 frame, unsigned int mode)
 {
 	unsigned long *word;
 	int bit;
 
 	word = vmdemo_dirty_word(pool, frame, &bit);
-	return wait_on_bit(word, bit, TASK_KILLABLE);
+	return wait_on_bit(word, bit, mode);
 }

@@ -14,7 +14,7 @@ u32 vmdemo_dirty_next(struct vmdemo_pool *pool, u32 frame);
 
 void vmdemo_dirty_start_write(struct vmdemo_pool *pool, u32 frame);
 void vmdemo_dirty_end_write(struct vmdemo_pool *pool, u32 frame);
-int vmdemo_dirty_wait_write(struct vmdemo_pool *pool, u32 frame);
+int vmdemo_dirty_wait_write(struct vmdemo_pool *pool, u32 frame, unsigned int mode);
 
 /* The flusher's next look: half the age, so that dirt seen twice is at most that old. */
 static inline unsigned long vmdemo_dirty_flush_delay(const struct vmdemo_pool *pool)

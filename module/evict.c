@@ -16,6 +16,7 @@
 #include "index.h"
 #include "order.h"
 #include "pool.h"
+#include "swap.h"
 #include "walk.h"
 #include "writeback.h"
 
@@ -100,7 +101,7 @@ enum vmdemo_evicted vmdemo_evict_folio(struct vmdemo_pool *pool, struct folio *f
 		vmdemo_evict_unmap(vmdemo_folio_space(folio), folio->index, 1);
 	}
 	if (PageHWPoison(folio_page(folio, 0))) {
-		vmdemo_index_poisoned(pool, folio);
+		vmdemo_swap_poisoned(pool, folio);
 		goto unlock;
 	}
 	if (was_clean)
@@ -177,19 +178,26 @@ long vmdemo_evict_range(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
 	return freed;
 }
 
-/* Lock a page that is not being written. */
-static int vmdemo_evict_drop_lock(struct vmdemo_pool *pool, struct folio *folio)
+/* Lock a page that is not being written. What must not fail waits as long as the disk. */
+static int vmdemo_evict_drop_lock(struct vmdemo_pool *pool, struct folio *folio,
+				  enum vmdemo_drop how)
 {
+	unsigned int mode = how == VMDEMO_DROP_DETACH ? TASK_UNINTERRUPTIBLE : TASK_KILLABLE;
 	u32 nr = vmdemo_frame_nr(folio);
-	int err;
+	int err = 0;
 
-	while (!(err = folio_lock_killable(folio)) && vmdemo_frame_writing(pool, nr)) {
+	for (;;) {
+		if (mode == TASK_KILLABLE)
+			err = folio_lock_killable(folio);
+		else
+			folio_lock(folio);
+		if (err || !vmdemo_frame_writing(pool, nr))
+			return err;
 		folio_unlock(folio);
-		err = vmdemo_dirty_wait_write(pool, nr);
+		err = vmdemo_dirty_wait_write(pool, nr, mode);
 		if (err)
-			break;
+			return err;
 	}
-	return err;
 }
 
 /* Drop one page; @folio's reference is used up. See vmdemo_evict_drop(). */
@@ -197,40 +205,48 @@ static int vmdemo_evict_drop_one(struct vmdemo_space *space, struct folio *folio
 				 enum vmdemo_drop how, unsigned long until, unsigned long *lost)
 {
 	struct vmdemo_pool *pool = space->pool;
+	u32 nr = vmdemo_frame_nr(folio);
+	bool detached = false;
 	int err;
 
 	for (;;) {
-		bool late = time_after(jiffies, until);
+		bool late = false;
 
-		err = vmdemo_evict_drop_lock(pool, folio);
+		err = vmdemo_evict_drop_lock(pool, folio, how);
 		if (err)
 			break;
 		if (folio->mapping != space->inode->i_mapping)
 			goto unlock;
 		if (PageHWPoison(folio_page(folio, 0))) {
-			vmdemo_index_poisoned(pool, folio);
+			vmdemo_swap_poisoned(pool, folio);
 			goto unlock;
 		}
 		if (folio_mapped(folio))
 			vmdemo_evict_unmap(space, folio->index, 1);
+		/* Who forks just now may have mapped it again: that is no reason to give up. */
+		late = time_after(jiffies, until) && !folio_mapped(folio);
 		err = vmdemo_index_evict(pool, folio, NULL, how == VMDEMO_DROP_CLEAN ? NULL : lost);
 		if (!err)
 			return 0;
-		if (err == -EBUSY && late && how == VMDEMO_DROP_LEAVE) {
+		if (err == -EBUSY && late && how >= VMDEMO_DROP_LEAVE) {
 			vmdemo_index_orphan(pool, folio, lost);
+			detached = how == VMDEMO_DROP_DETACH;
 			err = 0;
 		}
 unlock:
 		folio_unlock(folio);
 		if (err != -EBUSY || late)
 			break;
-		if (fatal_signal_pending(current)) {
+		if (how != VMDEMO_DROP_DETACH && fatal_signal_pending(current)) {
 			err = -EINTR;
 			break;
 		}
 		schedule_timeout_uninterruptible(1);
 	}
 	folio_put(folio);
+	/* Without memory the pool is smaller, until it is resized. */
+	if (detached)
+		vmdemo_pool_add_page(pool, nr);
 	return err;
 }
 
@@ -242,13 +258,14 @@ unlock:
  * @how:   what happens to dirty pages and to those that somebody holds
  * @lost:  counts dirty pages dropped; not for VMDEMO_DROP_CLEAN
  *
- * Who holds a page is waited for, up to 5 s in all. May sleep. Returns 0, -EINTR when killed,
- * -EBUSY if a page is still held, -EAGAIN if one is dirty and may not be dropped.
+ * Who holds a page is waited for, up to 5 s in all; for VMDEMO_DROP_DETACH, which does not fail, a
+ * moment. May sleep. Returns 0, -EINTR when killed, -EBUSY if a page is still held, -EAGAIN if one
+ * is dirty and may not be dropped.
  */
 int vmdemo_evict_drop(struct vmdemo_space *space, pgoff_t first, pgoff_t last,
 		      enum vmdemo_drop how, unsigned long *lost)
 {
-	unsigned long until = jiffies + VMDEMO_STALL;
+	unsigned long until = jiffies + (how == VMDEMO_DROP_DETACH ? 1 : VMDEMO_STALL);
 	struct vmdemo_walk walk;
 	struct folio *folio;
 	int err = 0;

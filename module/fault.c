@@ -5,7 +5,7 @@
  * The steps of a page fault, and who does them:
  *   1. the access traps, the kernel finds the VMA            (CPU, kernel)
  *   2. is the page resident? if not, a frame is found        (here, space.c, reclaim.c)
- *   3. the page is read into the frame                       (pager_linear.c, block layer)
+ *   3. the page is read into the frame                       (pager.c, block layer)
  *   4. the page table entry is set                           (kernel, on our return)
  *   5. the instruction is executed again                     (CPU)
  *
@@ -24,6 +24,8 @@
 #include "dirty.h"
 #include "fault.h"
 #include "index.h"
+#include "segment.h"
+#include "swap.h"
 #include "trace.h"
 #include "writeback.h"
 
@@ -39,12 +41,14 @@ static u64 vmdemo_fault_id(void)
 }
 
 /*
- * Is there a page @index for this VMA? The one check of its kind: mmap lets nothing else pass, but
- * mremap() may have grown the mapping.
+ * There is no page @index: mremap() may have grown the mapping, sparse spaces may be mapped beyond
+ * their end or be truncated, segments may be mapped beyond their limit.
  */
-static bool vmdemo_vm_inside(const struct vmdemo_space *space, pgoff_t index)
+static noinline vm_fault_t vmdemo_vm_invalid(const struct vmdemo_space *space, pgoff_t index)
 {
-	return index < space->nr_pages;
+	vmdemo_stat_inc(space->pool, faults_invalid);
+	vmdemo_segment_count(space, index, VMDEMO_SEGMENT_ABORTED);
+	return space->segments ? VM_FAULT_SIGSEGV : VM_FAULT_SIGBUS;
 }
 
 static enum vmdemo_advice vmdemo_vm_advice(const struct vm_area_struct *vma,
@@ -55,6 +59,15 @@ static enum vmdemo_advice vmdemo_vm_advice(const struct vm_area_struct *vma,
 	if (vma->vm_flags & VM_SEQ_READ)
 		return VMDEMO_ADVICE_SEQUENTIAL;
 	return READ_ONCE(vf->advice);
+}
+
+/* Without the locks of the fault, but with the file, which keeps the space. */
+static struct file *vmdemo_vm_unlock(struct vm_fault *vmf)
+{
+	struct file *file = get_file(vmf->vma->vm_file);
+
+	release_fault_lock(vmf);
+	return file;
 }
 
 /*
@@ -69,9 +82,7 @@ static vm_fault_t vmdemo_vm_wait(struct vm_fault *vmf, struct vmdemo_access *acc
 		return VM_FAULT_RETRY;
 	if (!fault_flag_allow_retry_first(vmf->flags))
 		return vmdemo_space_wait(acc) ? VM_FAULT_SIGBUS : 0;
-	/* Without the lock the VMA may go; the file keeps the space. */
-	file = get_file(vmf->vma->vm_file);
-	release_fault_lock(vmf);
+	file = vmdemo_vm_unlock(vmf);
 	vmdemo_space_wait(acc);
 	vmdemo_access_end(acc);
 	acc->wait = NULL;
@@ -87,14 +98,65 @@ static vm_fault_t vmdemo_vm_get(struct vm_fault *vmf, struct vmdemo_access *acc,
 	vm_fault_t result;
 	int err;
 
-	while ((err = vmdemo_space_get(acc, folio)) == -EAGAIN) {
+	for (;;) {
+		err = vmdemo_space_get(acc, folio);
+		/* A stack that was cut off meanwhile grows again. */
+		if (err == -ENXIO && acc->space->segments &&
+		    vmdemo_segment_reach(acc->space, acc->index))
+			continue;
+		if (err != -EAGAIN)
+			break;
 		result = vmdemo_vm_wait(vmf, acc);
 		if (result)
 			return result;
 	}
-	if (err)
-		return err == -EHWPOISON ? VM_FAULT_HWPOISON : VM_FAULT_SIGBUS;
-	return VM_FAULT_LOCKED;
+	switch (err) {
+	case 0:
+		return VM_FAULT_LOCKED;
+	case -EHWPOISON:
+		return VM_FAULT_HWPOISON;
+	case -ENXIO:
+		return vmdemo_vm_invalid(acc->space, acc->index);
+	}
+	return VM_FAULT_SIGBUS;
+}
+
+/*
+ * A segment is touched for the first time, and is to come as a whole: start reading it. Waiting for
+ * frames is better done without the lock; then the fault is tried again.
+ */
+static vm_fault_t vmdemo_vm_load_segment(struct vm_fault *vmf, struct vmdemo_space *space,
+					 const struct vmdemo_seg *seg)
+{
+	pgoff_t limit = READ_ONCE(seg->limit), last = vmdemo_seg_end(seg, limit) - 1;
+	struct file *file;
+
+	/* It has lost all of them meanwhile. */
+	if (!limit)
+		return 0;
+	if (!fault_flag_allow_retry_first(vmf->flags)) {
+		vmdemo_space_prefetch(space, vmdemo_seg_start(seg, limit), last);
+		return 0;
+	}
+	file = vmdemo_vm_unlock(vmf);
+	vmdemo_space_prefetch(space, vmdemo_seg_start(seg, limit), last);
+	fput(file);
+	return VM_FAULT_RETRY | VM_FAULT_MAJOR;
+}
+
+/* A program refers to a page of a space with segments. 0: go on. */
+static noinline vm_fault_t vmdemo_vm_enter_segment(struct vm_fault *vmf, struct vmdemo_space *space)
+{
+	struct vmdemo_seg *seg = vmdemo_segment_reach(space, vmf->pgoff);
+
+	if (!seg)
+		return vmdemo_vm_invalid(space, vmf->pgoff);
+	if (!(vmf->flags & FAULT_FLAG_TRIED))
+		vmdemo_segment_count(space, vmf->pgoff, VMDEMO_SEGMENT_FAULTS);
+	if (seg->about.loading == VMDEMO_LOAD_WHOLE && !(vmf->flags & FAULT_FLAG_RETRY_NOWAIT) &&
+	    vmdemo_segment_first_touch(seg))
+		return vmdemo_vm_load_segment(vmf, space, seg);
+	return 0;
 }
 
 static int vmdemo_vm_make_writable(pte_t *pte, unsigned long addr, void *data)
@@ -121,8 +183,8 @@ static noinline_for_stack void vmdemo_vm_map_around(struct vm_fault *vmf, struct
 	unsigned long most = (min(vma->vm_end, ALIGN(addr, PMD_SIZE)) - addr) >> PAGE_SHIFT;
 	struct vmdemo_pool *pool = acc->space->pool;
 	struct page *pages[VMDEMO_AROUND_MAX];
+	u32 i, nr, keep = VMDEMO_AROUND_MAX;
 	unsigned long missed, mapped;
-	u32 i, nr;
 
 	/* Who listens by userfaultfd wants to hear of each page. */
 	if (userfaultfd_armed(vma))
@@ -131,8 +193,15 @@ static noinline_for_stack void vmdemo_vm_map_around(struct vm_fault *vmf, struct
 	if ((vmf->flags & FAULT_FLAG_WRITE) &&
 	    (!write || vmdemo_writeback_near_limit(pool, acc->plan.around)))
 		return;
-	nr = vmdemo_index_get_run(acc->space, acc->index + 1, min_t(u32, acc->plan.around, most),
-				  write, pages);
+	most = min_t(unsigned long, most, acc->plan.around);
+	nr = vmdemo_index_get_run(acc->space, acc->index + 1, most, write, pages);
+	/* What was never written has no slot reserved. Locked, they do not change that. */
+	if (write && acc->space->swap)
+		keep = vmdemo_swap_run(acc->space, acc->index + 1, nr, false);
+	while (nr > keep) {
+		unlock_page(pages[--nr]);
+		put_page(pages[nr]);
+	}
 	if (!nr)
 		return;
 	/* For reading, at first. Stops at the first that is mapped already. */
@@ -158,7 +227,7 @@ static vm_fault_t vmdemo_vm_fault(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	struct vmdemo_file *vf = vma->vm_file->private_data;
-	struct vmdemo_space *space = &vf->device->space;
+	struct vmdemo_space *space = vf->space;
 	struct vmdemo_pool *pool = space->pool;
 	pgoff_t index = vmf->pgoff;
 	struct vmdemo_access acc;
@@ -171,9 +240,12 @@ static vm_fault_t vmdemo_vm_fault(struct vm_fault *vmf)
 	acc.streams = &vf->streams;
 	acc.advice = vmdemo_vm_advice(vma, vf);
 	trace_vmdemo_fault_enter(acc.id, index, vmf->flags);
-	if (!vmdemo_vm_inside(space, index)) {
-		vmdemo_stat_inc(pool, faults_invalid);
-		return VM_FAULT_SIGBUS;
+	if (index >= READ_ONCE(space->nr_pages))
+		return vmdemo_vm_invalid(space, index);
+	if (unlikely(space->segments)) {
+		result = vmdemo_vm_enter_segment(vmf, space);
+		if (result)
+			return result;
 	}
 	if ((vmf->flags & FAULT_FLAG_WRITE) && !(vma->vm_flags & VM_SHARED) &&
 	    !(vmf->flags & FAULT_FLAG_TRIED))
@@ -200,12 +272,13 @@ static vm_fault_t vmdemo_vm_fault(struct vm_fault *vmf)
 static vm_fault_t vmdemo_vm_page_mkwrite(struct vm_fault *vmf)
 {
 	struct vmdemo_file *vf = vmf->vma->vm_file->private_data;
-	struct vmdemo_space *space = &vf->device->space;
+	struct vmdemo_space *space = vf->space;
 	struct folio *folio = page_folio(vmf->page);
+	int err;
 	u32 nr;
 
 	vmdemo_stat_inc(space->pool, faults_mkwrite);
-	if (!folio_test_dirty(folio) && vmdemo_writeback_throttle(space->pool))
+	if (!space->swap && !folio_test_dirty(folio) && vmdemo_writeback_throttle(space->pool))
 		return VM_FAULT_SIGBUS;
 	for (;;) {
 		folio_lock(folio);
@@ -218,14 +291,19 @@ static vm_fault_t vmdemo_vm_page_mkwrite(struct vm_fault *vmf)
 		if (!vmdemo_frame_writing(space->pool, nr))
 			break;
 		folio_unlock(folio);
-		if (vmdemo_dirty_wait_write(space->pool, nr))
+		if (vmdemo_dirty_wait_write(space->pool, nr, TASK_KILLABLE))
 			return VM_FAULT_SIGBUS;
 	}
 	if (PageHWPoison(vmf->page)) {
-		bool lost = vmdemo_index_poisoned(space->pool, folio);
+		bool lost = vmdemo_swap_poisoned(space->pool, folio);
 
 		folio_unlock(folio);
 		return lost ? VM_FAULT_HWPOISON : VM_FAULT_NOPAGE;
+	}
+	err = vmdemo_swap_reserve(space, vmf->pgoff);
+	if (err) {
+		folio_unlock(folio);
+		return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
 	}
 	vmdemo_dirty_set(space->pool, folio);
 	return VM_FAULT_LOCKED;
@@ -247,26 +325,51 @@ static const struct vm_operations_struct vmdemo_vm_ops = {
 	.map_pages	= VMDEMO_MAP_PAGES(vmdemo_vm_map_pages),
 };
 
+/*
+ * Is the mapping one of a segment, or of a part of it, and with no more than its protection? Then
+ * it stays so: it does not grow, and mprotect(2) does not get it more.
+ */
+static bool vmdemo_vm_in_segment(const struct vmdemo_space *space, struct vm_area_struct *vma)
+{
+	const struct vmdemo_seg *seg = vmdemo_segment_next(space, vma->vm_pgoff);
+	vm_flags_t allowed;
+
+	if (!seg || vma->vm_pgoff < seg->first ||
+	    vma_pages(vma) > seg->first + seg->bound - vma->vm_pgoff)
+		return false;
+	/* PROT_READ is VM_READ, and so on. */
+	allowed = seg->about.prot;
+	if (vma->vm_flags & VM_ACCESS_FLAGS & ~allowed)
+		return false;
+	vm_flags_clear(vma, (VM_ACCESS_FLAGS & ~allowed) << 4);
+	vm_flags_set(vma, VM_DONTEXPAND);
+	return true;
+}
+
 /**
- * vmdemo_vm_mmap - map part of the linear space
- * @file: open device
+ * vmdemo_vm_mmap - map part of a space
+ * @file: open device, or sparse space
  * @vma:  the new mapping
  *
  * Context: the mmap lock is held for writing. Returns 0, -EINVAL beyond the end of the device,
- * -EACCES for a shared writable mapping of a read-only one.
+ * -EACCES for a shared writable mapping of a read-only one, or for more than a segment allows.
  */
 int vmdemo_vm_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct vmdemo_file *vf = file->private_data;
-	struct vmdemo_space *space = &vf->device->space;
+	struct vmdemo_space *space = vf->space;
 
-	if (vma->vm_pgoff > space->nr_pages || vma_pages(vma) > space->nr_pages - vma->vm_pgoff)
+	/* A sparse space may grow yet. */
+	if (!space->swap && (vma->vm_pgoff > space->nr_pages ||
+			     vma_pages(vma) > space->nr_pages - vma->vm_pgoff))
 		return -EINVAL;
-	if (vmdemo_device_readonly(vf->device) && (vma->vm_flags & VM_SHARED)) {
+	if (vmdemo_space_readonly(space) && (vma->vm_flags & VM_SHARED)) {
 		if (vma->vm_flags & VM_WRITE)
 			return -EACCES;
 		vm_flags_clear(vma, VM_MAYWRITE);
 	}
+	if (space->segments && !vmdemo_vm_in_segment(space, vma))
+		return -EACCES;
 	/* Pages of ours are ordinary pages, but not on any LRU list: as VM_MIXEDMAP allows. */
 	vm_flags_set(vma, VM_MIXEDMAP);
 	vma->vm_ops = &vmdemo_vm_ops;

@@ -4,7 +4,8 @@
  *
  *   process --mmap--> VMA --> space --index--> frame (one struct page) --> pool
  *                              |
- *                              +-- backing: page n is byte 4096 n of the block device
+ *                              +-- linear: page n is byte 4096 n of the backing block device
+ *                              +-- sparse: page n is zeros, or in a slot of the swap device
  *
  * Lock order, outermost first:
  *
@@ -32,6 +33,7 @@
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
+#include <linux/xarray.h>
 
 #include "policy.h"
 #include "stats.h"
@@ -95,6 +97,8 @@ struct vmdemo_pool {
 	struct task_struct *thread;
 	struct workqueue_struct *flusher;
 
+	struct bio_set bios;
+
 	struct vmdemo_settings set;
 	struct vmdemo_chunk **chunks;		/* entries are set once, freed with the pool */
 	struct vmdemo_buckets __rcu *buckets;	/* pool lock to change */
@@ -109,8 +113,9 @@ struct vmdemo_pool {
 
 	struct mutex reclaim_lock;	/* one evictor at a time */
 
-	atomic_t nr_unwritten;
-	atomic_t nr_writing;
+	atomic_t nr_unwritten;		/* of linear spaces, as nr_cleaning */
+	atomic_t nr_cleaning;		/* of these, how many are being written */
+	atomic_t nr_writing;		/* all that are being written */
 	atomic_long_t progress;		/* frames freed and writes that succeeded */
 	unsigned long retry_at;		/* jiffies: reclaim writes again, after a failure */
 	long stalled_at;		/* progress when somebody last waited in vain, ... */
@@ -125,11 +130,26 @@ struct vmdemo_pool {
 	atomic_t flush_kicked;		/* somebody has asked for flush_work at once */
 };
 
-/* The block device behind a linear space. */
+/* A block device that is ours. */
 struct vmdemo_backing {
 	struct vmdemo_bdev handle;	/* immutable while bound; handle.bdev NULL: unbound */
 	char *path;
 	bool readonly;
+};
+
+/*
+ * Where pages of sparse spaces are when they are in no frame: slot n is byte 4096 n of the device.
+ * Slot 0 stands for none. Set up when bound; then nobody has the device open.
+ */
+struct vmdemo_swap {
+	struct vmdemo_backing backing;
+	u64 nr_slots;			/* immutable while bound; 0: unbound */
+	atomic64_t nr_free;		/* slots that no written page has reserved */
+
+	spinlock_t lock;		/* a leaf */
+	unsigned long *used;		/* under lock: a bit per slot */
+	u64 nr_empty;			/* under lock: clusters with no slot in use */
+	u64 cursor;			/* under lock: where the search for one goes on, a slot */
 };
 
 struct vmdemo_space {
@@ -138,11 +158,20 @@ struct vmdemo_space {
 	struct inode *inode;		/* its i_mmap finds every PTE of the space */
 	u64 key;			/* key of page 0 */
 	struct vmdemo_backing *backing;
-	struct bio_set bios;
+	struct vmdemo_swap *swap;	/* of a sparse space; NULL: linear */
 
-	/* set when bound, while nobody has it open */
+	/* linear: set when bound, while nobody has it open; sparse: inode lock, read without */
 	u64 size_bytes;
 	pgoff_t nr_pages;
+
+	/* sparse, immutable: */
+	struct vmdemo_space *linear;	/* where segments come from */
+	struct vmdemo_segments *segments;	/* NULL: pages anywhere */
+
+	/* sparse: an entry for each page written, its slot or 0: it has none yet */
+	struct xarray slots;
+	atomic64_t nr_written;
+	u64 most_written;		/* immutable: so many at most */
 
 	/* under pool->lock: no page of this range can be put into a frame */
 	pgoff_t closed_first;

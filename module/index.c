@@ -14,6 +14,7 @@
 #include "freelist.h"
 #include "hash.h"
 #include "index.h"
+#include "segment.h"
 #include "trace.h"
 
 /* A lookup without the lock gives up after so many hops, and takes the lock. */
@@ -118,6 +119,8 @@ static struct folio *vmdemo_index_enter(struct vmdemo_space *space, u64 key,
 	frame->flags = flags;
 	folio->mapping = space->inode->i_mapping;
 	folio->index = key - space->key;
+	if (space->swap)
+		folio_set_swapbacked(folio);
 	vmdemo_hash_link(bucket, frame, nr);
 	folio_ref_unfreeze(folio, refs);
 	vmdemo_policy_earn(&pool->policy);
@@ -141,7 +144,7 @@ static void vmdemo_index_wake_reclaim(struct vmdemo_pool *pool)
  *
  * Returns the folio locked, not up to date, with a reference for the caller; ERR_PTR(-EEXIST) if
  * the page is in the index, ERR_PTR(-EBUSY) if it is being discarded, ERR_PTR(-EAGAIN) if no frame
- * is free. Wakes the reclaim thread at the
+ * is free, ERR_PTR(-ENXIO) if it is beyond the end, or in a hole. Wakes the reclaim thread at the
  * low watermark. Takes the pool lock, does not sleep.
  */
 struct folio *vmdemo_index_insert(struct vmdemo_space *space, pgoff_t index, u32 *spare, bool hard)
@@ -161,6 +164,11 @@ struct folio *vmdemo_index_insert(struct vmdemo_space *space, pgoff_t index, u32
 	if (unlikely(index - space->closed_first < space->closed_nr)) {
 		spin_unlock(&pool->lock);
 		return ERR_PTR(-EBUSY);
+	}
+	/* A sparse space may have been truncated since who asks has looked, or a segment of it. */
+	if (unlikely(!vmdemo_space_has(space, index))) {
+		spin_unlock(&pool->lock);
+		return ERR_PTR(-ENXIO);
 	}
 	nr = *spare;
 	*spare = VMDEMO_NONE;
@@ -203,7 +211,7 @@ u32 vmdemo_index_insert_ahead(struct vmdemo_space *space, pgoff_t first, u32 nr,
 
 	spin_lock(&pool->lock);
 	buckets = vmdemo_hash_buckets(pool);
-	for (i = 0; i < nr && first + i < space->nr_pages; i++) {
+	for (i = 0; i < nr && vmdemo_space_has(space, first + i); i++) {
 		bucket = vmdemo_hash_bucket(buckets, key + i);
 		if (vmdemo_hash_find(pool, bucket, key + i, U32_MAX) != VMDEMO_NONE)
 			continue;
@@ -301,7 +309,8 @@ static inline void vmdemo_index_leave(struct vmdemo_pool *pool, struct folio *fo
 	folio->mapping = NULL;
 	folio->index = 0;
 	/* At once: a memory failure may set its own flag any time. */
-	set_mask_bits(&folio->flags, BIT(PG_uptodate) | BIT(PG_referenced) | BIT(PG_active), 0UL);
+	set_mask_bits(&folio->flags, BIT(PG_uptodate) | BIT(PG_referenced) | BIT(PG_active) |
+		      BIT(PG_swapbacked), 0UL);
 }
 
 /**
@@ -494,4 +503,23 @@ void vmdemo_index_close(struct vmdemo_space *space, pgoff_t first, pgoff_t nr)
 	space->closed_first = first;
 	space->closed_nr = nr;
 	spin_unlock(&space->pool->lock);
+}
+
+/**
+ * vmdemo_index_closed - is any page of a range kept out of the frames just now?
+ * @space: the space
+ * @first: first page
+ * @last:  last page
+ *
+ * Takes the pool lock, does not sleep.
+ */
+bool vmdemo_index_closed(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
+{
+	bool closed;
+
+	spin_lock(&space->pool->lock);
+	closed = space->closed_nr && first < space->closed_first + space->closed_nr &&
+		 last >= space->closed_first;
+	spin_unlock(&space->pool->lock);
+	return closed;
 }

@@ -29,6 +29,7 @@ u32 vmdemo_index_insert_ahead(struct vmdemo_space *space, pgoff_t first, u32 nr,
 u32 vmdemo_index_get_run(struct vmdemo_space *space, pgoff_t first, u32 most, bool write,
 			 struct page **pages);
 void vmdemo_index_close(struct vmdemo_space *space, pgoff_t first, pgoff_t nr);
+bool vmdemo_index_closed(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
 u32 vmdemo_index_evict_oldest(struct vmdemo_pool *pool, u32 want, u32 *keep,
 			      enum vmdemo_slow how, struct folio **victims, u32 *nr);
 void vmdemo_index_orphan(struct vmdemo_pool *pool, struct folio *folio, unsigned long *lost);

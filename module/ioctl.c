@@ -14,6 +14,8 @@
 #include "index.h"
 #include "ioctl.h"
 #include "order.h"
+#include "segment.h"
+#include "swap.h"
 
 #define VMDEMO_PAGEMAP_CHUNK	128
 
@@ -21,26 +23,27 @@
 static int vmdemo_ioctl_check_range(const struct vmdemo_space *space, u64 offset, u64 length,
 				    pgoff_t *first, pgoff_t *last)
 {
-	u64 pages = length >> PAGE_SHIFT;
+	u64 pages = length >> PAGE_SHIFT, nr_pages = READ_ONCE(space->nr_pages);
 
 	if (!length || !IS_ALIGNED(offset, PAGE_SIZE) || !IS_ALIGNED(length, PAGE_SIZE))
 		return -EINVAL;
 	*first = offset >> PAGE_SHIFT;
-	if (*first >= space->nr_pages || pages > space->nr_pages - *first)
+	if (*first >= nr_pages || pages > nr_pages - *first)
 		return -EINVAL;
 	*last = *first + pages - 1;
 	return 0;
 }
 
-static long vmdemo_ioctl_info(struct vmdemo_device *device, void __user *arg)
+static long vmdemo_ioctl_info(struct vmdemo_space *space, void __user *arg)
 {
 	struct vmdemo_info info = {
 		.size		= sizeof(info),
-		.flags		= vmdemo_device_readonly(device) ? VMDEMO_INFO_READONLY : 0,
-		.size_bytes	= device->space.size_bytes,
+		.flags		= (vmdemo_space_readonly(space) ? VMDEMO_INFO_READONLY : 0) |
+				  (space->swap ? VMDEMO_INFO_SPARSE : 0),
+		.size_bytes	= READ_ONCE(space->size_bytes),
 		.page_size	= VMDEMO_PAGE_SIZE,
-		.frames		= READ_ONCE(device->pool->target),
-		.frames_actual	= READ_ONCE(device->pool->nr_frames),
+		.frames		= READ_ONCE(space->pool->target),
+		.frames_actual	= READ_ONCE(space->pool->nr_frames),
 		.pagemap_max	= VMDEMO_PAGEMAP_MAX,
 	};
 	u32 head[2];	/* size, flags */
@@ -63,7 +66,7 @@ static long vmdemo_ioctl_info(struct vmdemo_device *device, void __user *arg)
 static long vmdemo_ioctl_range(struct file *file, unsigned int cmd, struct vmdemo_range __user *arg)
 {
 	struct vmdemo_file *vf = file->private_data;
-	struct vmdemo_space *space = &vf->device->space;
+	struct vmdemo_space *space = vf->space;
 	struct vmdemo_range range;
 	pgoff_t first, last;
 	long ret;
@@ -87,7 +90,7 @@ static long vmdemo_ioctl_range(struct file *file, unsigned int cmd, struct vmdem
 		ret = vmdemo_evict_range(space, first, last);
 		break;
 	case VMDEMO_IOC_DISCARD:
-		if (vmdemo_device_readonly(vf->device))
+		if (vmdemo_space_readonly(space))
 			return -EROFS;
 		ret = vmdemo_space_discard(space, first, last);
 		if (!ret)
@@ -105,8 +108,13 @@ static void vmdemo_ioctl_describe(struct vmdemo_space *space, pgoff_t index,
 	struct folio *folio = vmdemo_index_lookup_sure(space->pool, space->key + index);
 
 	*page = (struct vmdemo_page){ .frame = VMDEMO_NO_FRAME };
-	if (!folio)
+	if (space->swap)
+		page->slot = vmdemo_swap_slot(space, index);
+	if (!folio) {
+		if (page->slot)
+			page->state = VMDEMO_PAGE_SWAPPED;
 		return;
+	}
 	page->frame = vmdemo_frame_nr(folio);
 	if (vmdemo_frame_writing(space->pool, page->frame))
 		page->state = VMDEMO_PAGE_WRITING;
@@ -139,7 +147,7 @@ static long vmdemo_ioctl_pagemap(struct file *file, struct vmdemo_pagemap __user
 		return -EFAULT;
 	if (map.flags || map.reserved || map.length > (u64)VMDEMO_PAGEMAP_MAX * PAGE_SIZE)
 		return -EINVAL;
-	ret = vmdemo_ioctl_check_range(&vf->device->space, map.offset, map.length, &first, &last);
+	ret = vmdemo_ioctl_check_range(vf->space, map.offset, map.length, &first, &last);
 	if (ret)
 		return ret;
 	if (!(file->f_mode & FMODE_READ))
@@ -150,7 +158,7 @@ static long vmdemo_ioctl_pagemap(struct file *file, struct vmdemo_pagemap __user
 	for (out = u64_to_user_ptr(map.pages); first <= last && !ret; first += nr, out += nr) {
 		nr = min_t(pgoff_t, last - first + 1, VMDEMO_PAGEMAP_CHUNK);
 		for (i = 0; i < nr; i++)
-			vmdemo_ioctl_describe(&vf->device->space, first + i, &chunk[i]);
+			vmdemo_ioctl_describe(vf->space, first + i, &chunk[i]);
 		if (copy_to_user(out, chunk, nr * sizeof(*chunk)))
 			ret = -EFAULT;
 		else if (fatal_signal_pending(current))
@@ -161,6 +169,44 @@ static long vmdemo_ioctl_pagemap(struct file *file, struct vmdemo_pagemap __user
 	return ret;
 }
 
+static long vmdemo_ioctl_segment(struct file *file, struct vmdemo_segment_state __user *arg)
+{
+	struct vmdemo_file *vf = file->private_data;
+	struct vmdemo_segments *table = vf->space->segments;
+	struct vmdemo_segment_state state;
+	const struct vmdemo_seg *seg;
+
+	if (copy_from_user(&state, arg, offsetof(struct vmdemo_segment_state, segment)))
+		return -EFAULT;
+	if (state.reserved || !table || state.number >= table->nr)
+		return -EINVAL;
+	if (!(file->f_mode & FMODE_READ))
+		return -EBADF;
+	seg = &table->seg[state.number];
+	state.segment = seg->about;
+	state.segment.limit = (u64)READ_ONCE(seg->limit) << PAGE_SHIFT;
+	state.faults = vmdemo_segment_counted(seg, VMDEMO_SEGMENT_FAULTS);
+	state.zeroed = vmdemo_segment_counted(seg, VMDEMO_SEGMENT_ZEROED);
+	state.loaded = vmdemo_segment_counted(seg, VMDEMO_SEGMENT_LOADED);
+	state.written = vmdemo_segment_counted(seg, VMDEMO_SEGMENT_WRITTEN);
+	state.aborted = vmdemo_segment_counted(seg, VMDEMO_SEGMENT_ABORTED);
+	return copy_to_user(arg, &state, sizeof(state)) ? -EFAULT : 0;
+}
+
+static long vmdemo_ioctl_limit(struct file *file, struct vmdemo_segment_limit __user *arg)
+{
+	struct vmdemo_file *vf = file->private_data;
+	struct vmdemo_segment_limit args;
+
+	if (copy_from_user(&args, arg, sizeof(args)))
+		return -EFAULT;
+	if (args.reserved || !IS_ALIGNED(args.limit, PAGE_SIZE))
+		return -EINVAL;
+	if (!(file->f_mode & FMODE_WRITE))
+		return -EBADF;
+	return vmdemo_space_set_limit(vf->space, args.number, args.limit >> PAGE_SHIFT);
+}
+
 /* INFO's size may be another version's; its number and direction are the same in all. */
 static bool vmdemo_ioctl_is_info(unsigned int cmd)
 {
@@ -169,8 +215,8 @@ static bool vmdemo_ioctl_is_info(unsigned int cmd)
 }
 
 /**
- * vmdemo_ioctl - the device's ioctls
- * @file: open device
+ * vmdemo_ioctl - what any open file of ours can be asked
+ * @file: open device, or sparse space
  * @cmd:  VMDEMO_IOC_*
  * @arg:  address of the argument
  *
@@ -182,7 +228,7 @@ long vmdemo_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	void __user *user = (void __user *)arg;
 
 	if (vmdemo_ioctl_is_info(cmd))
-		return vmdemo_ioctl_info(vf->device, user);
+		return vmdemo_ioctl_info(vf->space, user);
 	switch (cmd) {
 	case VMDEMO_IOC_PREFETCH:
 	case VMDEMO_IOC_EVICT:
@@ -190,6 +236,10 @@ long vmdemo_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return vmdemo_ioctl_range(file, cmd, user);
 	case VMDEMO_IOC_PAGEMAP:
 		return vmdemo_ioctl_pagemap(file, user);
+	case VMDEMO_IOC_SEGMENT:
+		return vmdemo_ioctl_segment(file, user);
+	case VMDEMO_IOC_LIMIT:
+		return vmdemo_ioctl_limit(file, user);
 	}
 	return -ENOTTY;
 }

@@ -21,6 +21,11 @@ static unsigned int num_backing;
 module_param_array(backing, charp, &num_backing, 0444);
 MODULE_PARM_DESC(backing, "Backing block device, one per device, separated by commas");
 
+static char *swap[VMDEMO_MAX_DEVICES];
+static unsigned int num_swap;
+module_param_array(swap, charp, &num_swap, 0444);
+MODULE_PARM_DESC(swap, "Block device to swap to, one per device, separated by commas");
+
 static unsigned int frames[VMDEMO_MAX_DEVICES];
 static unsigned int num_frames;
 module_param_array(frames, uint, &num_frames, 0444);
@@ -66,6 +71,14 @@ static int vmdemo_create(unsigned int id)
 		err = vmdemo_device_bind(device, backing[id]);
 		if (err) {
 			pr_err("vmdemo: backing=%s: error %d\n", backing[id], err);
+			goto err_device;
+		}
+	}
+	if (id < num_swap && *swap[id]) {
+		err = vmdemo_device_bind_swap(device, swap[id]);
+		if (err) {
+			pr_err("vmdemo: swap=%s: error %d\n", swap[id], err);
+			vmdemo_device_leave(device);
 			goto err_device;
 		}
 	}
@@ -128,7 +141,7 @@ static int __init vmdemo_init(void)
 	int err;
 
 	if (!num_devices || num_devices > VMDEMO_MAX_DEVICES || num_backing > num_devices ||
-	    num_frames > num_devices) {
+	    num_frames > num_devices || num_swap > num_devices) {
 		pr_err("vmdemo: num_devices is 1-%u, and no list may be longer\n",
 		       VMDEMO_MAX_DEVICES);
 		return -EINVAL;

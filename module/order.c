@@ -119,7 +119,7 @@ u32 vmdemo_order_demote(struct vmdemo_pool *pool, u32 most, struct folio **mappe
  * vmdemo_order_dirty - the next dirty pages in order of eviction
  * @pool:   the pool
  * @cursor: where the search begins and ends: a frame; VMDEMO_NONE: the oldest
- * @folios: out: dirty and not being written, each with a reference
+ * @folios: out: dirty, of a linear space, and not being written, each with a reference
  * @most:   how many at most
  *
  * Looks at VMDEMO_ORDER_LOOK frames at most. If the frame at the cursor has become free meanwhile,
@@ -141,7 +141,8 @@ u32 vmdemo_order_dirty(struct vmdemo_pool *pool, u32 *cursor, struct folio **fol
 		if (*cursor == VMDEMO_NONE)
 			break;
 		folio = vmdemo_frame(pool, *cursor)->folio;
-		if (!folio_test_dirty(folio) || vmdemo_frame_writing(pool, *cursor))
+		if (!folio_test_dirty(folio) || folio_test_swapbacked(folio) ||
+		    vmdemo_frame_writing(pool, *cursor))
 			continue;
 		folio_get(folio);
 		folios[nr++] = folio;

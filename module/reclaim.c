@@ -49,7 +49,8 @@
 static pgoff_t vmdemo_reclaim_span(const struct vmdemo_space *space)
 {
 	u32 frames = READ_ONCE(space->pool->nr_frames) + 1;
-	u64 span = 128 * div_u64(space->nr_pages, frames);
+	u64 pages = space->swap ? atomic64_read(&space->nr_written) : space->nr_pages;
+	u64 span = 128 * div_u64(pages, frames);
 
 	if (span > VMDEMO_RANGE_MAX)
 		return 1;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * rw.c - read(2) and write(2) on the linear space
+ * rw.c - read(2) and write(2)
  *
  * The same frames, the same policy events and the same dirty path as a mapping: one copy of the
  * data, coherent whichever way it is reached.
@@ -10,19 +10,34 @@
  * off, after faulting the source in.
  */
 #include <linux/highmem.h>
+#include <linux/mman.h>
 #include <linux/uio.h>
+#include <vmdemo.h>
 
 #include "device.h"
 #include "dirty.h"
-#include "pager_linear.h"
+#include "pager.h"
 #include "rw.h"
+#include "segment.h"
+#include "swap.h"
 #include "writeback.h"
+
+/* Is the page in a segment that may be read, or written? */
+static bool vmdemo_rw_allowed(const struct vmdemo_space *space, pgoff_t index, u32 prot)
+{
+	const struct vmdemo_seg *seg;
+
+	if (likely(!space->segments))
+		return true;
+	seg = vmdemo_segment_find(space, index);
+	return seg && (seg->about.prot & prot);
+}
 
 static void vmdemo_rw_begin(struct vmdemo_access *acc, struct file *file, pgoff_t index)
 {
 	struct vmdemo_file *vf = file->private_data;
 
-	vmdemo_access_begin(acc, &vf->device->space, index, VMDEMO_ASK_RW);
+	vmdemo_access_begin(acc, vf->space, index, VMDEMO_ASK_RW);
 	acc->streams = &vf->streams;
 	acc->advice = READ_ONCE(vf->advice);
 }
@@ -38,7 +53,7 @@ static void vmdemo_rw_begin(struct vmdemo_access *acc, struct file *file, pgoff_
 ssize_t vmdemo_rw_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct vmdemo_file *vf = iocb->ki_filp->private_data;
-	u64 size = vf->device->space.size_bytes;
+	u64 size = READ_ONCE(vf->space->size_bytes);
 	struct vmdemo_access acc;
 	struct folio *folio;
 	ssize_t done = 0;
@@ -52,6 +67,10 @@ ssize_t vmdemo_rw_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		size_t bytes = min_t(u64, PAGE_SIZE - offset, size - iocb->ki_pos);
 		size_t copied;
 
+		if (!vmdemo_rw_allowed(vf->space, iocb->ki_pos >> PAGE_SHIFT, PROT_READ)) {
+			err = -EFAULT;
+			break;
+		}
 		vmdemo_rw_begin(&acc, iocb->ki_filp, iocb->ki_pos >> PAGE_SHIFT);
 		err = vmdemo_space_get_wait(&acc, &folio);
 		vmdemo_access_end(&acc);
@@ -71,6 +90,9 @@ ssize_t vmdemo_rw_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		done += copied;
 		cond_resched();
 	}
+	/* Cut off meanwhile: that was the end, or of a segment. */
+	if (err == -ENXIO)
+		err = vf->space->segments ? -EFAULT : 0;
 	return done ?: err;
 }
 
@@ -98,7 +120,7 @@ static int vmdemo_rw_stable(struct vmdemo_pool *pool, struct folio *folio)
 	if (!vmdemo_frame_writing(pool, nr))
 		return 0;
 	folio_unlock(folio);
-	err = vmdemo_dirty_wait_write(pool, nr);
+	err = vmdemo_dirty_wait_write(pool, nr, TASK_KILLABLE);
 	return err ?: -EAGAIN;
 }
 
@@ -107,7 +129,7 @@ static ssize_t vmdemo_rw_write_page(struct file *file, loff_t pos, size_t bytes,
 				    struct iov_iter *from)
 {
 	struct vmdemo_file *vf = file->private_data;
-	struct vmdemo_space *space = &vf->device->space;
+	struct vmdemo_space *space = vf->space;
 	struct vmdemo_access acc;
 	struct folio *folio;
 	size_t copied;
@@ -115,7 +137,7 @@ static ssize_t vmdemo_rw_write_page(struct file *file, loff_t pos, size_t bytes,
 
 	do {
 		vmdemo_rw_begin(&acc, file, pos >> PAGE_SHIFT);
-		acc.overwrite = bytes == PAGE_SIZE || pos + bytes == space->size_bytes;
+		acc.overwrite = bytes == PAGE_SIZE || pos + bytes >= space->size_bytes;
 		acc.overwrite &= !offset_in_page(pos);
 		err = vmdemo_space_get_wait(&acc, &folio);
 		vmdemo_access_end(&acc);
@@ -127,6 +149,16 @@ static ssize_t vmdemo_rw_write_page(struct file *file, loff_t pos, size_t bytes,
 	} while (err == -EAGAIN);
 	if (err)
 		return err;
+	err = vmdemo_swap_reserve(space, folio->index);
+	if (err) {
+		/* Nor may it stay unfilled. */
+		if (!folio_test_uptodate(folio))
+			vmdemo_rw_undo(space, folio);
+		else
+			folio_unlock(folio);
+		folio_put(folio);
+		return err;
+	}
 
 	copied = copy_page_from_iter_atomic(folio_page(folio, 0), offset_in_page(pos), bytes, from);
 	if (!folio_test_uptodate(folio)) {
@@ -147,8 +179,47 @@ static ssize_t vmdemo_rw_write_page(struct file *file, loff_t pos, size_t bytes,
 	return copied;
 }
 
+/* Write page by page up to @end, which is in the space. Returns bytes written, or an error. */
+static ssize_t vmdemo_rw_write(struct kiocb *iocb, struct iov_iter *from, u64 end)
+{
+	struct vmdemo_file *vf = iocb->ki_filp->private_data;
+	struct vmdemo_space *space = vf->space;
+	ssize_t done = 0, ret = 0;
+
+	while (iov_iter_count(from) && iocb->ki_pos < end) {
+		size_t bytes = min_t(u64, PAGE_SIZE - offset_in_page(iocb->ki_pos),
+				     end - iocb->ki_pos);
+
+		bytes = min(bytes, iov_iter_count(from));
+		if (!vmdemo_rw_allowed(space, iocb->ki_pos >> PAGE_SHIFT, PROT_WRITE) ||
+		    fault_in_iov_iter_readable(from, bytes) == bytes) {
+			ret = -EFAULT;
+			break;
+		}
+		ret = space->swap ? 0 : vmdemo_writeback_throttle(space->pool);
+		if (!ret)
+			ret = vmdemo_rw_write_page(iocb->ki_filp, iocb->ki_pos, bytes, from);
+		/* Its segment was cut off meanwhile. */
+		if (ret == -ENXIO)
+			ret = -EFAULT;
+		if (ret < 0)
+			break;
+		iocb->ki_pos += ret;
+		done += ret;
+		/* A sparse space grows with its data. */
+		if (iocb->ki_pos > space->size_bytes)
+			vmdemo_space_set_end(space, iocb->ki_pos);
+		if (fatal_signal_pending(current)) {
+			ret = -EINTR;
+			break;
+		}
+		cond_resched();
+	}
+	return done ?: ret;
+}
+
 /**
- * vmdemo_rw_write_iter - write(2) and its kin, and splice to the device
+ * vmdemo_rw_write_iter - write(2) and its kin, and splice, to the linear space
  * @iocb: file and position
  * @from: where from
  *
@@ -159,14 +230,14 @@ static ssize_t vmdemo_rw_write_page(struct file *file, loff_t pos, size_t bytes,
 ssize_t vmdemo_rw_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct vmdemo_file *vf = iocb->ki_filp->private_data;
-	struct vmdemo_device *device = vf->device;
-	u64 size = device->space.size_bytes;
-	ssize_t done = 0, ret = 0;
+	u64 size = vf->space->size_bytes;
+	ssize_t done;
 	loff_t start;
+	int err;
 
 	if (iocb->ki_flags & IOCB_NOWAIT)
 		return -EAGAIN;
-	if (vmdemo_device_readonly(device))
+	if (vmdemo_space_readonly(vf->space))
 		return -EROFS;
 	if (!iov_iter_count(from))
 		return 0;
@@ -175,32 +246,129 @@ ssize_t vmdemo_rw_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	start = iocb->ki_pos;
 	if (start >= size)
 		return -ENOSPC;
-	while (iov_iter_count(from) && iocb->ki_pos < size) {
-		size_t bytes = min_t(u64, PAGE_SIZE - offset_in_page(iocb->ki_pos),
-				     size - iocb->ki_pos);
+	done = vmdemo_rw_write(iocb, from, size);
+	if (done > 0 && iocb_is_dsync(iocb)) {
+		err = vmdemo_device_sync(vf->device, start, iocb->ki_pos - 1);
+		if (err)
+			return err;
+	}
+	return done;
+}
 
-		bytes = min(bytes, iov_iter_count(from));
-		if (fault_in_iov_iter_readable(from, bytes) == bytes) {
-			ret = -EFAULT;
-			break;
-		}
-		ret = vmdemo_writeback_throttle(device->pool);
-		if (!ret)
-			ret = vmdemo_rw_write_page(iocb->ki_filp, iocb->ki_pos, bytes, from);
-		if (ret < 0)
-			break;
-		iocb->ki_pos += ret;
-		done += ret;
-		if (fatal_signal_pending(current)) {
-			ret = -EINTR;
-			break;
-		}
-		cond_resched();
+/**
+ * vmdemo_rw_zero - zero a part of a page of a sparse space
+ * @space: the space
+ * @pos:   first byte
+ * @bytes: how many, all in one page
+ *
+ * May sleep. Returns 0 or a negative error as vmdemo_space_get_wait().
+ */
+int vmdemo_rw_zero(struct vmdemo_space *space, u64 pos, size_t bytes)
+{
+	pgoff_t index = pos >> PAGE_SHIFT;
+	struct vmdemo_access acc;
+	struct folio *folio;
+	int err;
+
+	/* It is zeros. */
+	if (!bytes || !vmdemo_swap_written(space, index))
+		return 0;
+	do {
+		vmdemo_access_begin(&acc, space, index, VMDEMO_ASK_RW);
+		err = vmdemo_space_get_wait(&acc, &folio);
+		vmdemo_access_end(&acc);
+		if (err)
+			return err;
+		err = vmdemo_rw_stable(space->pool, folio);
+		if (err)
+			folio_put(folio);
+	} while (err == -EAGAIN);
+	if (err)
+		return err;
+	/* Discarded as a whole meanwhile, it is zeros as well. */
+	err = vmdemo_swap_reserve(space, index);
+	if (!err) {
+		folio_zero_range(folio, offset_in_page(pos), bytes);
+		folio_mark_dirty(folio);
 	}
-	if (done && iocb_is_dsync(iocb)) {
-		ret = vmdemo_device_sync(device, start, iocb->ki_pos - 1);
-		if (ret)
-			return ret;
-	}
-	return done ?: ret;
+	folio_unlock(folio);
+	folio_put(folio);
+	return err;
+}
+
+/**
+ * vmdemo_rw_zero_tail - zero what follows a byte in its page
+ * @space: a sparse space
+ * @pos:   the byte
+ *
+ * What mappings store beyond the end of a space is not to show when that moves. May sleep. Returns
+ * 0 or a negative error as vmdemo_rw_zero().
+ */
+int vmdemo_rw_zero_tail(struct vmdemo_space *space, u64 pos)
+{
+	return vmdemo_rw_zero(space, pos, round_up(pos, PAGE_SIZE) - pos);
+}
+
+/**
+ * vmdemo_rw_cut - whole pages beyond the new end of a sparse space go
+ * @space: the space, its inode locked
+ * @size:  its size from now on, in bytes
+ *
+ * Who has them mapped gets SIGBUS. May sleep.
+ */
+void vmdemo_rw_cut(struct vmdemo_space *space, u64 size)
+{
+	pgoff_t first = DIV_ROUND_UP_ULL(size, PAGE_SIZE);
+
+	vmdemo_space_set_size(space, size);
+	vmdemo_space_cut(space, first, (VMDEMO_SPACE_MAX >> PAGE_SHIFT) - 1);
+}
+
+/* Write up to @end, which may be beyond that of the space. The inode is locked. */
+static ssize_t vmdemo_rw_write_to(struct kiocb *iocb, struct iov_iter *from, u64 end)
+{
+	struct vmdemo_file *vf = iocb->ki_filp->private_data;
+	struct vmdemo_space *space = vf->space;
+	u64 size = space->size_bytes;
+	ssize_t ret = 0;
+
+	if (iocb->ki_pos > size)
+		ret = vmdemo_rw_zero_tail(space, size);
+	if (ret)
+		return ret;
+	/* Pages beyond the end cannot come into frames. */
+	if (end > size)
+		WRITE_ONCE(space->nr_pages, DIV_ROUND_UP_ULL(end, PAGE_SIZE));
+	ret = vmdemo_rw_write(iocb, from, end);
+	/* Others may have touched what was not written after all. */
+	if (end > size && iocb->ki_pos < end)
+		vmdemo_rw_cut(space, space->size_bytes);
+	return ret;
+}
+
+/**
+ * vmdemo_rw_write_sparse - the same, to a sparse space, which grows
+ * @iocb: file and position
+ * @from: where from
+ *
+ * May sleep. Returns bytes written, or if there are none -EFBIG beyond the largest size, -ENOSPC if
+ * the swap device is full, or as vmdemo_rw_write_iter().
+ */
+ssize_t vmdemo_rw_write_sparse(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct vmdemo_file *vf = iocb->ki_filp->private_data;
+	struct vmdemo_space *space = vf->space;
+	ssize_t ret;
+
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		return -EAGAIN;
+	inode_lock(space->inode);
+	ret = generic_write_checks(iocb, from);
+	if (ret > 0 && iocb->ki_pos >= VMDEMO_SPACE_MAX)
+		ret = -EFBIG;
+	if (ret > 0)
+		ret = vmdemo_rw_write_to(iocb, from,
+					 min_t(u64, iocb->ki_pos + ret, VMDEMO_SPACE_MAX));
+	inode_unlock(space->inode);
+	return ret;
 }

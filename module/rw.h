@@ -9,5 +9,9 @@
 
 ssize_t vmdemo_rw_read_iter(struct kiocb *iocb, struct iov_iter *to);
 ssize_t vmdemo_rw_write_iter(struct kiocb *iocb, struct iov_iter *from);
+ssize_t vmdemo_rw_write_sparse(struct kiocb *iocb, struct iov_iter *from);
+int vmdemo_rw_zero_tail(struct vmdemo_space *space, u64 pos);
+void vmdemo_rw_cut(struct vmdemo_space *space, u64 size);
+int vmdemo_rw_zero(struct vmdemo_space *space, u64 pos, size_t bytes);
 
 #endif /* VMDEMO_RW_H */

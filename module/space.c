@@ -18,9 +18,12 @@
 #include "freelist.h"
 #include "index.h"
 #include "order.h"
-#include "pager_linear.h"
+#include "backing.h"
+#include "pager.h"
 #include "reclaim.h"
+#include "segment.h"
 #include "space.h"
+#include "swap.h"
 #include "trace.h"
 
 /* Pages put into frames for readahead under one hold of the pool lock. */
@@ -47,6 +50,30 @@ static void vmdemo_space_plan(struct vmdemo_access *acc, bool miss)
 				      vmdemo_space_most_ahead(acc->space->pool), miss, &acc->plan);
 }
 
+/**
+ * vmdemo_space_data_run - how many pages in a row are not just zeros
+ * @space:  a sparse space
+ * @first:  first page
+ * @most:   look no further than so many
+ * @stored: count only those that have to be read if they are in no frame
+ *
+ * Within one segment, if there are any. Any context.
+ */
+u32 vmdemo_space_data_run(struct vmdemo_space *space, pgoff_t first, u32 most, bool stored)
+{
+	struct vmdemo_seg *seg;
+
+	if (space->segments) {
+		seg = vmdemo_segment_find(space, first);
+		if (!seg)
+			return 0;
+		most = min_t(pgoff_t, most, seg->first + seg->bound - first);
+		if (vmdemo_seg_has_origin(seg))
+			return most;
+	}
+	return vmdemo_swap_run(space, first, most, stored);
+}
+
 /* Read what readahead asks for beyond the page itself; stop where frames become scarce. */
 static void vmdemo_space_read_ahead(struct vmdemo_access *acc, struct vmdemo_io *io)
 {
@@ -55,20 +82,42 @@ static void vmdemo_space_read_ahead(struct vmdemo_access *acc, struct vmdemo_io 
 	struct vmdemo_plan *plan = &acc->plan;
 	u32 keep = vmdemo_free_reserve(pool) / 4;
 	struct folio *folios[VMDEMO_AHEAD_BATCH];
-	u32 covered = 0, nr = 0, i, n, done, part;
+	u32 covered = 0, nr = 0, want = plan->nr, i, n, done, part;
 
-	vmdemo_reclaim_help(pool, plan->nr + keep);
+	/* Pages that are nowhere are not read, nor is another segment. */
+	if (space->swap)
+		want = vmdemo_segment_find(space, plan->start) ==
+		       vmdemo_segment_find(space, acc->index) ?
+		       vmdemo_space_data_run(space, plan->start, want, true) : 0;
+	vmdemo_reclaim_help(pool, want + keep);
 	do {
-		part = min(plan->nr - covered, VMDEMO_AHEAD_BATCH);
+		part = min(want - covered, VMDEMO_AHEAD_BATCH);
 		n = vmdemo_index_insert_ahead(space, plan->start + covered, part, keep, folios,
 					      &done);
 		for (i = 0; i < n; i++)
 			vmdemo_pager_read(io, folios[i]);
 		covered += done;
 		nr += n;
-	} while (done == part && covered < plan->nr);
+	} while (done == part && covered < want);
 	vmdemo_stat_add(pool, readahead_pages, nr);
 	vmdemo_readahead_read(acc->streams, plan, covered, nr);
+}
+
+/*
+ * A page of a sparse space that is nowhere yet is zeros. To be asked when it is in its frame: then
+ * it cannot go somewhere meanwhile.
+ */
+static bool vmdemo_space_zero(struct vmdemo_access *acc, struct folio *folio)
+{
+	struct vmdemo_space *space = acc->space;
+
+	if (!space->swap || !vmdemo_pager_zero(space, folio))
+		return false;
+	vmdemo_frame(space->pool, vmdemo_frame_nr(folio))->flags = 0;
+	if (acc->asker == VMDEMO_ASK_FAULT)
+		vmdemo_stat_inc(space->pool, faults_zero);
+	acc->zeroed = true;
+	return true;
 }
 
 static void vmdemo_space_count(struct vmdemo_access *acc)
@@ -83,8 +132,8 @@ static void vmdemo_space_count(struct vmdemo_access *acc)
 
 /*
  * Put the page into a frame and start reading it, and its window. 0: *@folio is referenced; it is
- * locked until the read ends or, for @overwrite, by us. -EEXIST: somebody was faster. -EBUSY: it is
- * being discarded. -EAGAIN: no frame.
+ * locked until the read ends or, for @overwrite and zeros, by us. -EEXIST: somebody was faster.
+ * -EBUSY: it is being discarded. -EAGAIN: no frame. -ENXIO: it is beyond the end.
  */
 static int vmdemo_space_fill(struct vmdemo_access *acc, struct folio **folio)
 {
@@ -95,7 +144,7 @@ static int vmdemo_space_fill(struct vmdemo_access *acc, struct folio **folio)
 				     acc->asker == VMDEMO_ASK_FAULT);
 	if (IS_ERR(*folio))
 		return PTR_ERR(*folio);
-	if (acc->overwrite)
+	if (acc->overwrite || vmdemo_space_zero(acc, *folio))
 		return 0;
 	vmdemo_space_count(acc);
 	acc->loaded = true;
@@ -180,7 +229,7 @@ static int vmdemo_space_poisoned(struct vmdemo_pool *pool, struct folio *folio)
 
 	/* On its way to the device it stays where it is until that has ended. */
 	if (!vmdemo_frame_writing(pool, vmdemo_frame_nr(folio)) &&
-	    !vmdemo_index_poisoned(pool, folio))
+	    !vmdemo_swap_poisoned(pool, folio))
 		err = 0;
 	folio_unlock(folio);
 	folio_put(folio);
@@ -206,13 +255,8 @@ static void vmdemo_space_wait_open(struct vmdemo_space *space)
 int vmdemo_space_wait_discard(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
 {
 	struct address_space *mapping = space->inode->i_mapping;
-	bool busy;
 
-	spin_lock(&space->pool->lock);
-	busy = space->closed_nr && first < space->closed_first + space->closed_nr &&
-	       last >= space->closed_first;
-	spin_unlock(&space->pool->lock);
-	if (!busy)
+	if (!vmdemo_index_closed(space, first, last))
 		return 0;
 	if (down_read_killable(&mapping->invalidate_lock))
 		return -EINTR;
@@ -226,7 +270,8 @@ int vmdemo_space_wait_discard(struct vmdemo_space *space, pgoff_t first, pgoff_t
  * @folio: the page: locked, with a reference, and up to date unless @acc->overwrite
  *
  * Sleeps for locks at most. Returns 0; -EAGAIN: call vmdemo_space_wait(), then again; -EIO: the
- * page could not be read; -EHWPOISON: it was lost with the memory of its frame.
+ * page could not be read; -ENXIO: it is beyond the end; -EHWPOISON: it was lost with the memory of
+ * its frame.
  */
 int vmdemo_space_get(struct vmdemo_access *acc, struct folio **folio)
 {
@@ -254,7 +299,7 @@ int vmdemo_space_get(struct vmdemo_access *acc, struct folio **folio)
 				return err;
 			if (!vmdemo_free_reserve(pool))
 				vmdemo_reclaim_balance(pool);
-			if (acc->overwrite)
+			if (acc->overwrite || acc->zeroed)
 				return 0;
 		}
 		if (vmdemo_space_lock(acc, *folio))
@@ -339,6 +384,17 @@ void vmdemo_access_end(struct vmdemo_access *acc)
 
 /* ---- ranges ---- */
 
+/* The next page of a sparse space that has to be read; more than @last: none. */
+static pgoff_t vmdemo_space_next_stored(struct vmdemo_space *space, pgoff_t index, pgoff_t last)
+{
+	for (; index <= last; index++) {
+		index = vmdemo_swap_next_data(space, index, last);
+		if (index > last || vmdemo_space_data_run(space, index, 1, true))
+			break;
+	}
+	return index;
+}
+
 /**
  * vmdemo_space_prefetch - start reading the absent pages of a range
  * @space: the space
@@ -360,6 +416,11 @@ long vmdemo_space_prefetch(struct vmdemo_space *space, pgoff_t first, pgoff_t la
 	int err = 0;
 
 	for (index = first; index <= last && nr < room && !err; index++) {
+		if (space->swap) {
+			index = vmdemo_space_next_stored(space, index, last);
+			if (index > last)
+				break;
+		}
 		folio = vmdemo_index_insert(space, index, &spare, false);
 		if (!IS_ERR(folio)) {
 			io.expect = last - index + 1;
@@ -371,6 +432,8 @@ long vmdemo_space_prefetch(struct vmdemo_space *space, pgoff_t first, pgoff_t la
 			vmdemo_pager_submit(&io);
 			vmdemo_space_wait_open(space);
 			index--;
+		} else if (folio == ERR_PTR(-ENXIO)) {
+			break;
 		} else if (folio == ERR_PTR(-EAGAIN)) {
 			vmdemo_pager_submit(&io);
 			if (vmdemo_reclaim_try(pool, &spare))
@@ -388,17 +451,24 @@ long vmdemo_space_prefetch(struct vmdemo_space *space, pgoff_t first, pgoff_t la
 	return nr ?: err;
 }
 
-static int vmdemo_space_discard_part(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
+static int vmdemo_space_discard_part(struct vmdemo_space *space, pgoff_t first, pgoff_t last,
+				     bool cut)
 {
+	enum vmdemo_drop how = space->swap ? VMDEMO_DROP_DETACH : VMDEMO_DROP_ALL;
 	unsigned long dropped = 0;
 	int err;
 
 	filemap_invalidate_lock(space->inode->i_mapping);
 	vmdemo_index_close(space, first, last - first + 1);
-	err = vmdemo_evict_drop(space, first, last, VMDEMO_DROP_ALL, &dropped);
-	if (!err)
+	err = vmdemo_evict_drop(space, first, last, how, &dropped);
+	if (!err && space->swap)
+		vmdemo_swap_free(space, first, last);
+	else if (!err)
 		err = vmdemo_backing_zero(space->backing, first, last - first + 1,
 					  space->size_bytes);
+	/* Not before: who copied a page just now had it locked until the copy was mapped. */
+	if (cut)
+		unmap_mapping_pages(space->inode->i_mapping, first, last - first + 1, true);
 	vmdemo_index_close(space, 0, 0);
 	filemap_invalidate_unlock(space->inode->i_mapping);
 	return err;
@@ -410,21 +480,76 @@ static int vmdemo_space_discard_part(struct vmdemo_space *space, pgoff_t first, 
  * @first: first page
  * @last:  last page
  *
- * In parts, during each of which no page of it can be filled, so that faults do not wait long. May
- * sleep. Returns 0, -EINTR when killed, -EBUSY if somebody holds a page for 5 s, or the block
- * layer's error; the contents are then undefined.
+ * Linear: in parts, during each of which no page of it can be filled, so that faults do not wait
+ * long. Sparse: in parts too, and it does not fail; pages that somebody holds are his.
+ * May sleep. Returns 0, -EOPNOTSUPP if any of it comes from the linear space, -EINTR when killed,
+ * -EBUSY if somebody holds a page for 5 s, or the block layer's error; the contents are then
+ * undefined.
  */
 int vmdemo_space_discard(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
 {
-	int err = 0;
+	int err = vmdemo_segment_origins(space, first, last) ? -EOPNOTSUPP : 0;
 
 	while (!err && first <= last) {
-		pgoff_t end = min(last, first + VMDEMO_DISCARD_PART - 1);
+		pgoff_t end = space->swap ? vmdemo_swap_part(space, first, last) :
+					    min(last, first + VMDEMO_DISCARD_PART - 1);
 
-		err = fatal_signal_pending(current) ? -EINTR :
-		      vmdemo_space_discard_part(space, first, end);
+		if (!space->swap && fatal_signal_pending(current))
+			err = -EINTR;
+		else
+			err = vmdemo_space_discard_part(space, first, end, false);
 		first = end + 1;
 	}
+	return err;
+}
+
+/**
+ * vmdemo_space_cut - pages are no more, for whoever has them mapped
+ * @space: a sparse space, its inode locked, which has no such pages any more
+ * @first: first page
+ * @last:  last page, less than @first if there are none
+ *
+ * As vmdemo_space_discard(), but private copies go as well. May sleep; does not fail.
+ */
+void vmdemo_space_cut(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
+{
+	while (first <= last) {
+		pgoff_t end = vmdemo_swap_part(space, first, last);
+
+		vmdemo_space_discard_part(space, first, end, true);
+		first = end + 1;
+	}
+}
+
+/**
+ * vmdemo_space_set_limit - let a segment grow or shrink
+ * @space:  a space
+ * @number: of the segment
+ * @limit:  pages it is to have
+ *
+ * Who has mapped what is cut off gets SIGSEGV from now on; of a stack, that lets it grow again, and
+ * what is stored there before this returns may be lost. May sleep. Returns 0, -EINVAL if there is
+ * no such segment, or an error of vmdemo_segment_set_limit().
+ */
+int vmdemo_space_set_limit(struct vmdemo_space *space, u32 number, pgoff_t limit)
+{
+	struct vmdemo_segments *table = space->segments;
+	struct vmdemo_seg *seg;
+	pgoff_t first, old;
+	int err;
+
+	if (!table || number >= table->nr)
+		return -EINVAL;
+	seg = &table->seg[number];
+	inode_lock(space->inode);
+	err = vmdemo_segment_set_limit(seg, limit, &old);
+	if (!err && limit < old) {
+		first = seg->first + limit;
+		if (seg->about.growth == VMDEMO_GROW_DOWN)
+			first = vmdemo_seg_start(seg, old);
+		vmdemo_space_cut(space, first, first + old - limit - 1);
+	}
+	inode_unlock(space->inode);
 	return err;
 }
 
@@ -460,33 +585,37 @@ static struct file_system_type vmdemo_fs = {
 static struct vfsmount *vmdemo_mount;
 
 /**
- * vmdemo_space_init - an empty space
+ * vmdemo_space_set_inode - an inode becomes that of a space
+ * @space: the space
+ * @inode: its own
+ */
+void vmdemo_space_set_inode(struct vmdemo_space *space, struct inode *inode)
+{
+	inode->i_private = space;
+	inode->i_mapping->a_ops = &vmdemo_space_aops;
+	mapping_set_no_writeback_tags(inode->i_mapping);
+	space->inode = inode;
+}
+
+/**
+ * vmdemo_space_init - an empty linear space
  * @space:   to set up
  * @pool:    its frames come from here
  * @backing: where its pages live
- * @id:      its number, unique within the pool
  *
  * May sleep. Returns 0 or a negative error.
  */
 int vmdemo_space_init(struct vmdemo_space *space, struct vmdemo_pool *pool,
-		      struct vmdemo_backing *backing, u32 id)
+		      struct vmdemo_backing *backing)
 {
 	struct inode *inode = alloc_anon_inode(vmdemo_mount->mnt_sb);
-	int err;
 
 	if (IS_ERR(inode))
 		return PTR_ERR(inode);
-	inode->i_private = space;
-	inode->i_mapping->a_ops = &vmdemo_space_aops;
-	mapping_set_no_writeback_tags(inode->i_mapping);
+	vmdemo_space_set_inode(space, inode);
 	space->pool = pool;
 	space->backing = backing;
-	space->inode = inode;
-	space->key = (u64)id << VMDEMO_INDEX_BITS;
-	err = vmdemo_pager_init(space);
-	if (err)
-		iput(inode);
-	return err;
+	return 0;
 }
 
 /**
@@ -497,20 +626,32 @@ int vmdemo_space_init(struct vmdemo_space *space, struct vmdemo_pool *pool,
  */
 void vmdemo_space_exit(struct vmdemo_space *space)
 {
-	vmdemo_pager_exit(space);
 	iput(space->inode);
 }
 
 /**
- * vmdemo_space_set_size - give a space its size
- * @space: nobody has it open
+ * vmdemo_space_set_end - give a space its size, but not its pages
+ * @space: as for vmdemo_space_set_size()
  * @bytes: its size
+ */
+void vmdemo_space_set_end(struct vmdemo_space *space, u64 bytes)
+{
+	WRITE_ONCE(space->size_bytes, bytes);
+	i_size_write(space->inode, bytes);
+}
+
+/**
+ * vmdemo_space_set_size - give a space its size
+ * @space: nobody has it open; if it is sparse, its inode is locked
+ * @bytes: its size
+ *
+ * A page that is put into a frame just now may be beyond the end afterwards: who cuts discards
+ * then.
  */
 void vmdemo_space_set_size(struct vmdemo_space *space, u64 bytes)
 {
-	space->size_bytes = bytes;
-	space->nr_pages = DIV_ROUND_UP_ULL(bytes, PAGE_SIZE);
-	i_size_write(space->inode, bytes);
+	vmdemo_space_set_end(space, bytes);
+	WRITE_ONCE(space->nr_pages, DIV_ROUND_UP_ULL(bytes, PAGE_SIZE));
 }
 
 /**

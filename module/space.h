@@ -26,6 +26,7 @@ struct vmdemo_access {
 	enum vmdemo_advice advice;
 	struct vmdemo_plan plan;	/* out: what the reference asks for besides its page */
 	bool overwrite;			/* all of the page will be written: do not read it */
+	bool zeroed;			/* out: it was nowhere yet, and is zeros now */
 	bool loaded;			/* out: a read of ours was submitted */
 	bool alone;			/* the last one was for this page only */
 	u32 spare;			/* a free frame that is ours */
@@ -49,10 +50,20 @@ int vmdemo_space_get_wait(struct vmdemo_access *acc, struct folio **folio);
 long vmdemo_space_prefetch(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
 int vmdemo_space_wait_discard(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
 int vmdemo_space_discard(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
+void vmdemo_space_cut(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
+u32 vmdemo_space_data_run(struct vmdemo_space *space, pgoff_t first, u32 most, bool stored);
+int vmdemo_space_set_limit(struct vmdemo_space *space, u32 segment, pgoff_t limit);
 
+static inline bool vmdemo_space_readonly(const struct vmdemo_space *space)
+{
+	return space->backing->readonly;
+}
+
+void vmdemo_space_set_inode(struct vmdemo_space *space, struct inode *inode);
 int vmdemo_space_init(struct vmdemo_space *space, struct vmdemo_pool *pool,
-		      struct vmdemo_backing *backing, u32 id);
+		      struct vmdemo_backing *backing);
 void vmdemo_space_exit(struct vmdemo_space *space);
+void vmdemo_space_set_end(struct vmdemo_space *space, u64 bytes);
 void vmdemo_space_set_size(struct vmdemo_space *space, u64 bytes);
 
 int vmdemo_spaces_init(void);

@@ -20,6 +20,7 @@
 	X(faults_invalid)	\
 	X(pages_in)		\
 	X(pages_out)		\
+	X(pages_copied)		\
 	X(readahead_pages)	\
 	X(readahead_used)	\
 	X(fault_around_pages)	\
@@ -36,7 +37,8 @@
 	X(reclaim_wait_ns)	\
 	X(read_errors)		\
 	X(write_errors)		\
-	X(pages_lost)
+	X(pages_lost)		\
+	X(swap_full)
 
 #define VMDEMO_COUNTER_ENUM(name) VMDEMO_##name,
 enum vmdemo_counter {

@@ -62,6 +62,39 @@ static ssize_t backing_store(struct device *dev, struct device_attribute *attr, 
 }
 static DEVICE_ATTR_RW(backing);
 
+static ssize_t swap_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct vmdemo_device *device = vmdemo_sysfs_device(dev);
+	ssize_t len;
+
+	len = mutex_lock_killable(&device->lock);
+	if (len)
+		return len;
+	len = sysfs_emit(buf, "%s\n", device->swap.backing.path ?: "none");
+	mutex_unlock(&device->lock);
+	return len;
+}
+
+static ssize_t swap_store(struct device *dev, struct device_attribute *attr, const char *buf,
+			  size_t count)
+{
+	struct vmdemo_device *device = vmdemo_sysfs_device(dev);
+	char *copy, *path;
+	int err;
+
+	copy = kstrndup(buf, count, GFP_KERNEL);
+	if (!copy)
+		return -ENOMEM;
+	path = strim(copy);
+	if (!*path || !strcmp(path, "none"))
+		err = vmdemo_device_unbind_swap(device);
+	else
+		err = vmdemo_device_bind_swap(device, path);
+	kfree(copy);
+	return err ?: count;
+}
+static DEVICE_ATTR_RW(swap);
+
 static ssize_t frames_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	return sysfs_emit(buf, "%u\n", READ_ONCE(vmdemo_sysfs_pool(dev)->target));
@@ -194,6 +227,21 @@ static ssize_t size_bytes_show(struct device *dev, struct device_attribute *attr
 }
 static DEVICE_ATTR_RO(size_bytes);
 
+static ssize_t swap_slots_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	u64 slots = vmdemo_sysfs_device(dev)->swap.nr_slots;
+
+	return sysfs_emit(buf, "%llu\n", slots ? slots - 1 : 0);
+}
+static DEVICE_ATTR_RO(swap_slots);
+
+static ssize_t swap_free_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%lld\n",
+			  atomic64_read(&vmdemo_sysfs_device(dev)->swap.nr_free));
+}
+static DEVICE_ATTR_RO(swap_free);
+
 static ssize_t frames_actual_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	return sysfs_emit(buf, "%u\n", READ_ONCE(vmdemo_sysfs_pool(dev)->nr_frames));
@@ -208,6 +256,7 @@ static DEVICE_ATTR_RO(frame_bytes);
 
 static struct attribute *vmdemo_attrs[] = {
 	&dev_attr_backing.attr,
+	&dev_attr_swap.attr,
 	&dev_attr_frames.attr,
 	&dev_attr_reserve.attr,
 	&dev_attr_policy.attr,
@@ -217,6 +266,7 @@ static struct attribute *vmdemo_attrs[] = {
 	&dev_attr_dirty_pct.attr,
 	&dev_attr_dirty_age_ms.attr,
 	&dev_attr_size_bytes.attr,
+	&dev_attr_swap_slots.attr,
 	&dev_attr_frames_actual.attr,
 	&dev_attr_frame_bytes.attr,
 	NULL
@@ -278,6 +328,7 @@ static struct attribute *vmdemo_stats_attrs[] = {
 	&dev_attr_frames_standby.attr,
 	&dev_attr_frames_dirty.attr,
 	&dev_attr_frames_pinned.attr,
+	&dev_attr_swap_free.attr,
 	VMDEMO_COUNTERS(VMDEMO_COUNTER_ENTRY)
 	NULL
 };

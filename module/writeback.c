@@ -22,6 +22,7 @@
 #include "dirty.h"
 #include "index.h"
 #include "order.h"
+#include "swap.h"
 #include "walk.h"
 #include "writeback.h"
 
@@ -56,7 +57,7 @@ int vmdemo_writeback_folio(struct vmdemo_io *io, struct folio *folio)
 	struct page *bounce = NULL;
 
 	if (PageHWPoison(folio_page(folio, 0))) {
-		vmdemo_index_poisoned(space->pool, folio);
+		vmdemo_swap_poisoned(space->pool, folio);
 		folio_unlock(folio);
 		return 0;
 	}
@@ -136,7 +137,7 @@ static int vmdemo_writeback_lock(struct vmdemo_io *io, struct folio *folio)
 			return 0;
 		folio_unlock(folio);
 		vmdemo_pager_submit(io);
-		err = vmdemo_dirty_wait_write(pool, nr);
+		err = vmdemo_dirty_wait_write(pool, nr, TASK_KILLABLE);
 		if (err)
 			return err;
 	}
@@ -211,12 +212,12 @@ int vmdemo_writeback_range(struct vmdemo_space *space, pgoff_t first, pgoff_t la
 	int err = 0, ret;
 	u32 nr = 0;
 
-	if (!atomic_read(&space->pool->nr_unwritten))
+	if (!space->swap && !atomic_read(&space->pool->nr_unwritten))
 		return 0;
 	/* Data are not left unwritten for want of a page: nobody waits for memory of ours. */
 	batch = kmalloc_array(VMDEMO_BATCH, sizeof(*batch), GFP_NOIO | __GFP_NOFAIL);
 	io.sync = vmdemo_sync_create();
-	vmdemo_walk_init(&walk, space, first, last, true);
+	vmdemo_walk_init(&walk, space, first, last, !space->swap);
 	blk_start_plug(&plug);
 	do {
 		folio = vmdemo_walk_next(&walk);
@@ -269,7 +270,7 @@ static void vmdemo_writeback_oldest(struct vmdemo_pool *pool, struct vmdemo_io *
 
 	/* From where the last one ended; from there to the end there may be little. */
 	do {
-		int excess = atomic_read(&pool->nr_unwritten) - atomic_read(&pool->nr_writing) -
+		int excess = atomic_read(&pool->nr_unwritten) - atomic_read(&pool->nr_cleaning) -
 			     target;
 
 		if (excess <= 0)

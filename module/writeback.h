@@ -5,7 +5,7 @@
 #ifndef VMDEMO_WRITEBACK_H
 #define VMDEMO_WRITEBACK_H
 
-#include "pager_linear.h"
+#include "pager.h"
 
 int vmdemo_writeback_init(struct vmdemo_pool *pool);
 void vmdemo_writeback_exit(struct vmdemo_pool *pool);

@@ -41,6 +41,130 @@ struct vmdemo_info {
 
 /** VMDEMO_INFO_READONLY - the backing device cannot be written */
 #define VMDEMO_INFO_READONLY	(1U << 0)
+/** VMDEMO_INFO_SPARSE - a sparse space, made by VMDEMO_IOC_SPACE */
+#define VMDEMO_INFO_SPARSE	(1U << 1)
+
+/**
+ * enum vmdemo_growth - which way a segment grows
+ * @VMDEMO_GROW_NONE: it has all its pages
+ * @VMDEMO_GROW_UP:   as a heap does, on request (VMDEMO_IOC_LIMIT)
+ * @VMDEMO_GROW_DOWN: as a stack does, when a page below is touched; and on request
+ */
+enum vmdemo_growth {
+	VMDEMO_GROW_NONE,
+	VMDEMO_GROW_UP,
+	VMDEMO_GROW_DOWN,
+};
+
+/**
+ * enum vmdemo_loading - when the pages of a segment are read
+ * @VMDEMO_LOAD_PAGE:    each when it is touched
+ * @VMDEMO_LOAD_WHOLE:   all when the first is touched, as far as there are frames
+ * @VMDEMO_LOAD_UPFRONT: all when the space is made, as far as there are frames
+ */
+enum vmdemo_loading {
+	VMDEMO_LOAD_PAGE,
+	VMDEMO_LOAD_WHOLE,
+	VMDEMO_LOAD_UPFRONT,
+};
+
+/** VMDEMO_SEGMENT_NAME - bytes of a segment's name, the zero at its end included */
+#define VMDEMO_SEGMENT_NAME	16
+
+/** VMDEMO_SEGMENT_ORIGIN - the segment comes from the linear space */
+#define VMDEMO_SEGMENT_ORIGIN	(1U << 0)
+
+/**
+ * struct vmdemo_segment - a segment of a sparse space
+ * @name:     for people; ends with a zero
+ * @base:     first byte of the space that the segment may have
+ * @bound:    bytes it may have, not zero
+ * @limit:    bytes it has: the first ones, or if it grows down the last; @bound if it does not grow
+ * @origin:   with VMDEMO_SEGMENT_ORIGIN: where in the linear space its contents are at first;
+ *            written pages are its own; of others, what is in no frame is read from there again,
+ *            as it is then. It must lie within that, and the segment must not grow. Otherwise zero
+ * @prot:     PROT_READ, PROT_WRITE, PROT_EXEC: what mappings of it may ask for
+ * @growth:   enum vmdemo_growth
+ * @loading:  enum vmdemo_loading
+ * @reserved: must be zero
+ * @flags:    VMDEMO_SEGMENT_ORIGIN or 0
+ *
+ * Places and lengths are multiples of VMDEMO_PAGE_SIZE.
+ */
+struct vmdemo_segment {
+	char name[VMDEMO_SEGMENT_NAME];
+	__u64 base;
+	__u64 bound;
+	__u64 limit;
+	__u64 origin;
+	__u8 prot;
+	__u8 growth;
+	__u8 loading;
+	__u8 reserved;
+	__u32 flags;
+};
+
+/** VMDEMO_SEGMENTS_MAX - segments a space may have */
+#define VMDEMO_SEGMENTS_MAX	64
+
+/**
+ * struct vmdemo_space_args - a sparse space to make (VMDEMO_IOC_SPACE)
+ * @size:        (in) bytes, a multiple of VMDEMO_PAGE_SIZE, 0 to VMDEMO_SPACE_MAX; ftruncate(2)
+ *               changes it, unless there are segments
+ * @max_pages:   (in) so many pages of it may ever be written at a time; 0: as many as there are
+ *               slots
+ * @segments:    (in) address of @nr_segments struct vmdemo_segment, by place, none overlapping
+ * @nr_segments: (in) at most VMDEMO_SEGMENTS_MAX; 0: pages may be anywhere, and @segments is not
+ *               read
+ * @flags:       (in) VMDEMO_SPACE_CLOEXEC or 0
+ */
+struct vmdemo_space_args {
+	__u64 size;
+	__u64 max_pages;
+	__u64 segments;
+	__u32 nr_segments;
+	__u32 flags;
+};
+
+/**
+ * struct vmdemo_segment_state - what became of a segment (VMDEMO_IOC_SEGMENT)
+ * @number:   (in) of the segment, from 0
+ * @reserved: (in) must be zero
+ * @segment:  (out) the segment, with its limit now
+ * @faults:   (out) page faults in it
+ * @zeroed:   (out) pages filled with zeros
+ * @loaded:   (out) pages read, from the linear space or from the swap device
+ * @written:  (out) pages that were written for the first time
+ * @aborted:  (out) references beyond its limit
+ */
+struct vmdemo_segment_state {
+	__u32 number;
+	__u32 reserved;
+	struct vmdemo_segment segment;
+	__u64 faults;
+	__u64 zeroed;
+	__u64 loaded;
+	__u64 written;
+	__u64 aborted;
+};
+
+/**
+ * struct vmdemo_segment_limit - argument of VMDEMO_IOC_LIMIT
+ * @number:   (in) of the segment, from 0
+ * @reserved: (in) must be zero
+ * @limit:    (in) bytes it is to have, a multiple of VMDEMO_PAGE_SIZE
+ */
+struct vmdemo_segment_limit {
+	__u32 number;
+	__u32 reserved;
+	__u64 limit;
+};
+
+/** VMDEMO_SPACE_MAX - the largest sparse space, in bytes */
+#define VMDEMO_SPACE_MAX	(1ULL << 47)
+
+/** VMDEMO_SPACE_CLOEXEC - close the descriptor on exec */
+#define VMDEMO_SPACE_CLOEXEC	(1U << 0)
 
 /**
  * struct vmdemo_range - a range of pages to act on
@@ -60,11 +184,13 @@ struct vmdemo_range {
 
 /**
  * enum vmdemo_page_state - where a page is
- * @VMDEMO_PAGE_UNTOUCHED: not in the pool: the next touch is a hard fault
+ * @VMDEMO_PAGE_UNTOUCHED: not in the pool: the next touch is a hard fault, or on a sparse space one
+ *                         that fills a frame with zeros
  * @VMDEMO_PAGE_ACTIVE:    in a frame, not demoted since its last fault
  * @VMDEMO_PAGE_STANDBY:   in a frame, unmapped and waiting to be evicted or touched
  * @VMDEMO_PAGE_LOADING:   in a frame whose read has not ended, or has failed
  * @VMDEMO_PAGE_WRITING:   in a frame that is being written to the backing store
+ * @VMDEMO_PAGE_SWAPPED:   not in the pool, but in a slot of the swap device
  */
 enum vmdemo_page_state {
 	VMDEMO_PAGE_UNTOUCHED,
@@ -72,6 +198,7 @@ enum vmdemo_page_state {
 	VMDEMO_PAGE_STANDBY,
 	VMDEMO_PAGE_LOADING,
 	VMDEMO_PAGE_WRITING,
+	VMDEMO_PAGE_SWAPPED,
 };
 
 /** VMDEMO_PAGE_DIRTY - the frame holds data the backing store does not have yet */
@@ -86,7 +213,8 @@ enum vmdemo_page_state {
 
 /**
  * struct vmdemo_page - one page of VMDEMO_IOC_PAGEMAP's answer
- * @slot:     zero: reserved for the page's place in a swap area
+ * @slot:     the page's slot on the swap device, byte 4096 @slot of it; 0: it has none. A page
+ *            keeps it while it is in a frame
  * @frame:    frame number, 0..frames-1, or VMDEMO_NO_FRAME
  * @state:    enum vmdemo_page_state
  * @flags:    VMDEMO_PAGE_DIRTY, VMDEMO_PAGE_PINNED, VMDEMO_PAGE_MAPPED
@@ -149,8 +277,9 @@ struct vmdemo_pagemap {
 /**
  * VMDEMO_IOC_DISCARD - forget the contents of a range: it reads as zeros afterwards
  *
- * Waits up to 5 s for pinned pages. Errors: EFAULT, EINVAL, EBADF (not open for writing), EROFS,
- * EINTR, EBUSY (pinned: the range's contents are then undefined), EIO.
+ * Waits up to 5 s for pinned pages; of a sparse space, who holds them keeps them as they were.
+ * Errors: EFAULT, EINVAL, EBADF (not open for writing), EROFS, EOPNOTSUPP (it comes from the
+ * device); and where the range's contents are then undefined EINTR, EBUSY (pinned), EIO.
  */
 #define VMDEMO_IOC_DISCARD	_IOWR(VMDEMO_IOC_MAGIC, 3, struct vmdemo_range)
 
@@ -161,5 +290,41 @@ struct vmdemo_pagemap {
  * reading), EINTR.
  */
 #define VMDEMO_IOC_PAGEMAP	_IOW(VMDEMO_IOC_MAGIC, 4, struct vmdemo_pagemap)
+
+/**
+ * VMDEMO_IOC_SPACE - make a sparse space, and return a descriptor of it
+ *
+ * On /dev/vmdemo only, which needs a swap device. The space is a file like a memfd: mmap, read,
+ * write, ftruncate, fallocate(PUNCH_HOLE), madvise(MADV_REMOVE), SEEK_DATA and SEEK_HOLE,
+ * st_blocks; and the other ioctls. Its pages are zeros until they are written; the first write of
+ * each reserves a slot on the swap device: if there is none it is SIGBUS, or ENOSPC. It shares the
+ * device's frames. It is gone with its last descriptor and mapping.
+ *
+ * With segments it has pages only in those. A mapping has to be of one segment, or of a part, and
+ * ask for no more than its protection: otherwise it is EACCES, as is mprotect(2) later. A reference
+ * beyond a limit is SIGSEGV; read(2) and write(2) on the descriptor fail with EFAULT outside of
+ * segments and against their protection; what has an origin cannot be punched or discarded
+ * (EOPNOTSUPP).
+ * Errors: EFAULT, EINVAL, EBADF (not open for reading and writing), ENXIO (no swap device, or an
+ * origin and nothing bound), ENOMEM, EMFILE, ENFILE, ENOSPC (too many spaces).
+ */
+#define VMDEMO_IOC_SPACE	_IOW(VMDEMO_IOC_MAGIC, 5, struct vmdemo_space_args)
+
+/**
+ * VMDEMO_IOC_SEGMENT - tell of a segment of a space, and what was counted of it
+ *
+ * Errors: EFAULT, EINVAL (no such segment), EBADF (not open for reading).
+ */
+#define VMDEMO_IOC_SEGMENT	_IOWR(VMDEMO_IOC_MAGIC, 6, struct vmdemo_segment_state)
+
+/**
+ * VMDEMO_IOC_LIMIT - let a segment grow or shrink
+ *
+ * Pages it loses are gone, for whoever has them mapped; if they come back they are zeros. What is
+ * stored there before this returns may be lost, also where a stack has grown again by the store.
+ * Errors: EFAULT, EINVAL, EBADF (not open for writing), EPERM (it does not grow), ENOMEM (beyond
+ * its bound).
+ */
+#define VMDEMO_IOC_LIMIT	_IOW(VMDEMO_IOC_MAGIC, 7, struct vmdemo_segment_limit)
 
 #endif /* _UAPI_VMDEMO_H */

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * pager_linear.c - pages of a linear space on their block device: page n is byte 4096 n
+ * pager.c - pages on their way between frames and block devices
  *
- * Owns the claim on the block device, the bios, and what their completion means for a frame. Which
- * pages move, and when, is decided above.
- *
- * Binding: the device is claimed exclusively. That does not keep others from opening it, and what
- * they wrote through its own page cache would later overwrite ours, so that cache is written out
- * and dropped, before we begin and again after we end.
+ * Owns the bios, and what their completion means for a frame. Page n of a linear space is byte
+ * 4096 n of its device; a page of a sparse space is in the slot that swap.c gives it when it is
+ * written for the first time, and before that what its segment says: zeros, or a page of the linear
+ * space. Which pages move, and when, is decided above.
  *
  * Completion runs in any context, also in hard interrupts: it touches flags, bits and counters and
- * takes no lock of ours. Once it has let go of the last folio the space may be torn down, which
- * waits for an RCU grace period: hence the RCU read lock around it.
+ * takes no lock of ours. Once it has let go of the last folio the pool may be torn down, which
+ * waits for an RCU grace period: hence the RCU read lock around it. The space may go before that.
  */
 #include <linux/blkdev.h>
 #include <linux/highmem.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
-#include "broken.h"
 #include "dirty.h"
-#include "pager_linear.h"
+#include "index.h"
+#include "pager.h"
+#include "segment.h"
+#include "swap.h"
 #include "trace.h"
 
 /* The longest bio of ours. */
@@ -28,7 +28,7 @@
 
 /* Our part of a bio, allocated with it. */
 struct vmdemo_bio {
-	struct vmdemo_space *space;
+	struct vmdemo_pool *pool;
 	struct vmdemo_sync *sync;
 	struct folio *bounced;	/* the bio holds a copy of this folio */
 	u64 id;
@@ -40,99 +40,6 @@ struct vmdemo_bio {
 static struct vmdemo_bio *vmdemo_bio(struct bio *bio)
 {
 	return container_of(bio, struct vmdemo_bio, bio);
-}
-
-/* ---- the claim ---- */
-
-/* The device's own page cache: nothing dirty in it, nothing in it. */
-static int vmdemo_backing_quiesce(struct vmdemo_backing *backing)
-{
-	int err = sync_blockdev(backing->handle.bdev);
-
-	invalidate_bdev(backing->handle.bdev);
-	return err;
-}
-
-/**
- * vmdemo_backing_open - claim a block device
- * @backing: unbound
- * @path:    of the block device's node
- * @holder:  identifies the claim
- *
- * A device that refuses writing is opened for reading. May sleep. Returns 0, an error of the block
- * layer (-ENOENT, -ENOTBLK, -EBUSY, ...), -EINVAL for blocks larger than a page, -ENOSPC for an
- * empty device, or -ENOMEM.
- */
-int vmdemo_backing_open(struct vmdemo_backing *backing, const char *path, void *holder)
-{
-	struct block_device *bdev;
-	int err;
-
-	err = vmdemo_bdev_open(&backing->handle, path, BLK_OPEN_READ | BLK_OPEN_WRITE, holder);
-	backing->readonly = err == -EACCES || err == -EROFS || err == -EPERM;
-	if (backing->readonly)
-		err = vmdemo_bdev_open(&backing->handle, path, BLK_OPEN_READ, holder);
-	if (err)
-		return err;
-	bdev = backing->handle.bdev;
-	backing->readonly |= bdev_read_only(bdev);
-	backing->path = kstrdup(path, GFP_KERNEL);
-	if (!backing->path)
-		err = -ENOMEM;
-	else if (bdev_logical_block_size(bdev) > PAGE_SIZE)
-		err = -EINVAL;
-	else if (!bdev_nr_bytes(bdev))
-		err = -ENOSPC;
-	else
-		err = vmdemo_backing_quiesce(backing);
-	if (err)
-		vmdemo_backing_close(backing);
-	return err;
-}
-
-/**
- * vmdemo_backing_close - give up the claim
- * @backing: bound; no I/O of ours is in flight
- *
- * May sleep.
- */
-void vmdemo_backing_close(struct vmdemo_backing *backing)
-{
-	vmdemo_backing_quiesce(backing);
-	vmdemo_bdev_close(&backing->handle);
-	kfree(backing->path);
-	backing->path = NULL;
-}
-
-/**
- * vmdemo_backing_flush - make the device put its write cache on stable storage
- * @backing: bound
- *
- * May sleep. Returns 0 or the block layer's error.
- */
-int vmdemo_backing_flush(struct vmdemo_backing *backing)
-{
-	if (backing->readonly || VMDEMO_NO_FLUSH)
-		return 0;
-	return blkdev_issue_flush(backing->handle.bdev);
-}
-
-/**
- * vmdemo_backing_zero - make a range of the device read as zeros
- * @backing:    bound, writable
- * @first:      first page
- * @nr:         pages
- * @size_bytes: of the device: the last page may be short
- *
- * May sleep. Returns 0 or the block layer's error.
- */
-int vmdemo_backing_zero(struct vmdemo_backing *backing, pgoff_t first, pgoff_t nr, u64 size_bytes)
-{
-	u64 start = (u64)first << PAGE_SHIFT;
-	u64 end = min(start + ((u64)nr << PAGE_SHIFT), size_bytes);
-
-	return blkdev_issue_zeroout(backing->handle.bdev, start >> SECTOR_SHIFT,
-				    (end - start) >> SECTOR_SHIFT, GFP_KERNEL, 0);
 }
 
 /* ---- waiting for writes ---- */
@@ -191,7 +98,7 @@ int vmdemo_sync_wait(struct vmdemo_sync *sync)
 static void vmdemo_read_endio(struct bio *bio)
 {
 	struct vmdemo_bio *vbio = vmdemo_bio(bio);
-	struct vmdemo_pool *pool = vbio->space->pool;
+	struct vmdemo_pool *pool = vbio->pool;
 	int err = blk_status_to_errno(bio->bi_status);
 	struct bvec_iter_all iter;
 	struct bio_vec *bv;
@@ -224,6 +131,8 @@ static void vmdemo_write_end_folio(struct vmdemo_pool *pool, struct folio *folio
 	} else {
 		vmdemo_dirty_unmark(pool, nr, folio);
 	}
+	if (!folio_test_swapbacked(folio))
+		atomic_dec(&pool->nr_cleaning);
 	vmdemo_dirty_end_write(pool, nr);
 }
 
@@ -231,7 +140,7 @@ static void vmdemo_write_endio(struct bio *bio)
 {
 	struct vmdemo_bio *vbio = vmdemo_bio(bio);
 	struct vmdemo_sync *sync = vbio->sync;
-	struct vmdemo_pool *pool = vbio->space->pool;
+	struct vmdemo_pool *pool = vbio->pool;
 	int err = blk_status_to_errno(bio->bi_status);
 	struct bvec_iter_all iter;
 	struct bio_vec *bv;
@@ -267,10 +176,36 @@ static void vmdemo_write_endio(struct bio *bio)
 
 /* ---- building bios ---- */
 
-/* Bytes of page @index that the device has; less than a page only at its end. */
-static unsigned int vmdemo_pager_bytes(const struct vmdemo_space *space, pgoff_t index)
+/* Where a page is on a device. */
+struct vmdemo_place {
+	struct block_device *bdev;
+	sector_t sector;
+	unsigned int bytes;	/* that the device has; less than a page only at its end */
+};
+
+static __always_inline struct vmdemo_place
+vmdemo_place(const struct vmdemo_space *space, u64 place, u64 size_bytes)
 {
-	return min_t(u64, PAGE_SIZE, space->size_bytes - ((u64)index << PAGE_SHIFT));
+	return (struct vmdemo_place){
+		.bdev	= space->backing->handle.bdev,
+		.sector	= place << (PAGE_SHIFT - SECTOR_SHIFT),
+		.bytes	= min_t(u64, PAGE_SIZE, size_bytes - (place << PAGE_SHIFT)),
+	};
+}
+
+/*
+ * Where page @index is: in @slot, if it has one. It is somewhere. Inline, as what follows: every
+ * page of a read comes by here.
+ */
+static __always_inline struct vmdemo_place
+vmdemo_pager_place(struct vmdemo_space *space, pgoff_t index, u64 slot)
+{
+	if (!space->swap)
+		return vmdemo_place(space, index, space->size_bytes);
+	if (slot)
+		return vmdemo_place(space, slot, U64_MAX);
+	return vmdemo_place(space->linear, vmdemo_segment_origin(space, index),
+			    space->linear->size_bytes);
 }
 
 /* A bad sector is to fail its own page only. */
@@ -280,7 +215,8 @@ static bool vmdemo_pager_careful(const struct vmdemo_io *io)
 	       time_before(jiffies, READ_ONCE(io->space->pool->retry_at) + VMDEMO_CAUTION);
 }
 
-static void vmdemo_pager_start(struct vmdemo_io *io, pgoff_t index, unsigned int vecs)
+static void vmdemo_pager_start(struct vmdemo_io *io, pgoff_t index, struct block_device *bdev,
+			       sector_t sector, unsigned int vecs)
 {
 	blk_opf_t opf = (io->write ? REQ_OP_WRITE : REQ_OP_READ) | VMDEMO_REQ_CACHE;
 	struct vmdemo_space *space = io->space;
@@ -291,12 +227,12 @@ static void vmdemo_pager_start(struct vmdemo_io *io, pgoff_t index, unsigned int
 	if (io->write ? vmdemo_pager_careful(io) : vecs == 1)
 		opf |= REQ_NOMERGE;
 	/* Does not fail: the bio_set has a reserve, and bios in flight return to it. */
-	bio = bio_alloc_bioset(space->backing->handle.bdev, vecs, opf, GFP_NOIO, &space->bios);
+	bio = bio_alloc_bioset(bdev, vecs, opf, GFP_NOIO, &space->pool->bios);
 	io->expect -= min(io->expect, vecs);
-	bio->bi_iter.bi_sector = (sector_t)index << (PAGE_SHIFT - SECTOR_SHIFT);
+	bio->bi_iter.bi_sector = sector;
 	bio->bi_end_io = io->write ? vmdemo_write_endio : vmdemo_read_endio;
 	vbio = vmdemo_bio(bio);
-	vbio->space = space;
+	vbio->pool = space->pool;
 	vbio->bounced = NULL;
 	vbio->id = io->id;
 	vbio->first = index;
@@ -331,17 +267,84 @@ void vmdemo_pager_submit(struct vmdemo_io *io)
 	submit_bio(bio);
 }
 
-static void vmdemo_pager_add(struct vmdemo_io *io, struct folio *folio, unsigned int bytes)
+static __always_inline void vmdemo_pager_add(struct vmdemo_io *io, struct folio *folio,
+					     struct vmdemo_place place)
 {
 	pgoff_t index = folio->index;
 
-	if (io->bio && (io->next != index || io->bio->bi_vcnt == io->bio->bi_max_vecs ||
-			vmdemo_pager_careful(io)))
+	if (!io->write && place.bytes < PAGE_SIZE)
+		folio_zero_segment(folio, place.bytes, PAGE_SIZE);
+	/* Neighbours of a linear space are neighbours on its device. */
+	if (io->bio && (io->next != index ||
+			(io->space->swap && (io->bio->bi_bdev != place.bdev ||
+					     bio_end_sector(io->bio) != place.sector)) ||
+			io->bio->bi_vcnt == io->bio->bi_max_vecs || vmdemo_pager_careful(io)))
 		vmdemo_pager_submit(io);
 	if (!io->bio)
-		vmdemo_pager_start(io, index, clamp(io->expect, 1U, VMDEMO_BIO_PAGES));
-	__bio_add_page(io->bio, folio_page(folio, 0), bytes, 0);
+		vmdemo_pager_start(io, index, place.bdev, place.sector,
+				   clamp(io->expect, 1U, VMDEMO_BIO_PAGES));
+	__bio_add_page(io->bio, folio_page(folio, 0), place.bytes, 0);
 	io->next = index + 1;
+}
+
+/**
+ * vmdemo_pager_zero - fill the frame of a page that is nowhere yet
+ * @space: whose page, a sparse one
+ * @folio: locked, not up to date
+ *
+ * Any context that may take a spinlock. Returns true if the folio is up to date now, false if the
+ * page has to be read.
+ */
+bool vmdemo_pager_zero(struct vmdemo_space *space, struct folio *folio)
+{
+	pgoff_t index = folio->index;
+
+	if (vmdemo_swap_entry(space, index) ||
+	    vmdemo_segment_origin(space, index) != VMDEMO_NO_ORIGIN)
+		return false;
+	clear_highpage(folio_page(folio, 0));
+	folio_mark_uptodate(folio);
+	vmdemo_segment_count(space, index, VMDEMO_SEGMENT_ZEROED);
+	return true;
+}
+
+/*
+ * Where a page without a slot comes from may be in a frame itself, newer than on the device: then
+ * copy that. What is in no frame is on the device, unless it is being discarded: then it is zeros,
+ * there perhaps a little later. Returns 1 if the folio is up to date now, 0 if the page has to be
+ * read, -EIO if it was lost with the memory of the frame.
+ */
+static int vmdemo_pager_copy(struct vmdemo_space *space, struct folio *folio)
+{
+	pgoff_t origin = vmdemo_segment_origin(space, folio->index);
+	unsigned int bytes;
+	struct folio *from;
+	int ret = 0;
+
+	if (origin == VMDEMO_NO_ORIGIN)
+		return 0;
+	from = vmdemo_index_lookup_sure(space->pool, space->linear->key + origin);
+	if (!from) {
+		/* In this order: if the discard has dropped it, it goes on, or is on the device. */
+		if (!vmdemo_index_closed(space->linear, origin, origin))
+			return 0;
+		clear_highpage(folio_page(folio, 0));
+		folio_mark_uptodate(folio);
+		return 1;
+	}
+	if (PageHWPoison(folio_page(from, 0))) {
+		ret = folio_test_dirty(from) ? -EIO : 0;
+	} else if (folio_test_uptodate(from)) {
+		copy_highpage(folio_page(folio, 0), folio_page(from, 0));
+		/* What programs have stored beyond the end of the device stays theirs. */
+		bytes = vmdemo_place(space->linear, origin, space->linear->size_bytes).bytes;
+		if (bytes < PAGE_SIZE)
+			folio_zero_segment(folio, bytes, PAGE_SIZE);
+		folio_mark_uptodate(folio);
+		ret = 1;
+	}
+	folio_put(from);
+	return ret;
 }
 
 /**
@@ -349,15 +352,33 @@ static void vmdemo_pager_add(struct vmdemo_io *io, struct folio *folio, unsigned
  * @io:    gathers pages; vmdemo_pager_submit() sends them
  * @folio: locked, not up to date, in the index
  *
- * When the read has ended the folio is unlocked, and up to date if it succeeded. May sleep.
+ * When the read has ended the folio is unlocked, and up to date if it succeeded; at once if there
+ * is nothing to read, or what there was is lost. May sleep.
  */
 void vmdemo_pager_read(struct vmdemo_io *io, struct folio *folio)
 {
-	unsigned int bytes = vmdemo_pager_bytes(io->space, folio->index);
+	struct vmdemo_space *space = io->space;
+	u64 slot = 0;
+	int there = 0;
 
-	if (bytes < PAGE_SIZE)
-		folio_zero_segment(folio, bytes, PAGE_SIZE);
-	vmdemo_pager_add(io, folio, bytes);
+	if (space->swap) {
+		slot = vmdemo_swap_entry(space, folio->index);
+		if (slot == VMDEMO_SLOT_LOST)
+			there = -EIO;
+		else if (!slot)
+			there = vmdemo_pager_zero(space, folio) ? 1 :
+				vmdemo_pager_copy(space, folio);
+		if (there < 0)
+			vmdemo_stat_inc(space->pool, read_errors);
+		else if (there)
+			vmdemo_stat_inc(space->pool, pages_copied);
+		if (there) {
+			folio_unlock(folio);
+			return;
+		}
+		vmdemo_segment_count(space, folio->index, VMDEMO_SEGMENT_LOADED);
+	}
+	vmdemo_pager_add(io, folio, vmdemo_pager_place(space, folio->index, slot));
 }
 
 /**
@@ -370,39 +391,48 @@ void vmdemo_pager_read(struct vmdemo_io *io, struct folio *folio)
  */
 void vmdemo_pager_write(struct vmdemo_io *io, struct folio *folio, struct page *bounce)
 {
-	atomic_inc(&io->space->pool->nr_writing);
+	struct vmdemo_space *space = io->space;
+	struct vmdemo_place place;
+
+	if (space->swap)
+		place = vmdemo_place(space, vmdemo_swap_assign(space, folio->index), U64_MAX);
+	else
+		place = vmdemo_place(space, folio->index, space->size_bytes);
+	atomic_inc(&space->pool->nr_writing);
+	if (!space->swap)
+		atomic_inc(&space->pool->nr_cleaning);
 	if (!bounce) {
-		vmdemo_pager_add(io, folio, vmdemo_pager_bytes(io->space, folio->index));
+		vmdemo_pager_add(io, folio, place);
 		return;
 	}
 	vmdemo_pager_submit(io);
-	vmdemo_pager_start(io, folio->index, 1);
+	vmdemo_pager_start(io, folio->index, place.bdev, place.sector, 1);
 	vmdemo_bio(io->bio)->bounced = folio;
-	__bio_add_page(io->bio, bounce, vmdemo_pager_bytes(io->space, folio->index), 0);
+	__bio_add_page(io->bio, bounce, place.bytes, 0);
 	vmdemo_pager_submit(io);
 }
 
 /**
- * vmdemo_pager_init - what a space needs for I/O
- * @space: the space
+ * vmdemo_pager_init - what a pool needs for I/O
+ * @pool: the pool
  *
  * May sleep. Returns 0 or -ENOMEM.
  */
-int vmdemo_pager_init(struct vmdemo_space *space)
+int vmdemo_pager_init(struct vmdemo_pool *pool)
 {
-	return bioset_init(&space->bios, 64, offsetof(struct vmdemo_bio, bio),
+	return bioset_init(&pool->bios, 64, offsetof(struct vmdemo_bio, bio),
 			   BIOSET_NEED_BVECS | VMDEMO_BIOSET_CACHE);
 }
 
 /**
  * vmdemo_pager_exit - undo vmdemo_pager_init()
- * @space: no I/O of it is in flight any more
+ * @pool: no I/O of it is in flight any more
  *
  * May sleep.
  */
-void vmdemo_pager_exit(struct vmdemo_space *space)
+void vmdemo_pager_exit(struct vmdemo_pool *pool)
 {
 	/* A completion may still be on its way out. */
 	synchronize_rcu();
-	bioset_exit(&space->bios);
+	bioset_exit(&pool->bios);
 }

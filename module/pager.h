@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * pager_linear.h - pages of a linear space on their block device: page n is byte 4096 n
+ * pager.h - pages of a linear space on their block device: page n is byte 4096 n
  */
-#ifndef VMDEMO_PAGER_LINEAR_H
-#define VMDEMO_PAGER_LINEAR_H
+#ifndef VMDEMO_PAGER_H
+#define VMDEMO_PAGER_H
 
 #include <linux/completion.h>
 #include <linux/refcount.h>
@@ -29,18 +29,14 @@ struct vmdemo_io {
 	bool write;
 };
 
-int vmdemo_backing_open(struct vmdemo_backing *backing, const char *path, void *holder);
-void vmdemo_backing_close(struct vmdemo_backing *backing);
-int vmdemo_backing_flush(struct vmdemo_backing *backing);
-int vmdemo_backing_zero(struct vmdemo_backing *backing, pgoff_t first, pgoff_t nr, u64 size_bytes);
-
 struct vmdemo_sync *vmdemo_sync_create(void);
 int vmdemo_sync_wait(struct vmdemo_sync *sync);
 
-int vmdemo_pager_init(struct vmdemo_space *space);
-void vmdemo_pager_exit(struct vmdemo_space *space);
+int vmdemo_pager_init(struct vmdemo_pool *pool);
+void vmdemo_pager_exit(struct vmdemo_pool *pool);
+bool vmdemo_pager_zero(struct vmdemo_space *space, struct folio *folio);
 void vmdemo_pager_read(struct vmdemo_io *io, struct folio *folio);
 void vmdemo_pager_write(struct vmdemo_io *io, struct folio *folio, struct page *bounce);
 void vmdemo_pager_submit(struct vmdemo_io *io);
 
-#endif /* VMDEMO_PAGER_LINEAR_H */
+#endif /* VMDEMO_PAGER_H */

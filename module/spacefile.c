@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * spacefile.c - sparse spaces, and their files
+ *
+ * A sparse space is a regular file without a name, as a memfd is: what users know of those works
+ * here. It lives as long as its inode, which descriptors and mappings keep. The inodes are on a
+ * pseudo file system that is mounted while there are any, and that keeps the module loaded.
+ */
+#include <linux/falloc.h>
+#include <linux/file.h>
+#include <linux/module.h>
+#include <linux/mount.h>
+#include <linux/pseudo_fs.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/splice.h>
+#include <vmdemo.h>
+
+#include "device.h"
+#include "evict.h"
+#include "fadvise.h"
+#include "fault.h"
+#include "ioctl.h"
+#include "rw.h"
+#include "segment.h"
+#include "spacefile.h"
+#include "swap.h"
+
+#define VMDEMO_SPACE_MAGIC	0x766d7370
+
+/*
+ * Spaces are numbered from 1: number 0 is the linear one. Each has a mount of its own, which takes
+ * one of the machine's numbers for such things: a million, for all.
+ */
+#define VMDEMO_SPACE_IDS	4096
+
+struct vmdemo_sparse {
+	struct vmdemo_space space;
+	struct vmdemo_device *device;
+};
+
+static struct vmdemo_sparse *vmdemo_sparse(struct inode *inode)
+{
+	return container_of((struct vmdemo_space *)inode->i_private, struct vmdemo_sparse, space);
+}
+
+/* ---- files ---- */
+
+static int vmdemo_spacefile_attach(struct file *file, struct vmdemo_sparse *sparse)
+{
+	struct vmdemo_file *vf = kzalloc(sizeof(*vf), GFP_KERNEL_ACCOUNT);
+
+	if (!vf)
+		return -ENOMEM;
+	vf->device = sparse->device;
+	vf->space = &sparse->space;
+	vmdemo_readahead_init(&vf->streams);
+	file->private_data = vf;
+	return 0;
+}
+
+/* Again, by /proc/self/fd. */
+static int vmdemo_spacefile_open(struct inode *inode, struct file *file)
+{
+	if (file->f_flags & O_DIRECT)
+		return -EINVAL;
+	return vmdemo_spacefile_attach(file, vmdemo_sparse(inode));
+}
+
+static int vmdemo_spacefile_release(struct inode *inode, struct file *file)
+{
+	kfree(file->private_data);
+	return 0;
+}
+
+/* The end of what is not just zeros from page @index on; -EINTR when killed. */
+static loff_t vmdemo_spacefile_hole(struct vmdemo_space *space, pgoff_t index, pgoff_t nr_pages)
+{
+	u32 run;
+
+	for (; index < nr_pages; index += run) {
+		run = vmdemo_space_data_run(space, index, min_t(pgoff_t, nr_pages - index, 1024),
+					    false);
+		if (!run)
+			break;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	return (loff_t)index << PAGE_SHIFT;
+}
+
+static loff_t vmdemo_spacefile_llseek(struct file *file, loff_t offset, int whence)
+{
+	struct vmdemo_file *vf = file->private_data;
+	struct vmdemo_space *space = vf->space;
+	pgoff_t index, nr_pages;
+	loff_t found, size;
+
+	if (whence != SEEK_DATA && whence != SEEK_HOLE)
+		return generic_file_llseek_size(file, offset, whence, VMDEMO_SPACE_MAX,
+						READ_ONCE(space->size_bytes));
+	inode_lock(space->inode);
+	size = space->size_bytes;
+	nr_pages = space->nr_pages;
+	index = offset >> PAGE_SHIFT;
+	if (offset < 0 || offset >= size) {
+		found = -ENXIO;
+	} else if (whence == SEEK_HOLE) {
+		found = vmdemo_spacefile_hole(space, index, nr_pages);
+	} else {
+		index = vmdemo_swap_next_data(space, index, nr_pages - 1);
+		found = index < nr_pages ? (loff_t)index << PAGE_SHIFT : -ENXIO;
+	}
+	inode_unlock(space->inode);
+	if (found < 0)
+		return found;
+	return vfs_setpos(file, clamp(found, offset, size), VMDEMO_SPACE_MAX);
+}
+
+/* Bytes @from..@to-1 become zeros: whole pages go, parts are zeroed. The inode is locked. */
+static int vmdemo_spacefile_punch(struct vmdemo_space *space, u64 from, u64 to)
+{
+	u64 first = round_up(from, PAGE_SIZE), end = round_down(to, PAGE_SIZE);
+	int err;
+
+	/* To what has an origin zeros would be news. */
+	if (from < to && vmdemo_segment_origins(space, from >> PAGE_SHIFT, (to - 1) >> PAGE_SHIFT))
+		return -EOPNOTSUPP;
+	/* All in one page. */
+	if (first > end)
+		return vmdemo_rw_zero(space, from, to - from);
+	err = vmdemo_rw_zero(space, from, first - from);
+	if (!err && first < end)
+		err = vmdemo_space_discard(space, first >> PAGE_SHIFT, (end >> PAGE_SHIFT) - 1);
+	return err ?: vmdemo_rw_zero(space, end, to - end);
+}
+
+static long vmdemo_spacefile_fallocate(struct file *file, int mode, loff_t offset, loff_t len)
+{
+	struct vmdemo_file *vf = file->private_data;
+	struct vmdemo_space *space = vf->space;
+	u64 end;
+	int err = 0;
+
+	if (mode != (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE))
+		return -EOPNOTSUPP;
+	inode_lock(space->inode);
+	end = min_t(u64, offset + len, round_up(space->size_bytes, PAGE_SIZE));
+	if (offset < end)
+		err = vmdemo_spacefile_punch(space, offset, end);
+	inode_unlock(space->inode);
+	return err;
+}
+
+/* Anonymous memory: there is nothing to make durable. */
+static int vmdemo_spacefile_fsync(struct file *file, loff_t start, loff_t end, int datasync)
+{
+	return 0;
+}
+
+static const struct file_operations vmdemo_spacefile_fops = {
+	.owner		= THIS_MODULE,
+	.open		= vmdemo_spacefile_open,
+	.release	= vmdemo_spacefile_release,
+	.llseek		= vmdemo_spacefile_llseek,
+	.read_iter	= vmdemo_rw_read_iter,
+	.write_iter	= vmdemo_rw_write_sparse,
+	.splice_read	= copy_splice_read,
+	.splice_write	= iter_file_splice_write,
+	.mmap		= vmdemo_vm_mmap,
+	.fsync		= vmdemo_spacefile_fsync,
+	.fallocate	= vmdemo_spacefile_fallocate,
+	.fadvise	= vmdemo_fadvise,
+	.unlocked_ioctl	= vmdemo_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+};
+
+/* ---- inodes ---- */
+
+/* The inode is locked. Who has mapped what is cut off gets SIGBUS from now on. */
+static int vmdemo_spacefile_truncate(struct vmdemo_space *space, u64 size)
+{
+	u64 old = space->size_bytes;
+	int err;
+
+	if (size > VMDEMO_SPACE_MAX)
+		return -EFBIG;
+	if (space->segments)
+		return -EPERM;
+	/* First what may fail. */
+	err = vmdemo_rw_zero_tail(space, min(size, old));
+	if (err)
+		return err;
+	if (size < old)
+		vmdemo_rw_cut(space, size);
+	else
+		vmdemo_space_set_size(space, size);
+	return 0;
+}
+
+static int vmdemo_spacefile_setattr(VMDEMO_IDMAP *idmap, struct dentry *dentry, struct iattr *attr)
+{
+	struct inode *inode = d_inode(dentry);
+	int err;
+
+	err = setattr_prepare(idmap, dentry, attr);
+	if (!err && (attr->ia_valid & ATTR_SIZE))
+		err = vmdemo_spacefile_truncate(inode->i_private, attr->ia_size);
+	if (!err)
+		setattr_copy(idmap, inode, attr);
+	return err;
+}
+
+static int vmdemo_spacefile_getattr(VMDEMO_IDMAP *idmap, const struct path *path,
+				    struct kstat *stat, u32 mask, unsigned int flags)
+{
+	struct inode *inode = d_inode(path->dentry);
+	struct vmdemo_space *space = inode->i_private;
+
+	vmdemo_fillattr(idmap, mask, inode, stat);
+	stat->blocks = (u64)atomic64_read(&space->nr_written) << (PAGE_SHIFT - SECTOR_SHIFT);
+	return 0;
+}
+
+static const struct inode_operations vmdemo_spacefile_iops = {
+	.setattr	= vmdemo_spacefile_setattr,
+	.getattr	= vmdemo_spacefile_getattr,
+};
+
+static void vmdemo_sparse_evict_inode(struct inode *inode)
+{
+	pgoff_t last = (VMDEMO_SPACE_MAX >> PAGE_SHIFT) - 1;
+	struct vmdemo_sparse *sparse;
+	unsigned long dropped = 0;
+
+	if (inode->i_private) {
+		sparse = vmdemo_sparse(inode);
+		vmdemo_evict_drop(&sparse->space, 0, last, VMDEMO_DROP_DETACH, &dropped);
+		vmdemo_swap_free(&sparse->space, 0, last);
+		xa_destroy(&sparse->space.slots);
+		vmdemo_segments_free(sparse->space.segments);
+		ida_free(&sparse->device->spaces, sparse->space.key >> VMDEMO_INDEX_BITS);
+		vmdemo_device_release(sparse->device);
+		kfree(sparse);
+		inode->i_private = NULL;
+	}
+	truncate_inode_pages_final(inode->i_mapping);
+	clear_inode(inode);
+}
+
+static const struct super_operations vmdemo_sparse_sops = {
+	.statfs		= simple_statfs,
+	.drop_inode	= generic_delete_inode,
+	.evict_inode	= vmdemo_sparse_evict_inode,
+};
+
+static int vmdemo_sparse_init_context(struct fs_context *fc)
+{
+	struct pseudo_fs_context *ctx = init_pseudo(fc, VMDEMO_SPACE_MAGIC);
+
+	if (!ctx)
+		return -ENOMEM;
+	ctx->ops = &vmdemo_sparse_sops;
+	return 0;
+}
+
+static struct file_system_type vmdemo_sparse_fs = {
+	.owner			= THIS_MODULE,
+	.name			= "vmdemo_space",
+	.init_fs_context	= vmdemo_sparse_init_context,
+	.kill_sb		= kill_anon_super,
+};
+
+/* ---- making one ---- */
+
+static struct inode *vmdemo_sparse_inode(struct vfsmount *mount, struct vmdemo_sparse *sparse)
+{
+	struct inode *inode = new_inode(mount->mnt_sb);
+
+	if (!inode)
+		return NULL;
+	inode->i_ino = get_next_ino();
+	inode->i_mode = S_IFREG | 0600;
+	inode->i_uid = current_fsuid();
+	inode->i_gid = current_fsgid();
+	inode->i_op = &vmdemo_spacefile_iops;
+	inode->i_fop = &vmdemo_spacefile_fops;
+	vmdemo_inode_init_ts(inode);
+	vmdemo_space_set_inode(&sparse->space, inode);
+	return inode;
+}
+
+/*
+ * From here on the inode owns the space, the space its @segments, and it counts as one who has the
+ * device open.
+ */
+static struct file *vmdemo_sparse_file(struct vfsmount *mount, struct vmdemo_device *device,
+				       const struct vmdemo_space_args *args,
+				       struct vmdemo_segments *segments)
+{
+	struct vmdemo_sparse *sparse = kzalloc(sizeof(*sparse), GFP_KERNEL_ACCOUNT);
+	struct vmdemo_space *space = &sparse->space;
+	struct inode *inode;
+	struct file *file;
+	int id, err;
+
+	if (!sparse) {
+		vmdemo_segments_free(segments);
+		return ERR_PTR(-ENOMEM);
+	}
+	sparse->device = device;
+	space->linear = &device->space;
+	space->segments = segments;
+	space->pool = device->pool;
+	space->swap = &device->swap;
+	space->backing = &device->swap.backing;
+	space->most_written = args->max_pages ?: U64_MAX;
+	xa_init_flags(&space->slots, XA_FLAGS_ACCOUNT);
+	id = ida_alloc_range(&device->spaces, 1, VMDEMO_SPACE_IDS, GFP_KERNEL);
+	if (id < 0) {
+		err = id;
+		goto err_sparse;
+	}
+	space->key = (u64)id << VMDEMO_INDEX_BITS;
+	err = vmdemo_device_open(device);
+	if (err)
+		goto err_id;
+	inode = vmdemo_sparse_inode(mount, sparse);
+	if (!inode) {
+		err = -ENOMEM;
+		goto err_open;
+	}
+	vmdemo_space_set_size(space, args->size);
+	file = alloc_file_pseudo(inode, mount, "vmdemo_space", O_RDWR | O_LARGEFILE,
+				 &vmdemo_spacefile_fops);
+	if (IS_ERR(file)) {
+		iput(inode);
+		return file;
+	}
+	__module_get(THIS_MODULE);
+	file->f_mode |= FMODE_LSEEK | FMODE_PREAD | FMODE_PWRITE;
+	err = vmdemo_spacefile_attach(file, sparse);
+	if (err) {
+		fput(file);
+		return ERR_PTR(err);
+	}
+	return file;
+
+err_open:
+	vmdemo_device_release(device);
+err_id:
+	ida_free(&device->spaces, id);
+err_sparse:
+	vmdemo_segments_free(segments);
+	kfree(sparse);
+	return ERR_PTR(err);
+}
+
+/* The segments that are to be read at once; what does not fit is read when it is touched. */
+static void vmdemo_sparse_load(struct vmdemo_space *space)
+{
+	struct vmdemo_segments *table = space->segments;
+	u32 i;
+
+	for (i = 0; table && i < table->nr; i++) {
+		struct vmdemo_seg *seg = &table->seg[i];
+
+		if (seg->about.loading == VMDEMO_LOAD_UPFRONT && seg->limit)
+			vmdemo_space_prefetch(space, vmdemo_seg_start(seg, seg->limit),
+					      vmdemo_seg_end(seg, seg->limit) - 1);
+	}
+}
+
+/* The table that the user gives; NULL: none. */
+static struct vmdemo_segments *vmdemo_sparse_segments(const struct vmdemo_space_args *args,
+						      u64 origin_size)
+{
+	struct vmdemo_segments *table;
+	struct vmdemo_segment *about;
+
+	if (!args->nr_segments)
+		return NULL;
+	if (args->nr_segments > VMDEMO_SEGMENTS_MAX)
+		return ERR_PTR(-EINVAL);
+	about = memdup_user(u64_to_user_ptr(args->segments), args->nr_segments * sizeof(*about));
+	if (IS_ERR(about))
+		return ERR_CAST(about);
+	table = vmdemo_segments_create(about, args->nr_segments, args->size, origin_size);
+	kfree(about);
+	return table;
+}
+
+/**
+ * vmdemo_spacefile_create - VMDEMO_IOC_SPACE
+ * @file: open device
+ * @arg:  address of a struct vmdemo_space_args
+ *
+ * May sleep. Returns a descriptor, or a negative error; see ../uapi/vmdemo.h.
+ */
+long vmdemo_spacefile_create(struct file *file, void __user *arg)
+{
+	struct vmdemo_file *vf = file->private_data;
+	struct vmdemo_space_args args;
+	struct vmdemo_segments *segments;
+	struct vfsmount *mount = NULL;
+	struct file *made;
+	int fd, pins = 0;
+	int err;
+
+	if (copy_from_user(&args, arg, sizeof(args)))
+		return -EFAULT;
+	if (args.size > VMDEMO_SPACE_MAX || !IS_ALIGNED(args.size, PAGE_SIZE) ||
+	    (args.flags & ~VMDEMO_SPACE_CLOEXEC))
+		return -EINVAL;
+	if (!(file->f_mode & FMODE_READ) || !(file->f_mode & FMODE_WRITE))
+		return -EBADF;
+	if (!vf->device->swap.nr_slots)
+		return -ENXIO;
+	segments = vmdemo_sparse_segments(&args, vf->device->space.size_bytes);
+	if (IS_ERR(segments))
+		return PTR_ERR(segments);
+	fd = get_unused_fd_flags(args.flags & VMDEMO_SPACE_CLOEXEC ? O_CLOEXEC : 0);
+	if (fd < 0) {
+		err = fd;
+		goto err_segments;
+	}
+	/* A mount for each: the file keeps it, and with it the module. */
+	err = simple_pin_fs(&vmdemo_sparse_fs, &mount, &pins);
+	if (err) {
+		put_unused_fd(fd);
+		goto err_segments;
+	}
+	made = vmdemo_sparse_file(mount, vf->device, &args, segments);
+	simple_release_fs(&mount, &pins);
+	if (IS_ERR(made)) {
+		put_unused_fd(fd);
+		return PTR_ERR(made);
+	}
+	vmdemo_sparse_load(file_inode(made)->i_private);
+	fd_install(fd, made);
+	return fd;
+
+err_segments:
+	vmdemo_segments_free(segments);
+	return err;
+}

@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * swap.c - places for the pages of sparse spaces
+ *
+ * A page that was never written is zeros and needs no place. Its first write reserves a slot:
+ * somewhere on the swap device there is room for it, and if there is none the write fails, while it
+ * can still be told so. Which slot it is turns out when the page goes out for the first time; the
+ * entry it is noted in has been there since the reservation. So eviction allocates no memory, and
+ * never lacks a slot. A page keeps its slot until it is discarded.
+ *
+ * Slots come in clusters. The first page to go out of VMDEMO_CLUSTER neighbours takes its place in
+ * an empty cluster, the others join it there: so neighbours go out and come back in one bio, in
+ * whatever order they are evicted. The rest of a cluster is not reserved for them; when no cluster
+ * is empty any more, others take it.
+ */
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "backing.h"
+#include "index.h"
+#include "segment.h"
+#include "swap.h"
+
+/* Divides BITS_PER_LONG. */
+#define VMDEMO_CLUSTER		16U
+
+/* So many entries are freed in one go. */
+#define VMDEMO_FREE_PART	16384
+
+/**
+ * vmdemo_swap_open - claim a block device to swap to
+ * @swap: unbound
+ * @path: of the block device's node
+ *
+ * What is on the device is overwritten, all but its first page. May sleep. Returns 0, an error of
+ * vmdemo_backing_open(), -EROFS, -ENOSPC for a device of less than two pages, or -ENOMEM.
+ */
+int vmdemo_swap_open(struct vmdemo_swap *swap, const char *path)
+{
+	u64 nr;
+	int err;
+
+	err = vmdemo_backing_open(&swap->backing, path, swap);
+	if (err)
+		return err;
+	nr = bdev_nr_bytes(swap->backing.handle.bdev) >> PAGE_SHIFT;
+	if (swap->backing.readonly)
+		err = -EROFS;
+	else if (nr < 2)
+		err = -ENOSPC;
+	else
+		swap->used = kvcalloc(BITS_TO_LONGS(nr), sizeof(long), GFP_KERNEL);
+	if (!err && !swap->used)
+		err = -ENOMEM;
+	if (err) {
+		vmdemo_backing_close(&swap->backing);
+		return err;
+	}
+	__set_bit(0, swap->used);
+	atomic64_set(&swap->nr_free, nr - 1);
+	swap->nr_slots = nr;
+	/* The first has slot 0; what does not fill a cluster is none. */
+	swap->nr_empty = max_t(u64, nr / VMDEMO_CLUSTER, 1) - 1;
+	swap->cursor = 0;
+	return 0;
+}
+
+/**
+ * vmdemo_swap_close - give up the claim
+ * @swap: bound; there is no sparse space any more
+ *
+ * May sleep.
+ */
+void vmdemo_swap_close(struct vmdemo_swap *swap)
+{
+	vmdemo_backing_close(&swap->backing);
+	swap->nr_slots = 0;
+	atomic64_set(&swap->nr_free, 0);
+	kvfree(swap->used);
+	swap->used = NULL;
+}
+
+/* ---- slots ---- */
+
+/* Is the cluster of slot @slot, and is it one, without a slot in use? */
+static bool vmdemo_swap_empty(const struct vmdemo_swap *swap, u64 slot)
+{
+	u64 base = round_down(slot, VMDEMO_CLUSTER);
+	unsigned long word = swap->used[BIT_WORD(base)] >> (base % BITS_PER_LONG);
+
+	return base + VMDEMO_CLUSTER <= swap->nr_slots && !(word & GENMASK(VMDEMO_CLUSTER - 1, 0));
+}
+
+/* The next empty cluster's first slot. There is one. */
+static u64 vmdemo_swap_find_empty(struct vmdemo_swap *swap)
+{
+	u64 base = swap->cursor;
+
+	while (!vmdemo_swap_empty(swap, base)) {
+		base += VMDEMO_CLUSTER;
+		if (base >= swap->nr_slots)
+			base = 0;
+	}
+	swap->cursor = base;
+	return base;
+}
+
+/* Take slot @wanted; if it cannot be had, another one for page @index. One has been reserved. */
+static u64 vmdemo_swap_take(struct vmdemo_swap *swap, u64 wanted, pgoff_t index)
+{
+	spin_lock(&swap->lock);
+	if (wanted >= swap->nr_slots || test_bit(wanted, swap->used)) {
+		if (swap->nr_empty) {
+			wanted = vmdemo_swap_find_empty(swap) + index % VMDEMO_CLUSTER;
+		} else {
+			wanted = find_next_zero_bit(swap->used, swap->nr_slots, swap->cursor);
+			if (wanted >= swap->nr_slots)
+				wanted = find_first_zero_bit(swap->used, swap->nr_slots);
+			/* Each has reserved one. If not, no other page is to suffer. */
+			if (WARN_ON_ONCE(wanted >= swap->nr_slots))
+				wanted = 0;
+			swap->cursor = round_down(wanted, VMDEMO_CLUSTER);
+		}
+	}
+	swap->nr_empty -= vmdemo_swap_empty(swap, wanted);
+	__set_bit(wanted, swap->used);
+	spin_unlock(&swap->lock);
+	return wanted;
+}
+
+static void vmdemo_swap_give_back(struct vmdemo_swap *swap, u64 slot)
+{
+	spin_lock(&swap->lock);
+	__clear_bit(slot, swap->used);
+	swap->nr_empty += vmdemo_swap_empty(swap, slot);
+	spin_unlock(&swap->lock);
+}
+
+/* ---- pages ---- */
+
+/**
+ * vmdemo_swap_reserve_slot - a page is to be written: see that there is a slot for it
+ * @space: a sparse space
+ * @index: the page, resident, its folio locked
+ *
+ * May sleep. Returns 0; -ENOSPC if the device is full, or the space may have no more; -ENOMEM.
+ */
+int vmdemo_swap_reserve_slot(struct vmdemo_space *space, pgoff_t index)
+{
+	struct vmdemo_swap *swap = space->swap;
+	int err = -ENOSPC;
+
+	if (vmdemo_swap_written(space, index))
+		return 0;
+	if (atomic64_inc_return(&space->nr_written) > space->most_written)
+		goto err_space;
+	if (atomic64_dec_if_positive(&swap->nr_free) < 0)
+		goto err_space;
+	err = xa_insert(&space->slots, index, xa_mk_value(0), GFP_NOFS);
+	if (!err) {
+		vmdemo_segment_count(space, index, VMDEMO_SEGMENT_WRITTEN);
+		return 0;
+	}
+	atomic64_inc(&swap->nr_free);
+err_space:
+	atomic64_dec(&space->nr_written);
+	if (err == -ENOSPC)
+		vmdemo_stat_inc(space->pool, swap_full);
+	return err;
+}
+
+/* Where page @index would be if it were with a neighbour that has a slot; U64_MAX: none has. */
+static u64 vmdemo_swap_near(struct vmdemo_space *space, pgoff_t index)
+{
+	pgoff_t first = round_down(index, VMDEMO_CLUSTER);
+	unsigned long i;
+	void *entry;
+
+	xa_for_each_range(&space->slots, i, entry, first, first + VMDEMO_CLUSTER - 1) {
+		if (xa_to_value(entry) && xa_to_value(entry) != VMDEMO_SLOT_LOST)
+			return xa_to_value(entry) + index - i;
+	}
+	return U64_MAX;
+}
+
+/**
+ * vmdemo_swap_assign - the slot that a page is to be written to
+ * @space: a sparse space
+ * @index: the page, reserved; it is about to be written, by nobody else
+ *
+ * Allocates no memory: the entry exists. Does not sleep. Returns the slot.
+ */
+u64 vmdemo_swap_assign(struct vmdemo_space *space, pgoff_t index)
+{
+	u64 slot = vmdemo_swap_slot(space, index);
+
+	if (slot)
+		return slot;
+	slot = vmdemo_swap_take(space->swap, vmdemo_swap_near(space, index), index);
+	WARN_ON_ONCE(xa_is_err(xa_store(&space->slots, index, xa_mk_value(slot), GFP_NOWAIT)));
+	return slot;
+}
+
+/**
+ * vmdemo_swap_entry - the slot of a page, or that its data was lost
+ * @space: a sparse space
+ * @index: the page
+ *
+ * Any context. Returns the slot; 0: it has none; VMDEMO_SLOT_LOST until the page is overwritten as
+ * a whole, or discarded.
+ */
+u64 vmdemo_swap_entry(struct vmdemo_space *space, pgoff_t index)
+{
+	void *entry = xa_load(&space->slots, index);
+
+	return entry ? xa_to_value(entry) : 0;
+}
+
+/**
+ * vmdemo_swap_slot - the slot of a page
+ * @space: a sparse space
+ * @index: the page
+ *
+ * Any context. Returns the slot, or 0: it has none.
+ */
+u64 vmdemo_swap_slot(struct vmdemo_space *space, pgoff_t index)
+{
+	u64 slot = vmdemo_swap_entry(space, index);
+
+	return slot == VMDEMO_SLOT_LOST ? 0 : slot;
+}
+
+/**
+ * vmdemo_swap_poisoned - the memory of a frame has failed: it is never used again
+ * @pool:  the pool
+ * @folio: the page it holds, locked and not being written
+ *
+ * As vmdemo_index_poisoned(). What is in the slot, if there is one, is older than what was lost,
+ * and does not take its place.
+ */
+bool vmdemo_swap_poisoned(struct vmdemo_pool *pool, struct folio *folio)
+{
+	struct vmdemo_space *space = vmdemo_folio_space(folio);
+	u64 slot;
+
+	if (space->swap && folio_test_dirty(folio)) {
+		slot = vmdemo_swap_slot(space, folio->index);
+		/* There is an entry: this allocates nothing. */
+		xa_store(&space->slots, folio->index, xa_mk_value(VMDEMO_SLOT_LOST), GFP_NOWAIT);
+		if (slot)
+			vmdemo_swap_give_back(space->swap, slot);
+	}
+	return vmdemo_index_poisoned(pool, folio);
+}
+
+/**
+ * vmdemo_swap_written - was a page ever written?
+ * @space: a sparse space
+ * @index: the page
+ *
+ * Any context.
+ */
+bool vmdemo_swap_written(struct vmdemo_space *space, pgoff_t index)
+{
+	return xa_load(&space->slots, index);
+}
+
+/**
+ * vmdemo_swap_run - how many pages in a row were written
+ * @space: a sparse space
+ * @first: first page
+ * @most:  look no further than so many
+ * @slots: count those that have a slot only
+ *
+ * Any context.
+ */
+u32 vmdemo_swap_run(struct vmdemo_space *space, pgoff_t first, u32 most, bool slots)
+{
+	unsigned long next = first, i;
+	void *entry;
+
+	if (!most)
+		return 0;
+	xa_for_each_range(&space->slots, i, entry, first, first + most - 1) {
+		if (i != next || (slots && !vmdemo_swap_slot(space, i)))
+			break;
+		next++;
+	}
+	return next - first;
+}
+
+/**
+ * vmdemo_swap_next_data - the next page that is not just zeros
+ * @space: a sparse space
+ * @first: first page to look at
+ * @last:  last one
+ *
+ * It was written, or comes from the linear space. Any context. Returns its index, or more than
+ * @last.
+ */
+pgoff_t vmdemo_swap_next_data(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
+{
+	struct vmdemo_seg *seg = vmdemo_segment_next(space, first);
+	unsigned long written = first;
+
+	if (!xa_find(&space->slots, &written, last, XA_PRESENT))
+		written = last + 1;
+	while (seg && seg->first < written && !vmdemo_seg_has_origin(seg))
+		seg = vmdemo_segment_next(space, seg->first + seg->bound);
+	if (seg && seg->first < written)
+		return max(first, seg->first);
+	return written;
+}
+
+/**
+ * vmdemo_swap_part - as much of a range as is freed in one go
+ * @space: a sparse space
+ * @first: first page
+ * @last:  last page
+ *
+ * Any context. Returns the last page of the part.
+ */
+pgoff_t vmdemo_swap_part(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
+{
+	unsigned long index;
+	u32 nr = 0;
+	void *entry;
+
+	xa_for_each_range(&space->slots, index, entry, first, last)
+		if (++nr == VMDEMO_FREE_PART)
+			return index;
+	return last;
+}
+
+/**
+ * vmdemo_swap_free - pages are zeros again, and give back their slots
+ * @space: a sparse space
+ * @first: first page
+ * @last:  last page; none of the range is in a frame, nor can it be put into one meanwhile
+ *
+ * May sleep.
+ */
+void vmdemo_swap_free(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
+{
+	unsigned long index;
+	void *entry;
+
+	xa_for_each_range(&space->slots, index, entry, first, last) {
+		u64 slot = vmdemo_swap_slot(space, index);
+
+		xa_erase(&space->slots, index);
+		if (slot)
+			vmdemo_swap_give_back(space->swap, slot);
+		atomic64_inc(&space->swap->nr_free);
+		atomic64_dec(&space->nr_written);
+		cond_resched();
+	}
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * swap.h - places for the pages of sparse spaces
+ */
+#ifndef VMDEMO_SWAP_H
+#define VMDEMO_SWAP_H
+
+#include "frame.h"
+
+/* In place of a slot: the page's data went with the memory of its frame. */
+#define VMDEMO_SLOT_LOST	BIT_ULL(60)
+
+int vmdemo_swap_open(struct vmdemo_swap *swap, const char *path);
+void vmdemo_swap_close(struct vmdemo_swap *swap);
+
+int vmdemo_swap_reserve_slot(struct vmdemo_space *space, pgoff_t index);
+u64 vmdemo_swap_assign(struct vmdemo_space *space, pgoff_t index);
+u64 vmdemo_swap_entry(struct vmdemo_space *space, pgoff_t index);
+u64 vmdemo_swap_slot(struct vmdemo_space *space, pgoff_t index);
+bool vmdemo_swap_written(struct vmdemo_space *space, pgoff_t index);
+u32 vmdemo_swap_run(struct vmdemo_space *space, pgoff_t first, u32 most, bool slots);
+pgoff_t vmdemo_swap_next_data(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
+bool vmdemo_swap_poisoned(struct vmdemo_pool *pool, struct folio *folio);
+pgoff_t vmdemo_swap_part(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
+void vmdemo_swap_free(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
+
+/* vmdemo_swap_reserve_slot(), for who does not know whether the space swaps. */
+static inline int vmdemo_swap_reserve(struct vmdemo_space *space, pgoff_t index)
+{
+	return space->swap ? vmdemo_swap_reserve_slot(space, index) : 0;
+}
+
+#endif /* VMDEMO_SWAP_H */
