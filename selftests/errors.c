@@ -820,4 +820,199 @@ TEST_F(errors, dirty_age)
 	}
 }
 
+/* What is being discarded is zeros for a segment that comes from there, whatever the disk has. */
+TEST_F(errors, silent_discard)
+{
+	struct vmdemo_segment part = {
+		.name = "part", .bound = 16 * VT_PAGE, .limit = 16 * VT_PAGE,
+		.prot = PROT_READ, .flags = VMDEMO_SEGMENT_ORIGIN,
+	};
+	struct vmdemo_space_args args = {
+		.size = part.bound, .segments = (uintptr_t)&part, .nr_segments = 1,
+	};
+	pid_t discarder, reader, ended = 0;
+	__u64 deadline;
+	int space;
+	char *mem;
+
+	stop(self);
+	vt_load("backing=%s swap=%s frames=%d", vt_disk(), vt_disk2(), FRAMES);
+	self->fd = vt_open(O_RDWR);
+	self->mem = vt_map(self->fd, 0, PAGES, VT_RW, MAP_SHARED);
+	ASSERT_EQ(vt_set("dirty_age_ms", "0"), 0);
+	space = ioctl(self->fd, VMDEMO_IOC_SPACE, &args);
+	ASSERT_GE(space, 0);
+	mem = vt_map(space, 0, 16, PROT_READ, MAP_SHARED);
+	store(self, BAD, 1, SEED + 1);
+	silence();
+	discarder = fork();
+	if (!discarder)
+		_exit(vt_range(self->fd, VMDEMO_IOC_DISCARD, BAD, 1, NULL) != 0);
+	deadline = vt_now_ms() + 20000;
+	while (vt_resident(self->fd, BAD) && vt_now_ms() < deadline)
+		vt_nap(5);
+	reader = fork();
+	if (!reader)
+		_exit(!vt_is_zero(mem + BAD * VT_PAGE));
+	while (!ended && vt_now_ms() < deadline) {
+		int status = 1;
+
+		ended = waitpid(reader, &status, WNOHANG);
+		if (ended)
+			EXPECT_EQ(status, 0);
+		vt_nap(5);
+	}
+	EXPECT_EQ(ended, reader);
+	answer();
+	if (!ended)
+		vt_reap(reader);
+	EXPECT_EQ(vt_reap(discarder), 0);
+	EXPECT_TRUE(vt_is_zero(mem + BAD * VT_PAGE));
+	munmap(mem, 16 * VT_PAGE);
+	close(space);
+}
+
+/* ---- the disk that sparse spaces swap to ---- */
+
+#define SWAPPED	256	/* pages of a space, four times the frames */
+
+FIXTURE(swap) {
+	int fd;
+	char *mem;
+};
+
+FIXTURE_SETUP(swap)
+{
+	struct vmdemo_space_args args = { .size = SWAPPED * VT_PAGE };
+	size_t i;
+	int dev;
+
+	put_between();
+	vt_load("swap=%s frames=%u", vt_disk(), FRAMES);
+	dev = vt_open(O_RDWR);
+	self->fd = ioctl(dev, VMDEMO_IOC_SPACE, &args);
+	if (self->fd < 0)
+		vt_fail("no space: %s", strerror(errno));
+	close(dev);
+	self->mem = vt_map(self->fd, 0, SWAPPED, VT_RW, MAP_SHARED);
+	for (i = 0; i < SWAPPED; i++)
+		vt_fill(self->mem + i * VT_PAGE, i, SEED);
+}
+
+static void leave_space(struct _test_data_swap *self)
+{
+	if (self->fd < 0)
+		return;
+	munmap(self->mem, SWAPPED * VT_PAGE);
+	close(self->fd);
+	self->fd = -1;
+}
+
+FIXTURE_TEARDOWN(swap)
+{
+	leave_space(self);
+	clear_away();
+}
+
+/* Some page that is on the disk only, and its slot, so that there are others before and behind. */
+static size_t swapped_page(struct _test_data_swap *self, size_t *slot)
+{
+	struct vmdemo_page map[SWAPPED];
+	size_t i;
+
+	if (vt_pagemap(self->fd, 0, SWAPPED, map))
+		vt_fail("PAGEMAP: %s", strerror(errno));
+	for (i = 20; i < SWAPPED - 20; i++) {
+		*slot = map[i].slot;
+		if (map[i].state == VMDEMO_PAGE_SWAPPED && *slot > 0)
+			return i;
+	}
+	vt_fail("no page is on the disk");
+}
+
+static size_t bad_pages(struct _test_data_swap *self, size_t first, size_t pages, __u64 seed)
+{
+	return vt_count_bad(self->mem + first * VT_PAGE, first, pages, seed);
+}
+
+/* A slot that cannot be read is SIGBUS for its page alone, which is right once the disk is. */
+TEST_F(swap, unreadable_slot)
+{
+	size_t slot, bad = swapped_page(self, &slot), i;
+	char byte;
+
+	break_pages(slot, 1);
+	for (i = bad - 16; i < bad + 16; i++)
+		EXPECT_EQ(vt_try_read(self->mem + i * VT_PAGE, NULL), i == bad ? SIGBUS : 0);
+	EXPECT_EQ(bad_pages(self, bad - 16, 16, SEED), 0);
+	EXPECT_EQ(bad_pages(self, bad + 1, 15, SEED), 0);
+	EXPECT_EQ(vt_try_write(self->mem + bad * VT_PAGE, NULL), SIGBUS);
+	EXPECT_EQ(pread(self->fd, &byte, 1, bad * VT_PAGE), -1);
+	EXPECT_EQ(errno, EIO);
+	EXPECT_GE(vt_stat("read_errors"), 3);
+	EXPECT_EQ(vt_stat("swap_free"), vt_get("swap_slots") - SWAPPED);
+	heal();
+	EXPECT_EQ(vt_count_bad(self->mem, 0, SWAPPED, SEED), 0);
+}
+
+/* Who punches it has zeros, and no error. */
+TEST_F(swap, unreadable_hole)
+{
+	size_t slot, bad = swapped_page(self, &slot);
+
+	break_pages(slot, 1);
+	EXPECT_EQ(vt_try_read(self->mem + bad * VT_PAGE, NULL), SIGBUS);
+	ASSERT_EQ(madvise(self->mem + bad * VT_PAGE, VT_PAGE, MADV_REMOVE), 0);
+	EXPECT_TRUE(vt_is_zero(self->mem + bad * VT_PAGE));
+	EXPECT_EQ(vt_stat("swap_free"), vt_get("swap_slots") - SWAPPED + 1);
+}
+
+/* What cannot be swapped out stays, and what is clean makes room. */
+TEST_F(swap, stays_in_frames)
+{
+	size_t i, held = FRAMES / 4;
+
+	for (i = 0; i < held; i++)
+		vt_fill(self->mem + i * VT_PAGE, i, SEED + 1);
+	break_all();
+	EXPECT_EQ(vt_range(self->fd, VMDEMO_IOC_EVICT, 0, held, NULL), -EIO);
+	EXPECT_TRUE(vt_wait_stat("write_errors", 1, ~0ULL, 10));
+	EXPECT_EQ(vt_count_bad(self->mem, 0, held, SEED + 1), 0);
+	EXPECT_EQ(vt_stat("pages_lost"), 0);
+	heal();
+	EXPECT_EQ(bad_pages(self, held, SWAPPED - held, SEED), 0);
+	EXPECT_EQ(vt_count_bad(self->mem, 0, held, SEED + 1), 0);
+}
+
+/* No page can go: faults wait 5 s and end in SIGBUS, and nothing is lost. */
+TEST_F(swap, dead_swap)
+{
+	__u64 begin;
+	size_t i;
+
+	for (i = 0; i < FRAMES; i++)
+		vt_fill(self->mem + i * VT_PAGE, i, SEED + 1);
+	break_all();
+	begin = vt_now_ms();
+	for (i = 0; i < SWAPPED && !vt_try_write(self->mem + i * VT_PAGE, NULL); i++)
+		;
+	EXPECT_LT(i, SWAPPED);
+	EXPECT_LT(vt_now_ms() - begin, 20000);
+	heal();
+	EXPECT_EQ(vt_count_bad(self->mem, 0, FRAMES, SEED + 1), 0);
+	EXPECT_EQ(bad_pages(self, FRAMES, SWAPPED - FRAMES, SEED), 0);
+}
+
+/* A space whose disk is dead goes as any other, and with it all it has used. */
+TEST_F(swap, space_goes)
+{
+	break_all();
+	vt_try_read(self->mem, NULL);
+	leave_space(self);
+	EXPECT_TRUE(vt_wait_stat("frames_free", FRAMES, FRAMES, 20));
+	EXPECT_EQ(vt_stat("swap_free"), vt_get("swap_slots"));
+	EXPECT_EQ(vt_set("swap", "none"), 0);
+	EXPECT_EQ(vt_try_unload(), 0);
+}
+
 TEST_HARNESS_MAIN

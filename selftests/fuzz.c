@@ -10,6 +10,8 @@
  * be had again (with its addresses, under setarch -R), though not the moments at which the others
  * do theirs.
  *
+ * Some of their descriptors are sparse spaces, with and without segments.
+ *
  * The first CHECKED pages are the checker's: the fuzzers may read, map, evict, prefetch and advise
  * them, and give them to calls that have to be refused, but nobody else writes them. Whatever
  * happens they keep their contents. All else of the device is the fuzzers' to destroy; it lies
@@ -225,6 +227,118 @@ static int fd_to_read(struct fuzzer *f)
 
 /* ---- calls: files ---- */
 
+/* Segments that are right, but for one in sixteen; where they are not, in one thing. */
+static void draw_segments(struct fuzzer *f, struct vmdemo_segment *table, unsigned int nr)
+{
+	__u64 at = 0;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		struct vmdemo_segment *s = &table[i];
+		__u64 number = hostile(f);
+
+		*s = (struct vmdemo_segment){ .name = "fuzz", .prot = draw(f, 8) };
+		at += draw(f, 4) * VT_PAGE;
+		s->base = at;
+		s->bound = (1 + draw(f, 256)) * VT_PAGE;
+		at += s->bound;
+		s->growth = draw(f, 3);
+		s->loading = draw(f, 3);
+		s->limit = s->growth ? draw(f, s->bound / VT_PAGE + 1) * VT_PAGE : s->bound;
+		if (!s->growth && draw(f, 2)) {
+			s->flags = VMDEMO_SEGMENT_ORIGIN;
+			s->origin = draw(f, (size_bytes - s->bound) / VT_PAGE) * VT_PAGE;
+		}
+		switch (draw(f, 16 * 7)) {
+		case 0:
+			s->base = number;
+			break;
+		case 1:
+			s->bound = number;
+			break;
+		case 2:
+			s->limit = number;
+			break;
+		case 3:
+			s->origin = number;
+			break;
+		case 4:
+			s->flags = number;
+			break;
+		case 5:
+			s->growth = number;
+			s->loading = number >> 8;
+			break;
+		case 6:
+			memset(s->name, number, sizeof(s->name));
+			break;
+		}
+	}
+}
+
+/* By way of a descriptor for both, if that is one of the device. */
+static int make_space(struct fuzzer *f)
+{
+	struct vmdemo_space_args args = { 0 };
+	__u64 number = hostile(f);
+	unsigned int nr = draw(f, 6);
+	int fd = f->fd[FDS - 1 - draw(f, FDS / 3)];
+
+	draw_segments(f, (struct vmdemo_segment *)f->buffer, nr);
+	args.segments = (uintptr_t)f->buffer;
+	args.nr_segments = draw(f, 2) ? nr : 0;
+	args.size = (1 + draw(f, 2048)) * VT_PAGE;
+	args.max_pages = draw(f, 4) ? 0 : draw(f, 512);
+	args.flags = VMDEMO_SPACE_CLOEXEC;
+	switch (draw(f, 32)) {
+	case 0:
+		args.nr_segments = number;
+		break;
+	case 1:
+		args.segments = (uintptr_t)memory(f);
+		break;
+	case 2:
+		args.flags = number;
+		break;
+	case 3:
+	case 4:
+		args.size = number;
+		break;
+	case 5:
+		args.size = VMDEMO_SPACE_MAX;
+		break;
+	}
+	return CALL(f, ioctl(fd, VMDEMO_IOC_SPACE, &args), "%d {%#jx %#jx %#jx %u %#x}", fd,
+		    (uintmax_t)args.size, (uintmax_t)args.max_pages, (uintmax_t)args.segments,
+		    args.nr_segments, args.flags);
+}
+
+static void do_segment(struct fuzzer *f)
+{
+	struct vmdemo_segment_limit limit = { .number = draw(f, 6) };
+	struct vmdemo_segment_state state = { .number = draw(f, 6) };
+	unsigned int odd = draw(f, 32);
+	__u64 number = hostile(f);
+	int fd = any_fd(f);
+
+	limit.limit = draw(f, 257) * VT_PAGE;
+	if (odd == 0)
+		limit.number = number;
+	if (odd == 0)
+		state.number = number;
+	if (odd == 1)
+		limit.reserved = number;
+	if (odd == 1)
+		state.reserved = number;
+	if (odd == 2)
+		limit.limit = number;
+	if (draw(f, 4))
+		CALL(f, ioctl(fd, VMDEMO_IOC_LIMIT, &limit), "%d {%u %#jx}", fd, limit.number,
+		     (uintmax_t)limit.limit);
+	else
+		CALL(f, ioctl(fd, VMDEMO_IOC_SEGMENT, &state), "%d {%u}", fd, state.number);
+}
+
 static void do_open(struct fuzzer *f)
 {
 	static const int modes[] = { O_RDONLY, O_WRONLY, O_RDWR };
@@ -236,6 +350,10 @@ static void do_open(struct fuzzer *f)
 
 	if (f->fd[i] >= 0)
 		CALL(f, close(f->fd[i]), "%d", f->fd[i]);
+	if (draw(f, 3) == 0) {
+		f->fd[i] = make_space(f);
+		return;
+	}
 	f->fd[i] = CALL(f, open(VT_DEV, modes[i / (FDS / 3)] | more | O_CLOEXEC, 0600), "%#x",
 			more);
 }
@@ -723,7 +841,8 @@ static const struct {
 	void (*call)(struct fuzzer *f);
 	unsigned int weight;
 } acts[] = {
-	{ do_open, 60 }, { do_ioctl, 120 }, { do_pagemap, 30 }, { do_info, 20 }, { do_read, 80 },
+	{ do_open, 60 }, { do_ioctl, 120 }, { do_segment, 40 }, { do_pagemap, 30 },
+	{ do_info, 20 }, { do_read, 80 },
 	{ do_write, 80 }, { do_fadvise, 60 }, { do_other_file_calls, 40 }, { do_splice, 60 },
 	{ do_direct, 40 }, { do_mmap, 120 }, { do_munmap, 30 }, { do_mremap, 40 },
 	{ do_mprotect, 30 }, { do_madvise, 60 }, { do_other_memory_calls, 40 }, { do_touch, 150 },
@@ -918,14 +1037,17 @@ static bool all_is_free(void)
 	vt_set("frames", "%d", FRAMES);
 	return vt_wait_stat("frames_free", FRAMES, FRAMES, 10) &&
 	       vt_get("frames_actual") == FRAMES && !vt_stat("pages_lost") &&
-	       !vt_stat("frames_dirty") && !vt_stat("read_errors") && !vt_stat("write_errors");
+	       vt_stat("swap_free") == vt_get("swap_slots") && !vt_stat("frames_dirty") &&
+	       !vt_stat("read_errors") && !vt_stat("write_errors");
 }
 
 static void tell_numbers(void)
 {
 	static const char * const names[] = {
 		"faults_hard", "faults_soft", "faults_mkwrite", "faults_cow", "faults_invalid",
-		"rw_pages", "prefetch_pages", "readahead_pages", "pages_out", "evictions_clean",
+		"faults_zero", "rw_pages", "prefetch_pages", "readahead_pages", "pages_copied",
+		"pages_out",
+		"swap_full", "evictions_clean",
 	};
 	size_t i;
 
@@ -971,7 +1093,7 @@ int main(int argc, char **argv)
 	vt_disk_fill(vt_disk(), 0, CHECKED, SEED);
 	for (page = 0; page < CHECKED; page++)
 		common->version[page] = SEED;
-	vt_load("backing=%s frames=%u", vt_disk(), FRAMES);
+	vt_load("backing=%s swap=%s frames=%u", vt_disk(), vt_disk3(), FRAMES);
 	size_bytes = vt_get("size_bytes");
 
 	signal(SIGALRM, give_up);

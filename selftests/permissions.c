@@ -77,9 +77,10 @@ static int let_nobody(void (*work)(int fd), int fd, gid_t group)
 }
 
 static const char * const settings[][2] = {
-	{ "backing", "none" }, { "frames", "32" }, { "reserve", "1" }, { "policy", "fifo" },
+	{ "backing", "none" }, { "swap", "none" },
+	{ "frames", "32" }, { "reserve", "1" }, { "policy", "fifo" },
 	{ "standby_pct", "10" }, { "demote_pages", "2" }, { "read_ahead_pages", "8" },
-	{ "dirty_pct", "50" }, { "dirty_age_ms", "100" },
+	{ "dirty_pct", "50" }, { "dirty_age_ms", "100" }
 };
 
 static void settings_are_refused(void)
@@ -375,8 +376,8 @@ static void configure_as_bare_root(void)
 {
 	drop_capabilities();
 	MUST(close(vt_open(O_RDWR)) == 0);
-	/* All but backing, which cannot be changed now. */
-	for (size_t i = 1; i < ARRAY_SIZE(settings); i++)
+	/* All but backing and swap, which cannot be changed now. */
+	for (size_t i = 2; i < ARRAY_SIZE(settings); i++)
 		MUST(!vt_set(settings[i][0], "%s", settings[i][1]));
 	MUST(vt_try_unload() == -EPERM);
 	_exit(0);

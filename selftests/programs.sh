@@ -6,46 +6,17 @@
 
 # shellcheck disable=SC2317 # the tests are called by the names in a list
 
+. "$(dirname "$0")/script.sh"
+
 frames=512          # 2 MiB
 size=$((64 << 20))  # what is used of the disk
-class=/sys/class/vmdemo/vmdemo
-disk=${VMDEMO_TEST_DISK:-/dev/ram0}
-disk2=${VMDEMO_TEST_DISK2:-/dev/ram1}
-work=$(mktemp -d /tmp/vmdemo-programs.XXXXXX) || exit 1
-trap 'rm -rf "$work"' EXIT
+need fio python3 cmp dd sha256sum
 
-skip_all() {
-	echo "1..0 # SKIP $*"
-	exit 4
-}
-
-[ "$(id -u)" -eq 0 ] || skip_all "only root can load the module"
-[[ -b $disk && -b $disk2 ]] || modprobe brd rd_nr=2 rd_size=65536 max_part=0 || skip_all "there is no $disk or $disk2"
-for tool in fio python3 cmp dd sha256sum; do
-	command -v $tool >/dev/null || skip_all "$tool is not installed"
-done
-
-# load: the module afresh, on the disk.
 load() {
-	if [ -d /sys/module/vmdemo ]; then
-		case $(cat $class/backing) in
-		none | "$disk") rmmod vmdemo || return ;;
-		*) skip_all "vmdemo is in use with $(cat $class/backing)" ;;
-		esac
-	fi
-	if [ -n "$VMDEMO_KO" ]; then
-		insmod "$VMDEMO_KO" "backing=$disk" "frames=$frames"
-	else
-		modprobe vmdemo "backing=$disk" "frames=$frames"
-	fi
+	load_module "backing=$disk" "frames=$frames"
 }
 
-# stat NAME: one counter.
-stat() {
-	cat "$class/stats/$1"
-}
-
-# --- the tests: each succeeds or fails; what it prints is shown when it fails ---
+# --- the tests ---
 
 # run_fio OPTIONS: write, then read back and verify every block.
 run_fio() {
@@ -185,17 +156,4 @@ if ! load; then
 	echo "Bail out! the module does not load"
 	exit 1
 fi
-echo "TAP version 13"
-echo "1..${#tests[@]}"
-failed=0 n=0
-for t in "${tests[@]}"; do
-	n=$((n + 1))
-	if $t >"$work/out" 2>&1; then
-		echo "ok $n $t"
-	else
-		sed 's/^/# /' "$work/out"
-		echo "not ok $n $t"
-		failed=1
-	fi
-done
-exit $failed
+run_tests "${tests[@]}"

@@ -223,6 +223,41 @@ TEST_F(scsi, pulled_out_clean)
 	EXPECT_TRUE(pool_is_whole());
 }
 
+/* A disk that a space swaps to: what was only there is gone, and what the space used is free. */
+TEST_F(scsi, pulled_out_swap)
+{
+	struct vmdemo_space_args args = { .size = PAGES * VT_PAGE };
+	struct vmdemo_page map[PAGES];
+	size_t i, gone = 0;
+	int dev, fd;
+	char *mem;
+
+	unload();
+	vt_load("swap=%s frames=%u", self->disk, FRAMES);
+	dev = vt_open(O_RDWR);
+	fd = ioctl(dev, VMDEMO_IOC_SPACE, &args);
+	ASSERT_GE(fd, 0);
+	close(dev);
+	mem = vt_map(fd, 0, PAGES, VT_RW, MAP_SHARED);
+	for (i = 0; i < PAGES; i++)
+		vt_fill(mem + i * VT_PAGE, i, SEED);
+	pull_out(self->disk);
+	ASSERT_EQ(vt_pagemap(fd, 0, PAGES, map), 0);
+	for (i = 0; i < PAGES; i++) {
+		if (map[i].state == VMDEMO_PAGE_SWAPPED)
+			gone++;
+		else
+			EXPECT_EQ(vt_check(mem + i * VT_PAGE, i, SEED), -1);
+	}
+	for (i = 0; i < 4; i++)
+		EXPECT_EQ(vt_try_read(mem + i * VT_PAGE, NULL), SIGBUS);
+	EXPECT_GE(gone, PAGES - FRAMES);
+	munmap(mem, PAGES * VT_PAGE);
+	close(fd);
+	EXPECT_EQ(vt_set("swap", "none"), 0);
+	EXPECT_TRUE(pool_is_whole());
+}
+
 /* Unloading the module is as good a way to leave. */
 TEST_F(scsi, pulled_out_unload)
 {

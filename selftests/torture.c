@@ -2,13 +2,16 @@
 /*
  * torture.c - everything at once, for a bounded time, with every byte accounted for
  *
- *	torture [-t seconds] [-s seed] [-f frames]
+ *	torture [-t seconds] [-s seed] [-f frames] [-z | -g]
  *
- * Processes that each have their own mapping of the device:
+ * Processes that each have their own mapping of the device; with -z, of a sparse space that swaps
+ * to it; with -g, of a space with segments, the first of which comes from the device:
  *
  *  - writers own every n-th page and keep an exact shadow of it. They store, pwrite, pread, let
  *    direct I/O read into and write out of their pages, reach them by process_vm_*, drop their page
  *    tables, hold them in pipes, sync and compare with the disk, fork children that verify
+ *  - in a space they punch holes too, and each has a tail, which it cuts off and lets grow again:
+ *    the end of the space, for the last of them, or a segment that grows up or down
  *  - a reader verifies the pages nobody writes, through shared and private mappings and pread
  *  - an evictor uses EVICT, PREFETCH and fadvise on ranges, mostly where the writers are just now
  *  - the parent changes the pool's size, the policy and all other settings all the time
@@ -19,10 +22,12 @@
  * that wanders over the device, and most pages are loaded first and then stored to. Disks that
  * answer late make the races wide: virtio disks are better than RAM disks.
  *
- * At the end all pages are compared through a mapping and then, unbound, on the disk itself. The
+ * At the end all pages are compared through a mapping and then, unbound, on the disk itself; of a
+ * space, all frames and slots must be free when it is closed, and the device must be as it was. The
  * seed fixes what every process does; how they interleave it cannot.
  */
 #include <getopt.h>
+#include <linux/falloc.h>
 #include <sys/prctl.h>
 #include <sys/uio.h>
 
@@ -32,6 +37,9 @@
 #define WRITERS		3
 #define GROUPS		(WRITERS + 1)	/* the last group's pages are only read */
 #define PAGES		1024
+#define TAIL		64		/* pages of a space that only one writer uses */
+#define TAIL_AT(group)	(PAGES + (group) * TAIL)
+#define ALL_PAGES	TAIL_AT(WRITERS)
 #define SOURCE_SEED	77		/* contents of the second disk's first pages */
 #define SOURCE_PAGES	256
 #define SEED		55		/* contents of the device at the start */
@@ -45,7 +53,7 @@ struct common {
 	int failures;
 	unsigned int window;
 	__u64 operations[WRITERS];
-	__u64 shadow[PAGES][WORDS];
+	__u64 shadow[ALL_PAGES][WORDS];
 };
 
 /* One process and its view of the device. */
@@ -57,11 +65,15 @@ struct worker {
 	int other;	/* the second disk */
 	int pipe[2];
 	char *mem;
+	char *tail;	/* TAIL pages of a space, mapped by themselves */
+	unsigned int tail_pages;	/* so many of them are there, from where it does not grow */
 	char *buffer;	/* private memory, VECTOR pages */
 };
 
 static struct common *common;
 static unsigned int frames = 64;
+static int space = -1;	/* the sparse space, if it is one */
+static bool segmented;
 
 /* Report what went wrong, once; then everybody stops. */
 static void failure(const char *what, size_t page, size_t word, __u64 expected, __u64 seen)
@@ -115,6 +127,8 @@ static size_t pick(struct worker *worker)
 
 static char *at(struct worker *worker, size_t page)
 {
+	if (page >= PAGES)
+		return worker->tail + (page - TAIL_AT(worker->group)) * VT_PAGE;
 	return worker->mem + page * VT_PAGE;
 }
 
@@ -241,6 +255,93 @@ static void do_dontneed(struct worker *worker, size_t page)
 		unexpected("MADV_DONTNEED", page);
 }
 
+/* A hole reads as zeros, and can be filled again. */
+static void punch(struct worker *worker, size_t page, size_t n)
+{
+	if (fallocate(worker->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, page * VT_PAGE,
+		      n * VT_PAGE))
+		unexpected("punching", page);
+	memset(common->shadow[page], 0, n * VT_PAGE);
+	if (vt_random(&worker->state) % 2)
+		do_verify(worker, page + vt_random(&worker->state) % n);
+}
+
+/* What comes from the device cannot be punched. */
+static void do_punch(struct worker *worker, size_t page)
+{
+	if (space < 0 || segmented)
+		do_store(worker, page);
+	else
+		punch(worker, page, 1);
+}
+
+static bool grows_down(unsigned int group)
+{
+	return segmented && group % 2;
+}
+
+/* The n-th page of the worker's tail, counted from where it does not grow. */
+static size_t tail_page(struct worker *worker, unsigned int n)
+{
+	return TAIL_AT(worker->group) + (grows_down(worker->group) ? TAIL - 1 - n : n);
+}
+
+/* What is cut off is gone, and zeros if it comes back. */
+static void resize_tail(struct worker *worker, unsigned int pages)
+{
+	struct vmdemo_segment_limit limit = {
+		.number = 1 + worker->group, .limit = pages * VT_PAGE,
+	};
+	unsigned int i;
+
+	if (!segmented && worker->group != WRITERS - 1)
+		return;
+	if (segmented ? ioctl(worker->fd, VMDEMO_IOC_LIMIT, &limit) :
+			ftruncate(worker->fd, (TAIL_AT(worker->group) + pages) * VT_PAGE))
+		unexpected("cutting", tail_page(worker, 0));
+	for (i = pages; i < worker->tail_pages; i++)
+		memset(common->shadow[tail_page(worker, i)], 0, VT_PAGE);
+	worker->tail_pages = pages;
+	if (pages == TAIL || grows_down(worker->group))
+		return;
+	if (vt_try_read(at(worker, tail_page(worker, pages)), NULL) !=
+	    (segmented ? SIGSEGV : SIGBUS))
+		unexpected("a reference beyond the end", tail_page(worker, pages));
+}
+
+/* What a process does to a range of pages that no other has. */
+static void do_tail(struct worker *worker, size_t page)
+{
+	unsigned int first, n, i;
+
+	if (space < 0) {
+		do_store(worker, page);
+		return;
+	}
+	if (vt_random(&worker->state) % 8 == 0)
+		resize_tail(worker, vt_random(&worker->state) % (TAIL + 1));
+	n = grows_down(worker->group) ? TAIL : worker->tail_pages;
+	if (!n)
+		return;
+	first = vt_random(&worker->state) % n;
+	n = 1 + vt_random(&worker->state) % (n - first);
+	if (first + n > worker->tail_pages)
+		worker->tail_pages = first + n;
+	switch (vt_random(&worker->state) % 4) {
+	case 0:
+		punch(worker, tail_page(worker, grows_down(worker->group) ? first + n - 1 : first),
+		      n);
+		break;
+	case 1:
+		for (i = first; i < first + n; i++)
+			do_verify(worker, tail_page(worker, i));
+		break;
+	default:
+		for (i = first; i < first + n; i++)
+			do_store(worker, tail_page(worker, i));
+	}
+}
+
 /* After msync or fsync the disk itself holds the page. Nobody else writes to it. */
 static void do_sync(struct worker *worker, size_t page)
 {
@@ -252,6 +353,8 @@ static void do_sync(struct worker *worker, size_t page)
 		error = fsync(worker->fd);
 	if (error)
 		unexpected("sync", page);
+	else if (space >= 0)
+		do_verify(worker, page);
 	else if (pread(worker->disk, worker->buffer, VT_PAGE, page * VT_PAGE) != (ssize_t)VT_PAGE)
 		unexpected("read of the disk", page);
 	else
@@ -323,10 +426,12 @@ static const struct {
 	{ do_dontneed, 20 },
 	{ do_sync, 29 },
 	{ do_pipe, 30 },
+	{ do_punch, 20 },
+	{ do_tail, 20 },
 	{ do_fork, 1 },
 };
 
-#define WEIGHTS	1030
+#define WEIGHTS	1070
 
 static void write_and_verify(struct worker *worker)
 {
@@ -343,6 +448,8 @@ static void write_and_verify(struct worker *worker)
 	}
 	for (page = worker->group; page < PAGES; page += GROUPS)
 		compare("page at the end", page, at(worker, page));
+	for (i = 0; i < worker->tail_pages; i++)
+		do_verify(worker, tail_page(worker, i));
 }
 
 /* The pages that nobody writes keep what they had. */
@@ -371,15 +478,19 @@ static void read_and_verify(struct worker *worker)
 /* Throw pages out and bring them in, mostly in the window, which wanders on. */
 static void evict(struct worker *worker)
 {
+	size_t first, all = space < 0 ? PAGES : ALL_PAGES;
 	unsigned int window = 0, n;
-	size_t first;
 	int error;
 
 	while (!stopped()) {
-		first = vt_random(&worker->state) % 8 ? window : vt_random(&worker->state) % PAGES;
+		first = window;
+		if (vt_random(&worker->state) % 8 == 0)
+			first = vt_random(&worker->state) % PAGES;
+		else if (space >= 0 && vt_random(&worker->state) % 4 == 0)
+			first = PAGES + vt_random(&worker->state) % (WRITERS * TAIL);
 		n = 1 + vt_random(&worker->state) % WINDOW;
-		if (n > PAGES - first)
-			n = PAGES - first;
+		if (n > all - first)
+			n = all - first;
 		switch (vt_random(&worker->state) % 16) {
 		case 0:
 			error = vt_range(worker->fd, VMDEMO_IOC_PREFETCH, first, n, NULL);
@@ -398,7 +509,8 @@ static void evict(struct worker *worker)
 		default:
 			error = vt_range(worker->fd, VMDEMO_IOC_EVICT, first, n, NULL);
 		}
-		if (error) {
+		/* The end of a space may be before that just now. */
+		if (error && !(first + n > PAGES && error == -EINVAL)) {
 			errno = -error;
 			unexpected("eviction", first);
 		}
@@ -411,9 +523,27 @@ static void evict(struct worker *worker)
 
 /* Processes */
 
+/* The device, or the space, opened once more. */
+static int open_it(int flags)
+{
+	char name[32];
+	int fd;
+
+	if (space < 0)
+		return vt_open(flags);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", space);
+	fd = open(name, flags);
+	if (fd < 0)
+		vt_fail("the space cannot be opened again: %s", strerror(errno));
+	return fd;
+}
+
 static pid_t start(void (*work)(struct worker *worker), unsigned int group, __u64 seed)
 {
-	struct worker worker = { .group = group, .state = seed * 1000 + group };
+	struct worker worker = {
+		.group = group, .state = seed * 1000 + group,
+		.tail_pages = space < 0 || segmented ? 0 : TAIL,
+	};
 	pid_t pid = fork();
 
 	if (pid < 0)
@@ -422,8 +552,10 @@ static pid_t start(void (*work)(struct worker *worker), unsigned int group, __u6
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	alarm(0);
-	worker.fd = vt_open(O_RDWR);
+	worker.fd = open_it(O_RDWR);
 	worker.mem = vt_map(worker.fd, 0, PAGES, VT_RW, MAP_SHARED);
+	if (space >= 0 && group < WRITERS)
+		worker.tail = vt_map(worker.fd, TAIL_AT(group), TAIL, VT_RW, MAP_SHARED);
 	worker.disk = open(vt_disk(), O_RDONLY | O_DIRECT);
 	worker.other = open(vt_disk2(), O_RDWR | O_DIRECT);
 	worker.buffer = vt_buffer(VECTOR);
@@ -553,7 +685,7 @@ static bool all_equal(const char *what, const char *data)
 
 static bool verify_by_mapping(void)
 {
-	int fd = vt_open(O_RDONLY);
+	int fd = open_it(O_RDONLY);
 	char *mem = vt_map(fd, 0, PAGES, PROT_READ, MAP_SHARED);
 	bool good = all_equal("mapping at the end", mem);
 
@@ -572,6 +704,66 @@ static bool verify_on_disk(void)
 	for (page = 0; page < PAGES; page++)
 		vt_disk_read(vt_disk(), page, all + page * VT_PAGE);
 	return all_equal("disk at the end", all);
+}
+
+/* What a space has used is free when it is gone; its origin has not changed. */
+static bool verify_gone(void)
+{
+	__u64 slots = vt_get("swap_slots");
+	size_t page;
+
+	close(space);
+	if (segmented) {
+		for (page = 0; page < PAGES; page++)
+			vt_fill(common->shadow[page], page, SEED);
+		space = -1;
+		if (!verify_by_mapping() || !verify_on_disk())
+			return false;
+	}
+	return vt_wait_stat("frames_free", vt_get("frames"), vt_get("frames"), 20) &&
+	       vt_wait_stat("swap_free", slots, slots, 1) &&
+	       vt_get("frames") == vt_get("frames_actual");
+}
+
+/* One segment is the device's pages, then each writer has one that grows. */
+static void make_segments(struct vmdemo_segment *table)
+{
+	unsigned int i;
+
+	table[0] = (struct vmdemo_segment){
+		.name = "device", .bound = PAGES * VT_PAGE, .limit = PAGES * VT_PAGE,
+		.prot = PROT_READ | PROT_WRITE, .flags = VMDEMO_SEGMENT_ORIGIN,
+	};
+	for (i = 0; i < WRITERS; i++)
+		table[1 + i] = (struct vmdemo_segment){
+			.name = "tail", .base = TAIL_AT(i) * VT_PAGE, .bound = TAIL * VT_PAGE,
+			.prot = PROT_READ | PROT_WRITE,
+			.growth = grows_down(i) ? VMDEMO_GROW_DOWN : VMDEMO_GROW_UP,
+		};
+}
+
+/* Without a disk behind it, everything begins with what the disk would hold. */
+static void make_space(void)
+{
+	struct vmdemo_segment table[1 + WRITERS];
+	struct vmdemo_space_args args = { .size = ALL_PAGES * VT_PAGE };
+	int fd;
+
+	if (segmented) {
+		make_segments(table);
+		args.segments = (uintptr_t)table;
+		args.nr_segments = ARRAY_SIZE(table);
+		vt_load("backing=%s swap=%s frames=%u", vt_disk(), vt_disk3(), frames);
+	} else {
+		vt_load("swap=%s frames=%u", vt_disk(), frames);
+	}
+	fd = vt_open(O_RDWR);
+	space = ioctl(fd, VMDEMO_IOC_SPACE, &args);
+	if (space < 0)
+		vt_fail("no space: %s", strerror(errno));
+	close(fd);
+	if (!segmented && write(space, common->shadow, PAGES * VT_PAGE) != PAGES * (ssize_t)VT_PAGE)
+		vt_fail("writing to the space: %s", strerror(errno));
 }
 
 static void tell_numbers(void)
@@ -599,20 +791,25 @@ int main(int argc, char **argv)
 	__u64 seed = 1, evictions;
 	int option, seconds = 30;
 	size_t page;
-	bool good;
+	bool good, sparse = false;
 
-	while ((option = getopt(argc, argv, "t:s:f:")) != -1) {
+	while ((option = getopt(argc, argv, "t:s:f:zg")) != -1) {
 		if (option == 't')
 			seconds = atoi(optarg);
 		else if (option == 's')
 			seed = strtoull(optarg, NULL, 0);
 		else if (option == 'f')
 			frames = atoi(optarg);
+		else if (option == 'z')
+			sparse = true;
+		else if (option == 'g')
+			segmented = true;
 		else
 			return KSFT_FAIL;
 	}
 	if (seconds < 1 || frames < 32 || frames > PAGES)
-		vt_fail("usage: torture [-t seconds] [-s seed] [-f frames, 32 to %d]", PAGES);
+		vt_fail("usage: torture [-t seconds] [-s seed] [-f frames, 32 to %d] [-z | -g]",
+			PAGES);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();
 	ksft_set_plan(6);
@@ -627,7 +824,10 @@ int main(int argc, char **argv)
 	vt_disk_fill(vt_disk2(), 0, SOURCE_PAGES, SOURCE_SEED);
 	for (page = 0; page < PAGES; page++)
 		vt_fill(common->shadow[page], page, SEED);
-	vt_load("backing=%s frames=%u", vt_disk(), frames);
+	if (sparse || segmented)
+		make_space();
+	else
+		vt_load("backing=%s frames=%u", vt_disk(), frames);
 
 	signal(SIGALRM, give_up);
 	alarm(seconds + 90);
@@ -641,7 +841,10 @@ int main(int argc, char **argv)
 	tell_numbers();
 	evictions = vt_stat("evictions_clean") + vt_stat("evictions_dirty");
 	ksft_test_result(evictions > 1000, "there were enough evictions to mean something\n");
-	ksft_test_result(verify_on_disk(), "all pages are right on the disk\n");
+	if (sparse || segmented)
+		ksft_test_result(verify_gone(), "all frames and slots are free in the end\n");
+	else
+		ksft_test_result(verify_on_disk(), "all pages are right on the disk\n");
 	if (ksft_get_fail_cnt())
 		ksft_exit_fail();
 	ksft_exit_pass();

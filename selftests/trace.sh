@@ -7,23 +7,13 @@
 
 # shellcheck disable=SC2317 # the tests are called by the names in a list
 
-class=/sys/class/vmdemo/vmdemo
+. "$(dirname "$0")/script.sh"
+
 tracing=/sys/kernel/tracing
-disk=${VMDEMO_TEST_DISK:-}	# answers late; without it only the RAM disk is tried
-ram=/dev/ram0			# answers at once
-work=$(mktemp -d /tmp/vmdemo-trace.XXXXXX) || exit 1
+ram=/dev/ram0			# answers at once; the disk answers late, if there is one
 
-skip_all() {
-	echo "1..0 # SKIP $*"
-	exit 4
-}
-
-[ "$(id -u)" -eq 0 ] || skip_all "only root can trace"
-[ -b $ram ] || modprobe brd rd_nr=2 rd_size=65536 max_part=0 || skip_all "there is no $ram"
+need python3 dmsetup
 [ -d $tracing/events ] || mount -t tracefs tracefs $tracing || skip_all "there is no tracefs"
-for tool in python3 dmsetup; do
-	command -v $tool >/dev/null || skip_all "$tool is not installed"
-done
 instance=$tracing/instances/vmdemo-test
 [ -d $instance ] || mkdir $instance || skip_all "tracefs has no instances"
 
@@ -36,17 +26,7 @@ trap clean_up EXIT
 
 # load DISK FRAMES: the module afresh; nothing moves but what is asked for.
 load() {
-	if [ -d /sys/module/vmdemo ]; then
-		case $(cat "$class/backing") in
-		none | "$disk" | "$ram") rmmod vmdemo || return ;;
-		*) skip_all "vmdemo is in use with $(cat "$class/backing")" ;;
-		esac
-	fi
-	if [ -n "$VMDEMO_KO" ]; then
-		insmod "$VMDEMO_KO" "backing=$1" "frames=$2" || return
-	else
-		modprobe vmdemo "backing=$1" "frames=$2" || return
-	fi
+	load_module "backing=$1" "frames=$2" || return
 	echo 0 >"$class/read_ahead_pages" && echo 0 >"$class/reserve" && echo 0 >"$class/dirty_age_ms" && echo 100 >"$class/dirty_pct"
 }
 
@@ -168,7 +148,7 @@ steps_at_once() {
 # A read that is waited for: the device mapper delays it, since even a late disk may be faster than the next look.
 steps_with_wait() {
 	local status
-	modprobe dm-delay && dmsetup create vmdemo-trace --table "0 32768 delay ${disk:-$ram} 0 50" &&
+	modprobe dm-delay && dmsetup create vmdemo-trace --table "0 32768 delay $disk 0 50" &&
 		dmsetup mknodes vmdemo-trace || return
 	load /dev/mapper/vmdemo-trace 64 && trace enable touch_pages 7 &&
 		steps 7 fault_enter load wait load_done fault_return
@@ -229,19 +209,6 @@ replay_late_disk() {
 }
 
 tests=(steps_at_once steps_with_wait steps_soft silence pressure replay_small_pool replay_large_pool replay_notices replay_fifo)
-[ -n "$disk" ] && tests+=(replay_late_disk)
+[ "$disk" = "$ram" ] || tests+=(replay_late_disk)
 
-echo "TAP version 13"
-echo "1..${#tests[@]}"
-failed=0 n=0
-for t in "${tests[@]}"; do
-	n=$((n + 1))
-	if $t >"$work/out" 2>&1; then
-		echo "ok $n $t"
-	else
-		sed 's/^/# /' "$work/out"
-		echo "not ok $n $t"
-		failed=1
-	fi
-done
-exit $failed
+run_tests "${tests[@]}"

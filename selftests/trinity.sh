@@ -21,7 +21,7 @@ skip_all() {
 }
 
 [ "$(id -u)" -eq 0 ] || skip_all "only root can load the module"
-[[ -b $disk && -b $disk2 ]] || modprobe brd rd_nr=2 rd_size=65536 max_part=0 || skip_all "there is no $disk or $disk2"
+[[ -b $disk && -b $disk2 ]] || modprobe brd rd_nr=3 rd_size=65536 max_part=0 || skip_all "there is no $disk or $disk2"
 for tool in trinity setpriv; do
 	command -v $tool >/dev/null || skip_all "$tool is not installed"
 done

@@ -70,9 +70,9 @@ bool vt_shell(const char *format, ...)
 
 static void vt_make_ram_disks(void)
 {
-	char * const argv[] = { "modprobe", "brd", "rd_nr=2", "rd_size=65536", "max_part=0", NULL };
+	char * const argv[] = { "modprobe", "brd", "rd_nr=3", "rd_size=65536", "max_part=0", NULL };
 
-	if (access("/dev/ram1", F_OK) && (vt_run(argv) || access("/dev/ram1", F_OK)))
+	if (access("/dev/ram2", F_OK) && (vt_run(argv) || access("/dev/ram2", F_OK)))
 		vt_skip("no disk: brd does not load, and VMDEMO_TEST_DISK names none");
 }
 
@@ -103,6 +103,11 @@ const char *vt_disk(void)
 const char *vt_disk2(void)
 {
 	return vt_a_disk("VMDEMO_TEST_DISK2", "/dev/ram1");
+}
+
+const char *vt_disk3(void)
+{
+	return vt_a_disk("VMDEMO_TEST_DISK3", "/dev/ram2");
 }
 
 /* loading */
@@ -534,13 +539,13 @@ static bool balanced(bool tell)
 	__u64 frames = vt_get("frames_actual");
 	__u64 reasons = vt_stat("faults_hard") + vt_stat("readahead_pages") +
 			vt_stat("prefetch_pages") + vt_stat("rw_pages");
-	__u64 in = vt_stat("pages_in");
+	__u64 in = vt_stat("pages_in") + vt_stat("pages_copied");
 
 	if (tell && parts != frames)
 		printf("# free + active + standby = %ju, but frames_actual = %ju\n",
 		       (uintmax_t)parts, (uintmax_t)frames);
 	if (tell && reasons != in)
-		printf("# hard + readahead + prefetch + rw = %ju, but pages_in = %ju\n",
+		printf("# hard + readahead + prefetch + rw = %ju, but in + copied = %ju\n",
 		       (uintmax_t)reasons, (uintmax_t)in);
 	return parts == frames && reasons == in;
 }

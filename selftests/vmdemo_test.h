@@ -7,8 +7,8 @@
  * subject; vt_try_* and vt_set() return 0 or -errno instead, for tests whose subject it is.
  *
  * The tests overwrite their disks. These are RAM disks (brd), unless the environment names others:
- * VMDEMO_TEST_DISK and VMDEMO_TEST_DISK2. VMDEMO_KO is the module's file; without it modprobe finds
- * the module. A module that somebody uses with a disk of his own is left alone.
+ * VMDEMO_TEST_DISK, VMDEMO_TEST_DISK2, VMDEMO_TEST_DISK3. VMDEMO_KO is the module's file; without
+ * it modprobe finds the module. A module that somebody uses with a disk of his own is left alone.
  */
 #ifndef VMDEMO_TEST_H
 #define VMDEMO_TEST_H
@@ -44,9 +44,10 @@
 void __noreturn __printf(1, 2) vt_fail(const char *format, ...);
 void __noreturn __printf(1, 2) vt_skip(const char *format, ...);
 
-/* The disk to bind and, where a test needs another one, a second. Both hold 64 MiB or more. */
+/* The disk to bind and, where a test needs more, others. Each holds 64 MiB or more. */
 const char *vt_disk(void);
 const char *vt_disk2(void);
+const char *vt_disk3(void);
 
 /*
  * vt_stop() unloads the module: before the disks are filled, or what is dirty would be written over

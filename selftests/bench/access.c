@@ -19,9 +19,23 @@ static int open_device(void)
 	return f;
 }
 
+/* A new space in place of the device. */
+static int open_space(void)
+{
+	struct vmdemo_space_args args = { .size = run.pages * PAGE, .flags = VMDEMO_SPACE_CLOEXEC };
+	int dev = open_device(), f = ioctl(dev, VMDEMO_IOC_SPACE, &args);
+
+	if (f < 0)
+		fail("%s: no space: %s", run.path, strerror(errno));
+	close(dev);
+	return f;
+}
+
 static char *map_device(int f)
 {
-	char *map = mmap(NULL, run.pages * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, f, 0);
+	int kind = run.target == SWAP ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
+	char *map = mmap(NULL, run.pages * PAGE, PROT_READ | PROT_WRITE, kind | MAP_NORESERVE,
+			 f, 0);
 
 	if (map == MAP_FAILED)
 		fail("%s: mmap of %zu pages: %s", run.path, run.pages, strerror(errno));
@@ -110,6 +124,15 @@ int fill_device(void)
 	return fsync(f);
 }
 
+/* Memory that was never written is nowhere. */
+static void write_all(void)
+{
+	size_t page;
+
+	for (page = 0; page < run.pages; page++)
+		__atomic_store_n((__u64 *)(maps[0] + page * PAGE), page + 1, __ATOMIC_RELAXED);
+}
+
 void map_target(void)
 {
 	int advice = madvice();
@@ -117,13 +140,21 @@ void map_target(void)
 
 	if (run.cgroup)
 		enter_cgroup();
-	fd = open_device();
+	if (!is_memory())
+		fd = open_device();
+	else if (run.target == SPACE)
+		fd = open_space();
 	forget_residents();
 	for (i = 0; i < run.vmas && run.target != DIRECT; i++) {
 		maps[i] = map_device(fd);
 		if (advice != MADV_NORMAL && madvise(maps[i], run.pages * PAGE, advice))
 			fail("%s: madvise: %s", run.path, strerror(errno));
 	}
+	/* Large pages are another matter. */
+	if (run.target == SWAP)
+		madvise(maps[0], run.pages * PAGE, MADV_NOHUGEPAGE);
+	if (is_memory() && run.row.kind != ZERO_FILL)
+		write_all();
 }
 
 static void access_mapped(const __u32 *in, unsigned int n)
@@ -232,6 +263,25 @@ static void sync_dirty(struct worker *w, unsigned int rep, __u64 *buffer)
 	}
 }
 
+/* A region of half the pool, again and again; forgetting it is not timed. */
+static void zero_fill(struct worker *w, unsigned int rep)
+{
+	int forget = run.target == SPACE ? MADV_REMOVE : MADV_DONTNEED;
+	unsigned int region = run.frames / 2, pass;
+	__u64 begin;
+
+	for (pass = 0; pass < run.ops / region; pass++) {
+		const __u32 *in = sequence[0] + rep * run.ops + pass * region;
+
+		if (madvise(maps[0], run.pages * PAGE, forget))
+			fail("forgetting pages: %s", strerror(errno));
+		begin = now();
+		access_mapped(in, region);
+		w->ns[rep] += now() - begin;
+		w->ops[rep] += region;
+	}
+}
+
 static void first_byte(struct worker *w, unsigned int rep, __u64 *buffer)
 {
 	const __u32 *in = sequence[0] + run.warmup + rep * run.ops;
@@ -293,6 +343,9 @@ void one_repetition(unsigned int number, unsigned int rep, __u64 *buffer)
 		break;
 	case FIRST_BYTE:
 		first_byte(w, rep, buffer);
+		break;
+	case ZERO_FILL:
+		zero_fill(w, rep);
 		break;
 	case LATENCY:
 		read_beside_writers(number, rep);

@@ -2,7 +2,7 @@
 /*
  * bench.c - measure one way of accessing a device: one row of the table, one column
  *
- *	bench --row ROW --target vmdemo|mmap|direct --path DEVICE [options]
+ *	bench --row ROW --target vmdemo|mmap|direct|space|swap --path DEVICE [options]
  *	bench --list			the rows, each with what it does
  *	bench --fill DEVICE [--pages N]	write all of it
  *
@@ -18,6 +18,8 @@
  *
  * The result is one line of JSON. vmdemo: DEVICE is /dev/vmdemo, mapped. mmap: a block device,
  * mapped. direct: a block device through O_DIRECT, 4 KiB at a time, or 128 KiB in sequential rows.
+ * space: a sparse space of DEVICE, which is /dev/vmdemo. swap: anonymous memory in a cgroup, of
+ * which Linux swaps what is too much; DEVICE says nothing. Of both every page is written first.
  *
  * What is accessed is the same for every target, and known before anything is timed: the timed loop
  * is a load or a store of one word of each page that a table names. Before it the same kind of
@@ -57,6 +59,8 @@ static const struct row rows[] = {
 	  .kind = MSYNC_RUN, .write_pct = 100, .ops = 10000 },
 	{ "firstbyte", "open, map, touch one byte", .kind = FIRST_BYTE, .ops = 200 },
 	{ "latency", "read beside a writer", .kind = LATENCY, .ops = 20000, .threads = 2 },
+	{ "zerofill", "first touch of fresh memory",
+	  .kind = ZERO_FILL, .write_pct = 100, .ops = 20000 },
 };
 
 #define ROWS	(sizeof(rows) / sizeof(*rows))
@@ -178,7 +182,7 @@ static void prepare(void)
 
 	if (run.row.kind == LATENCY)
 		latencies = memory((size_t)run.reps * run.ops * sizeof(*latencies));
-	if (!resident && run.row.kind != FIRST_BYTE)
+	if (!resident && run.row.kind != FIRST_BYTE && run.row.kind != ZERO_FILL)
 		run.warmup = 2 * run.frames / (run.row.kind == LATENCY ? 1 : run.workers);
 	run.warmup = run.warmup / BLOCK_PAGES * BLOCK_PAGES;
 	if (resident)
@@ -210,10 +214,10 @@ static void choose_row(const char *name)
 
 static void choose_target(const char *name)
 {
-	for (run.target = VMDEMO; run.target <= DIRECT; run.target++)
+	for (run.target = VMDEMO; run.target <= SWAP; run.target++)
 		if (!strcmp(target_names[run.target], name))
 			return;
-	fail("--target takes vmdemo, mmap or direct, not '%s'", name);
+	fail("--target takes vmdemo, mmap, direct, space or swap, not '%s'", name);
 }
 
 static int list(void)
@@ -303,6 +307,12 @@ static bool parse(int argc, char **argv)
 	return filling;
 }
 
+/* Memory without a file, which has no size of its own. */
+bool is_memory(void)
+{
+	return run.target == SPACE || run.target == SWAP;
+}
+
 /* What was not asked for is as the row has it. */
 static void complete(void)
 {
@@ -322,6 +332,9 @@ static void complete(void)
 	if (run.target == DIRECT && (run.row.kind == RESIDENT || run.row.kind == RESIDENT_RANDOM ||
 				     run.row.kind == LATENCY))
 		fail("row %s needs a mapping", run.row.name);
+	if (is_memory() ? run.row.kind > ZIPF && run.row.kind != ZERO_FILL :
+			  run.row.kind == ZERO_FILL)
+		fail("row %s does not suit target %s", run.row.name, target_names[run.target]);
 }
 
 static void stay_on(int cpu)
@@ -338,7 +351,7 @@ int main(int argc, char **argv)
 {
 	bool filling = parse(argc, argv);
 
-	if (!run.pages || run.pages > device_pages())
+	if (!is_memory() && (!run.pages || run.pages > device_pages()))
 		run.pages = device_pages();
 	run.pages = run.pages / 256 * 256;
 	if (run.pages < 2 * run.frames)

@@ -34,10 +34,11 @@
 
 enum kind {
 	UNIFORM, SEQUENTIAL, ZIPF, RESIDENT, RESIDENT_RANDOM, MSYNC_SCATTERED, MSYNC_RUN,
-	FIRST_BYTE, LATENCY
+	FIRST_BYTE, LATENCY, ZERO_FILL
 };
 
-enum target { VMDEMO, MMAP, DIRECT };
+/* The first three: a device. A sparse space, and anonymous memory, which Linux swaps. */
+enum target { VMDEMO, MMAP, DIRECT, SPACE, SWAP };
 
 struct row {
 	const char *name;
@@ -97,6 +98,7 @@ extern __u32 *sequence[MAX_WORKERS];
 /* bench.c */
 void __noreturn __printf(1, 2) fail(const char *format, ...);
 __u64 now(void);
+bool is_memory(void);
 
 /* Memory that is there and stays: pages count for the cgroup of who touches them first. */
 void *memory(size_t bytes);

@@ -3,7 +3,7 @@
 # inside.sh - the part of scripts/bench that runs in the machine that is measured: makes the devices, runs each
 # row against each target, and prints one line of JSON for each at the end, when printing disturbs nothing.
 #
-#   inside.sh icount|nullblk|latency|wall|fio|host
+#   inside.sh icount|nullblk|latency|swap|wall|fio|host
 #
 # scripts/bench says what each mode is.  What to do stands in the environment:
 #   BENCH           the built bench.c; without it `bench` is looked for in PATH
@@ -70,13 +70,13 @@ limit_memory() {
 	change $background $((FRAMES * 256))
 }
 
-# load DISK: the module afresh.
+# load DISK [PARAMETER]: the module afresh; the disk is its backing device, or what the parameter says.
 load() {
 	[ ! -d /sys/module/vmdemo ] || rmmod vmdemo || die "the module does not unload."
 	if [ -n "$VMDEMO_KO" ]; then
-		insmod "$VMDEMO_KO" "backing=$1" "frames=$FRAMES"
+		insmod "$VMDEMO_KO" "${2:-backing}=$1" "frames=$FRAMES"
 	else
-		modprobe vmdemo "backing=$1" "frames=$FRAMES"
+		modprobe vmdemo "${2:-backing}=$1" "frames=$FRAMES"
 	fi || die "the module does not load on $1."
 }
 
@@ -102,6 +102,8 @@ measure() {
 	case $target in
 	vmdemo) set -- --path /dev/vmdemo "$@" ;;
 	mmap) set -- --path "$rival" --cgroup $limited "$@" ;;
+	space) set -- --path /dev/vmdemo "$@" ;;
+	swap) set -- --path none --cgroup $limited "$@" ;;
 	direct)
 		[[ $row != @(res*|latency) ]] || return 0
 		set -- --path "$rival" "$@"
@@ -164,6 +166,38 @@ mode_nullblk() {
 		[ ! -d /sys/module/vmdemo ] || rmmod vmdemo
 		rmdir /sys/kernel/config/nullb/nullb-{a,b} || die "null_blk is in use."
 	done
+}
+
+# swap_rows DISK RIVAL [option...]: a space that swaps to the one, anonymous memory to the other. Linux reads 2 to the
+# power of page-cluster pages at a time, 8 by default.
+swap_rows() {
+	local row cluster
+	load "$1" swap
+	mkswap -q "$2" >&2 && swapon "$2" || die "$2 is no place to swap to."
+	shift 2
+	limit_memory
+	for row in $ROWS; do
+		measure "$row" space "$@" >>"$results"
+		for cluster in 0 3; do
+			change /proc/sys/vm/page-cluster $cluster
+			measure "$row" swap "$@" | sed "s/\"target\": \"swap\"/\"target\": \"swap$cluster\"/" >>"$results"
+		done
+	done
+	swapoff -a
+	rmmod vmdemo
+}
+
+mode_swap() {
+	modprobe brd rd_nr=2 rd_size=$((PAGES * 4 + 4096)) max_part=0 || die "brd does not load."
+	what='"us": 0, '
+	swap_rows /dev/ram0 /dev/ram1
+	modprobe configfs && { mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config; }
+	modprobe null_blk nr_devices=0 || die "null_blk does not load."
+	PAGES=$((PAGES + 1024)) make_null_blk nullb-a 80000
+	PAGES=$((PAGES + 1024)) make_null_blk nullb-b 80000
+	what='"us": 80, '
+	swap_rows /dev/nullb-a /dev/nullb-b --ops 8000
+	rmdir /sys/kernel/config/nullb/nullb-{a,b} || die "null_blk is in use."
 }
 
 # Each write takes 10 ms, reads nothing. A device mapper's name is no device in /dev yet.

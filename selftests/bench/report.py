@@ -18,6 +18,8 @@ WHAT = {
     'nullblk-80': 'ns per access of 4 KiB, disk that answers after 80 us',
     'wall': 'ratios of time, two processors',
     'host': 'ns per access of 4 KiB',
+    'swap-0': 'instructions per access of 4 KiB, memory without a file; swap in memory',
+    'swap-80': 'ns per access of 4 KiB, memory without a file; swap that answers after 80 us',
     'fio': 'instructions per access of 4 KiB, fio and its own work included',
 }
 
@@ -73,7 +75,7 @@ def sections(lines, mode):
 
 def value_of(bound, results):
     """What a bound is about, from one row of a table; None if that was not measured."""
-    ours, direct = results.get('vmdemo'), results.get('direct')
+    ours, direct = results.get('vmdemo') or results.get('space'), results.get('direct')
     if not ours:
         return None
     if bound.what == 'ns':
@@ -82,9 +84,16 @@ def value_of(bound, results):
         return ours['miss_ratio']
     if bound.what == 'p99.9':
         return ours['latency_ns']['p99.9']
+    if bound.what == 'swap':
+        return swapped(results) and swapped(results) / ours['ns_per_op']
     if bound.what == 'direct':
         return direct and direct['ns_per_op'] / ours['ns_per_op']
     return None
+
+
+def swapped(results):
+    """Linux's own swap, the better of two settings; None if that was not measured."""
+    return min((results[t]['ns_per_op'] for t in ('swap0', 'swap3') if t in results), default=None)
 
 
 def pair_values(rounds, row):
@@ -127,6 +136,22 @@ def main_table(name, table, bounds, verdicts):
             verdicts.append({'row': row, 'what': b.what, 'limit': b.limit, 'value': value, 'met': met})
             said.append(words if b.what == 'ns' else '%s %s: %s' % (b.what, number(value), words))
         line += ['; '.join('%s %s' % (b.sense, number(b.limit)) if b.what == 'ns' else str(b) for b in mine), '; '.join(said)]
+        out.append(line)
+    return out
+
+
+def swap_table(name, table, bounds, verdicts):
+    out = [[WHAT[name], 'space', 'Linux swap, cluster 0', 'cluster 3', 'Linux / space', 'bound', '']]
+    for row, results in table.items():
+        line = [NAMES[row]] + [number(results[t]['ns_per_op']) if t in results else '-' for t in ('space', 'swap0', 'swap3')]
+        ours = results.get('space')
+        line += ['%.2f' % (swapped(results) / ours['ns_per_op']) if ours and swapped(results) else '-', '', '']
+        for b in bounds:
+            value = value_of(b, results) if b.row == row else None
+            if value is not None:
+                met, words = b.judge(value)
+                verdicts.append({'row': row, 'what': b.what, 'limit': b.limit, 'value': value, 'met': met})
+                line[-2:] = ['%s %s' % (b.sense, number(b.limit)), words]
         out.append(line)
     return out
 
@@ -248,6 +273,8 @@ def report(directory, kernel, mode):
         bounds = read_bounds(kernel, name)
         if mode == 'latency':
             drawn.append(latency_table(table, bounds, verdicts))
+        elif mode == 'swap':
+            drawn.append(swap_table(name, table, bounds, verdicts))
         elif mode == 'fio':
             drawn.append(fio_table(table, directory, kernel))
         else:
@@ -286,7 +313,7 @@ def readme(path, directory):
     known = 0
     for kernel in sorted(set(re.findall(r'<!-- bench:(\S+) begin -->', text))):
         parts = []
-        for mode in ('icount', 'nullblk', 'latency', 'wall', 'fio'):
+        for mode in ('icount', 'nullblk', 'latency', 'swap', 'wall', 'fio'):
             try:
                 with open(os.path.join(directory, '%s-%s.md' % (kernel, mode))) as f:
                     parts.append(f.read())

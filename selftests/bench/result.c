@@ -6,7 +6,7 @@
 
 #include "bench.h"
 
-const char * const target_names[] = { "vmdemo", "mmap", "direct" };
+const char * const target_names[] = { "vmdemo", "mmap", "direct", "space", "swap" };
 
 #define MAX_STATS	64
 
@@ -27,7 +27,7 @@ void read_stats(unsigned int rep, bool after)
 
 	s->n = 0;
 	snprintf(file, sizeof(file), "/sys/class/vmdemo/%s/stats", device);
-	dir = run.target == VMDEMO ? opendir(file) : NULL;
+	dir = run.target == VMDEMO || run.target == SPACE ? opendir(file) : NULL;
 	while (dir && (entry = readdir(dir)) && s->n < MAX_STATS) {
 		int f;
 

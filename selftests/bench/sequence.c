@@ -75,7 +75,7 @@ static void zipf_sequence(__u32 *out, size_t n, __u64 *state)
 
 static bool is_sequential(void)
 {
-	return run.row.kind == SEQUENTIAL || run.row.kind == MSYNC_RUN;
+	return run.row.kind == SEQUENTIAL || run.row.kind == MSYNC_RUN || run.row.kind == ZERO_FILL;
 }
 
 static bool is_write(unsigned int worker, __u64 *state)
