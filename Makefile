@@ -6,7 +6,7 @@ KVER ?= $(shell uname -r)
 KDIR ?= /lib/modules/$(KVER)/build
 export CMD DEV
 
-.PHONY: all run test test-debug test-long bench check install uninstall clean help
+.PHONY: all run test test-debug test-long bench rivals check install uninstall clean help
 
 all:
 	@[ -e $(KDIR)/Makefile ] || { echo "No headers of kernel $(KVER) are installed: install linux-headers-$(KVER)," \
@@ -15,7 +15,7 @@ all:
 
 run:
 	@scripts/setup run
-	@scripts/run $${CMD:+-- sh -c "$$CMD"}
+	@scripts/run $(CHAPTER) $${CMD:+-- sh -c "$$CMD"}
 
 test:
 	@scripts/setup test
@@ -34,6 +34,10 @@ bench:
 	@scripts/setup bench
 	@scripts/bench $(if $(filter 1,$(HOST)),--host) $(if $(DEV),--device "$$DEV") $(if $(filter yes,$(ERASE)),--erase)
 
+rivals:
+	@scripts/setup bench
+	@scripts/rivals
+
 check:
 	@scripts/setup check
 	@scripts/check
@@ -49,11 +53,12 @@ clean:
 
 help:
 	@echo 'make             build vmdemo.ko for the running kernel, or KVER=RELEASE'
-	@echo 'make run         show the module at work in a virtual machine; CMD="..." runs that instead'
+	@echo 'make run         a tour of virtual memory, in a virtual machine; CHAPTER=N is one of 8, CMD="..." runs that instead'
 	@echo 'make test        run all tests in virtual machines, on every supported kernel and on a debug kernel'
 	@echo 'make test-debug  all tests on the debug kernel'
 	@echo 'make test-long   what takes hours: the data race detector, power cuts, trinity, the soak'
 	@echo 'make bench       measure it beside mmap and O_DIRECT in virtual machines; HOST=1 DEV=/dev/... on this machine'
+	@echo 'make rivals      demand paging against loading everything, swapping and segmentation, by numbers'
 	@echo 'make check       look the sources over: warnings, style, layers, documentation'
 	@echo 'make install     install through DKMS (as root), for the running kernel or KVER=RELEASE'
 	@echo 'make uninstall   remove from DKMS (as root)'

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * tour.h - what the chapters of the tour share
+ */
+#ifndef TOUR_H
+#define TOUR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <vmdemo.h>
+
+#define PAGE	((size_t)VMDEMO_PAGE_SIZE)
+#define RW	(PROT_READ | PROT_WRITE)
+
+/* The disk holds data that is known: where it comes from, and a checksum of each page. */
+extern const uint64_t *tour_sums;
+extern size_t tour_pages;
+
+void __attribute__((noreturn, format(printf, 1, 2))) die(const char *format, ...);
+
+/* ---- telling ---- */
+
+void say(const char *text);
+void claim(const char *text);
+/* A check that fails loudly: the tour goes on, and ends with an error. */
+void __attribute__((format(printf, 2, 3))) check(bool right, const char *format, ...);
+void try_this(const char *command, const char *question, const char *answer);
+
+/* ---- counters ---- */
+
+uint64_t attribute(const char *name);
+uint64_t counter(const char *name);
+void set_attribute(const char *name, const char *value);
+/* What counters were; and how much they have grown since, as a table: names parted by spaces. */
+void count_from_here(void);
+uint64_t counted(const char *name);
+void print_counted(const char *names);
+
+/* ---- spaces ---- */
+
+int open_device(void);
+int make_space(int dev, size_t pages, const struct vmdemo_segment *segments, unsigned int nr);
+struct vmdemo_segment segment(const char *name, size_t first, size_t pages, int prot);
+char *map_pages(int fd, size_t first, size_t pages, int prot, void *place);
+size_t act(int fd, unsigned long request, size_t first, size_t pages);
+struct vmdemo_page page_of(int fd, size_t page);
+void set_limit(int fd, unsigned int number, size_t pages);
+
+/* A row of pages, 64 in a line: where is each? */
+void draw_pages(int fd, const char *title, size_t first, size_t nr);
+void draw_key(void);
+
+/* ---- other things ---- */
+
+uint64_t now_ns(void);
+uint64_t sum_of(const char *page);
+/* Run in a child process; its exit status, or 128 and the signal that ended it. */
+int in_child(int (*work)(void *), void *arg);
+/* The signal that reading or writing a byte leads to, in a child; 0: none. */
+int signal_of(char *place, bool write);
+
+/* ---- the chapters ---- */
+
+void chapter_memory(void);
+void chapter_view(void);
+void chapter_larger(void);
+void chapter_layout(void);
+void chapter_sharing(void);
+void chapter_demand(void);
+void chapter_fault(void);
+void chapter_swapping(void);
+
+#endif /* TOUR_H */
