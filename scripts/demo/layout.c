@@ -10,7 +10,8 @@
 #define BIG	(256 * 1024)
 
 static const char constants[BIG] = { 1 };
-static char data[BIG] = { 1 };
+/* In pages of its own: no zeroed data is on its last one. */
+static char data[BIG] __attribute__((aligned(VMDEMO_PAGE_SIZE))) = { 1 };
 static char zeroed[BIG];
 
 /* Code of some size, of which little is used. */
