@@ -93,15 +93,19 @@ int vmdemo_sync_wait(struct vmdemo_sync *sync)
 	return err;
 }
 
-/* ---- completion ---- */
+/*
+ * ---- completion ----
+ *
+ * Each vector of a bio of ours is one page: __bio_add_page() merges none.
+ */
 
 static void vmdemo_read_endio(struct bio *bio)
 {
 	struct vmdemo_bio *vbio = vmdemo_bio(bio);
 	struct vmdemo_pool *pool = vbio->pool;
 	int err = blk_status_to_errno(bio->bi_status);
-	struct bvec_iter_all iter;
 	struct bio_vec *bv;
+	unsigned int i;
 
 	rcu_read_lock();
 	trace_vmdemo_load_done(vbio->id, vbio->first, vbio->nr, err);
@@ -109,7 +113,7 @@ static void vmdemo_read_endio(struct bio *bio)
 		vmdemo_stat_add(pool, read_errors, vbio->nr);
 	else
 		vmdemo_stat_add(pool, pages_in, vbio->nr);
-	bio_for_each_segment_all(bv, bio, iter) {
+	bio_for_each_bvec_all(bv, bio, i) {
 		struct folio *folio = page_folio(bv->bv_page);
 
 		if (!err)
@@ -142,9 +146,9 @@ static void vmdemo_write_endio(struct bio *bio)
 	struct vmdemo_sync *sync = vbio->sync;
 	struct vmdemo_pool *pool = vbio->pool;
 	int err = blk_status_to_errno(bio->bi_status);
-	struct bvec_iter_all iter;
 	struct bio_vec *bv;
 	u32 nr = vbio->nr;
+	unsigned int i;
 
 	rcu_read_lock();
 	trace_vmdemo_writeback_done(0, vbio->first, nr, err);
@@ -157,7 +161,7 @@ static void vmdemo_write_endio(struct bio *bio)
 		if (!vbio->bounced)
 			atomic_long_add(nr, &pool->progress);
 	}
-	bio_for_each_segment_all(bv, bio, iter) {
+	bio_for_each_bvec_all(bv, bio, i) {
 		if (vbio->bounced) {
 			vmdemo_write_end_folio(pool, vbio->bounced, err);
 			__free_page(bv->bv_page);
