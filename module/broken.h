@@ -17,6 +17,13 @@
 #define VMDEMO_DIRTY_EARLY	0
 #endif
 
+/* Ask whether a page is dirty, and then whether it is being written: it may just have failed. */
+#ifdef VMDEMO_BREAK_dirty_first
+#define VMDEMO_DIRTY_FIRST	1
+#else
+#define VMDEMO_DIRTY_FIRST	0
+#endif
+
 /* Free the frame while its write is still on the way: it is read back too early. */
 #ifdef VMDEMO_BREAK_index_early
 #define VMDEMO_INDEX_EARLY	1
@@ -45,8 +52,8 @@
 #define VMDEMO_NO_FLUSH		0
 #endif
 
-#define VMDEMO_BROKEN	(VMDEMO_DIRTY_EARLY || VMDEMO_INDEX_EARLY || VMDEMO_NO_REFCHECK || \
-			 VMDEMO_NO_RECHECK || VMDEMO_NO_FLUSH)
+#define VMDEMO_BROKEN	(VMDEMO_DIRTY_EARLY || VMDEMO_DIRTY_FIRST || VMDEMO_INDEX_EARLY || \
+			 VMDEMO_NO_REFCHECK || VMDEMO_NO_RECHECK || VMDEMO_NO_FLUSH)
 
 /* Give the race that a shortcut opens the time to happen. */
 static inline void vmdemo_broken_widen(void)

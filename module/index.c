@@ -360,21 +360,34 @@ int vmdemo_index_evict(struct vmdemo_pool *pool, struct folio *folio, u32 *keep,
 	return 0;
 }
 
+/* Dirty, or not to be used again. */
+static bool vmdemo_index_must_stay(const struct folio *folio)
+{
+	return READ_ONCE(folio->flags) & (BIT(PG_dirty) | BIT(PG_hwpoison));
+}
+
+/* In this order: a write that fails makes the page dirty again before it ends. */
+static bool vmdemo_index_may_go(const struct vmdemo_pool *pool, const struct folio *folio, u32 nr)
+{
+	if (VMDEMO_DIRTY_FIRST && !vmdemo_index_must_stay(folio)) {
+		vmdemo_broken_widen_atomic();
+		return !vmdemo_frame_writing(pool, nr);
+	}
+	return !vmdemo_frame_writing(pool, nr) && !vmdemo_index_must_stay(folio);
+}
+
 /*
  * Take the page in frame @nr out if that needs no more than the pool lock: nobody has it mapped,
  * locked or referenced, and it is clean. The order is that of vmdemo_index_evict().
  */
 static bool vmdemo_index_evict_idle(struct vmdemo_pool *pool, struct folio *folio, u32 nr)
 {
-	const unsigned long busy = BIT(PG_dirty) | BIT(PG_hwpoison);
-
 	/* The pool's reference and no other: so it is not mapped either. */
-	if (VMDEMO_BROKEN || (READ_ONCE(folio->flags) & busy) || folio_ref_count(folio) != 1 ||
-	    !folio_trylock(folio))
+	if ((VMDEMO_BROKEN && !VMDEMO_DIRTY_FIRST) || vmdemo_index_must_stay(folio) ||
+	    folio_ref_count(folio) != 1 || !folio_trylock(folio))
 		return false;
 	if (folio_ref_freeze(folio, 1)) {
-		/* In this order: a write that fails makes the page dirty again before it ends. */
-		if (!vmdemo_frame_writing(pool, nr) && !(READ_ONCE(folio->flags) & busy))
+		if (vmdemo_index_may_go(pool, folio, nr))
 			return true;
 		folio_ref_unfreeze(folio, 1);
 	}

@@ -10,7 +10,7 @@ echo "TAP version 13"
 echo "1..1"
 out=$("$@" 2>&1)
 echo "$out" | sed 's/^/# /'
-if echo "$out" | grep -q 'should be' && echo "$out" | grep -q '^not ok'; then
+if echo "$out" | grep -Eq 'should be|differs from' && echo "$out" | grep -q '^not ok'; then
 	echo "ok 1 $1 saw what was lost"
 else
 	echo "not ok 1 $1 saw nothing of what was lost"

@@ -71,17 +71,19 @@ static void break_all(void)
 	set_table(table);
 }
 
-/* Everything fails, but only after so many milliseconds. */
-static void break_slowly(unsigned int ms)
+/* Writes fail, and with @reads reads too, but only after so many milliseconds. */
+static void break_slowly(unsigned int ms, bool reads)
 {
-	char table[128], dead[64];
+	char table[512], dead[64];
+	char good[280];
 
 	if (!vt_shell("modprobe dm-delay"))
 		vt_skip("there is no dm-delay");
 	snprintf(dead, sizeof(dead), "0 %llu error", lower_sectors);
 	make_device(DM_DEAD, dead);
-	snprintf(table, sizeof(table), "0 %llu delay /dev/mapper/" DM_DEAD " 0 %u", lower_sectors,
-		 ms);
+	snprintf(good, sizeof(good), "%s 0 0 ", lower);
+	snprintf(table, sizeof(table), "0 %llu delay %s/dev/mapper/" DM_DEAD " 0 %u", lower_sectors,
+		 reads ? "" : good, ms);
 	set_table(table);
 }
 
@@ -405,6 +407,52 @@ TEST_F(errors, write_under_pressure)
 		EXPECT_TRUE(vt_disk_check(lower, i, 1, i % 3 ? SEED : SEED + 1));
 }
 
+/* Until the deadline: whether all pages of the range were right. */
+static bool read_on(struct _test_data_errors *self, size_t first, size_t pages, __u64 deadline)
+{
+	while (vt_now_ms() < deadline) {
+		if (vt_count_bad(self->mem + first * VT_PAGE, first, pages, SEED))
+			return false;
+	}
+	return true;
+}
+
+/* Pages whose write fails while others look for frames: they stay, whatever is evicted just then. */
+TEST_F(errors, refused_under_pressure)
+{
+	__u64 deadline;
+	pid_t pids[2];
+	int i;
+
+	ASSERT_EQ(vt_set("dirty_pct", "100"), 0);
+	store(self, 0, FRAMES / 2, SEED + 1);
+	break_slowly(3, false);
+	deadline = vt_now_ms() + 5000;
+	for (i = 0; i < 2; i++) {
+		pids[i] = fork();
+		ASSERT_GE(pids[i], 0);
+		if (!pids[i])
+			_exit(!read_on(self, 100 + 400 * i, 400, deadline));
+	}
+	while (vt_now_ms() < deadline) {
+		EXPECT_EQ(fsync(self->fd), -1);
+		EXPECT_EQ(errno, EIO);
+	}
+	for (i = 0; i < 2; i++)
+		EXPECT_EQ(vt_reap(pids[i]), 0);
+	EXPECT_GT(vt_stat("evictions_clean"), 100);
+	EXPECT_GT(vt_stat("write_errors"), 100);
+	EXPECT_EQ(vt_stat("frames_dirty"), FRAMES / 2);
+	heal();
+	EXPECT_EQ(vt_count_bad(self->mem, 0, FRAMES / 2, SEED + 1), 0);
+	/* It may first tell of the failures in the background. */
+	if (fsync(self->fd))
+		EXPECT_EQ(errno, EIO);
+	EXPECT_EQ(fsync(self->fd), 0);
+	EXPECT_EQ(vt_stat("pages_lost"), 0);
+	EXPECT_TRUE(vt_disk_check(lower, 0, FRAMES / 2, SEED + 1));
+}
+
 /* A failure in the background: every file that was open hears of it by fsync, once. */
 TEST_F(errors, background)
 {
@@ -610,7 +658,7 @@ TEST_F(errors, dead_pool_with_reserve)
 /* The same with a disk that takes its time to refuse: writes under way are no progress for ever. */
 TEST_F(errors, dying_pool)
 {
-	break_slowly(300);
+	break_slowly(300, true);
 	fill_with_dirt(_metadata, self, FRAMES);
 	starve(_metadata, self);
 	thrive(_metadata, self, FRAMES);
