@@ -3,9 +3,10 @@
 # inside.sh - the part of scripts/bench that runs in the machine that is measured: makes the devices, runs each
 # row against each target, and prints one line of JSON for each at the end, when printing disturbs nothing.
 #
-#   inside.sh icount|nullblk|latency|swap|wall|fio|host
+#   inside.sh icount|nullblk|latency|swap|space|wall|fio|host
 #
-# scripts/bench says what each mode is.  What to do stands in the environment:
+# scripts/bench says what each mode is; space is the half of swap whose disks answer at once.  What to do stands in
+# the environment:
 #   BENCH           the built bench.c; without it `bench` is looked for in PATH
 #   ROWS, TARGETS   lists
 #   FRAMES, PAGES   the pool, and the span: 4096 of 65536
@@ -132,12 +133,14 @@ run_rows() {
 	done
 }
 
+# make_brd PAGES: two disks, empty.
 make_brd() {
-	[ -b /dev/ram1 ] || modprobe brd rd_nr=2 rd_size=$((PAGES * 4)) max_part=0 || die "brd does not load."
+	[ ! -d /sys/module/brd ] || rmmod brd || die "brd is in use."
+	modprobe brd rd_nr=2 rd_size=$(($1 * 4)) max_part=0 || die "brd does not load."
 }
 
 mode_icount() {
-	make_brd
+	make_brd "$PAGES"
 	ready /dev/ram0 /dev/ram1
 	run_rows
 }
@@ -168,8 +171,8 @@ mode_nullblk() {
 	done
 }
 
-# swap_rows DISK RIVAL [option...]: a space that swaps to the one, anonymous memory to the other. Linux reads 2 to the
-# power of page-cluster pages at a time, 8 by default.
+# swap_rows DISK RIVAL [option...]: target vmdemo is a space that swaps to the one, mmap anonymous memory that swaps to
+# the other. Linux reads 2 to the power of page-cluster pages at a time, 8 by default.
 swap_rows() {
 	local row cluster
 	load "$1" swap
@@ -177,7 +180,8 @@ swap_rows() {
 	shift 2
 	limit_memory
 	for row in $ROWS; do
-		measure "$row" space "$@" >>"$results"
+		! wanted vmdemo || measure "$row" space "$@" >>"$results"
+		wanted mmap || continue
 		for cluster in 0 3; do
 			change /proc/sys/vm/page-cluster $cluster
 			measure "$row" swap "$@" | sed "s/\"target\": \"swap\"/\"target\": \"swap$cluster\"/" >>"$results"
@@ -187,10 +191,14 @@ swap_rows() {
 	rmmod vmdemo
 }
 
-mode_swap() {
-	modprobe brd rd_nr=2 rd_size=$((PAGES * 4 + 4096)) max_part=0 || die "brd does not load."
+mode_space() {
+	make_brd $((PAGES + 1024))
 	what='"us": 0, '
 	swap_rows /dev/ram0 /dev/ram1
+}
+
+mode_swap() {
+	mode_space
 	modprobe configfs && { mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config; }
 	modprobe null_blk nr_devices=0 || die "null_blk does not load."
 	PAGES=$((PAGES + 1024)) make_null_blk nullb-a 80000
@@ -203,7 +211,7 @@ mode_swap() {
 # Each write takes 10 ms, reads nothing. A device mapper's name is no device in /dev yet.
 mode_latency() {
 	local n
-	make_brd
+	make_brd "$PAGES"
 	modprobe dm-delay || die "dm-delay does not load."
 	for n in 0 1; do
 		"$BENCH" --fill /dev/ram$n --pages "$PAGES" || exit
@@ -244,7 +252,7 @@ worth() {
 mode_wall() {
 	local round row target
 	[ "$(nproc)" -ge 2 ] || die "this takes two processors."
-	make_brd
+	make_brd "$PAGES"
 	ready /dev/ram0 /dev/ram1
 	run_rows --reps 2
 	for round in 1 2 3 4 5; do
@@ -297,7 +305,7 @@ print(json.dumps({"row": sys.argv[1], "name": sys.argv[3], "target": sys.argv[2]
 mode_fio() {
 	local row target
 	here=$(realpath "$here")
-	make_brd
+	make_brd "$PAGES"
 	ready /dev/ram0 /dev/ram1
 	for row in $ROWS; do
 		for target in $TARGETS; do

@@ -3,7 +3,7 @@
 """What the measurements say: tables, bounds, a drawing.
 
     report.py DIR KERNEL MODE       read DIR/KERNEL-MODE.lines, print its table, write .json, .md and .svg
-    report.py --tap KERNEL          read lines of mode icount from standard input, judge them by the bounds
+    report.py --tap KERNEL          read lines of modes icount and space from standard input, judge them by the bounds
     report.py --readme FILE DIR     put DIR's tables between FILE's markers <!-- bench:KERNEL begin --> and end
 """
 import json, os, re, statistics, subprocess, sys
@@ -295,15 +295,17 @@ def report(directory, kernel, mode):
 
 
 def tap(kernel):
-    tables, _ = sections([json.loads(line) for line in sys.stdin if line.strip()], 'icount')
-    bounds, failed = read_bounds(kernel, 'gate'), 0
+    tables, _ = sections([json.loads(line) for line in sys.stdin if line.strip()], 'gate')
+    bounds = [(mode, b) for mode in ('gate', 'gate-0') for b in read_bounds(kernel, mode)]
+    failed = 0
     print('TAP version 13\n1..%d' % len(bounds))
-    for n, b in enumerate(bounds, 1):
-        value = value_of(b, tables.get('icount', {}).get(b.row, {}))
+    for n, (mode, b) in enumerate(bounds, 1):
+        value = value_of(b, tables.get(mode, {}).get(b.row, {}))
         met, words = b.judge(value) if value is not None else (False, 'was not measured')
         failed += not met
-        print('%s %d %s: %s %s, bound %s' % ('ok' if met else 'not ok', n, NAMES.get(b.row, b.row), b.what,
-                                               number(value), number(b.limit)) + ('' if met else ', ' + words))
+        print('%s %d %s%s: %s %s, bound %s' % ('ok' if met else 'not ok', n, 'space, ' if mode == 'gate-0' else '',
+                                               NAMES.get(b.row, b.row), b.what, number(value),
+                                               number(b.limit)) + ('' if met else ', ' + words))
     return 1 if failed else 0
 
 
