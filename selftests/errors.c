@@ -417,7 +417,7 @@ static bool read_on(struct _test_data_errors *self, size_t first, size_t pages, 
 	return true;
 }
 
-/* Pages whose write fails while others look for frames: they stay, whatever is evicted just then. */
+/* Pages whose write fails while others look for frames stay, whatever is evicted just then. */
 TEST_F(errors, refused_under_pressure)
 {
 	__u64 deadline;
