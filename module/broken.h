@@ -8,6 +8,7 @@
 #ifndef VMDEMO_BROKEN_H
 #define VMDEMO_BROKEN_H
 
+#include <linux/atomic.h>
 #include <linux/delay.h>
 
 /* Decide that a page is clean before it is unmapped: stores in between are lost. */
@@ -61,10 +62,16 @@ static inline void vmdemo_broken_widen(void)
 	usleep_range(50, 200);
 }
 
-/* The same where sleeping is not allowed. */
+/*
+ * The same where sleeping is not allowed: seldom and long, for while everybody waits nobody gets
+ * into the window.
+ */
 static inline void vmdemo_broken_widen_atomic(void)
 {
-	mdelay(1);
+	static atomic_t calls;
+
+	if (atomic_inc_return(&calls) % 64 == 0)
+		mdelay(10);
 }
 
 #endif /* VMDEMO_BROKEN_H */
