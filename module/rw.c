@@ -362,7 +362,9 @@ ssize_t vmdemo_rw_write_sparse(struct kiocb *iocb, struct iov_iter *from)
 
 	if (iocb->ki_flags & IOCB_NOWAIT)
 		return -EAGAIN;
-	inode_lock(space->inode);
+	ret = vmdemo_space_lock_inode(space);
+	if (ret)
+		return ret;
 	ret = generic_write_checks(iocb, from);
 	if (ret > 0 && iocb->ki_pos >= VMDEMO_SPACE_MAX)
 		ret = -EFBIG;

@@ -236,11 +236,15 @@ static int vmdemo_space_poisoned(struct vmdemo_pool *pool, struct folio *folio)
 	return err;
 }
 
-/* Wait until no range of the space is being discarded. */
-static void vmdemo_space_wait_open(struct vmdemo_space *space)
+/* Wait until no range of the space is being discarded. 0, or -EINTR when killed. */
+static int vmdemo_space_wait_open(struct vmdemo_space *space)
 {
-	filemap_invalidate_lock_shared(space->inode->i_mapping);
-	filemap_invalidate_unlock_shared(space->inode->i_mapping);
+	struct address_space *mapping = space->inode->i_mapping;
+
+	if (down_read_killable(&mapping->invalidate_lock))
+		return -EINTR;
+	filemap_invalidate_unlock_shared(mapping);
+	return 0;
 }
 
 /**
@@ -254,14 +258,7 @@ static void vmdemo_space_wait_open(struct vmdemo_space *space)
  */
 int vmdemo_space_wait_discard(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
 {
-	struct address_space *mapping = space->inode->i_mapping;
-
-	if (!vmdemo_index_closed(space, first, last))
-		return 0;
-	if (down_read_killable(&mapping->invalidate_lock))
-		return -EINTR;
-	filemap_invalidate_unlock_shared(mapping);
-	return 0;
+	return vmdemo_index_closed(space, first, last) ? vmdemo_space_wait_open(space) : 0;
 }
 
 /**
@@ -270,8 +267,8 @@ int vmdemo_space_wait_discard(struct vmdemo_space *space, pgoff_t first, pgoff_t
  * @folio: the page: locked, with a reference, and up to date unless @acc->overwrite
  *
  * Sleeps for locks at most. Returns 0; -EAGAIN: call vmdemo_space_wait(), then again; -EIO: the
- * page could not be read; -ENXIO: it is beyond the end; -EHWPOISON: it was lost with the memory of
- * its frame.
+ * page could not be read; -ENXIO: it is beyond the end; -EINTR: killed while it was discarded;
+ * -EHWPOISON: it was lost with the memory of its frame.
  */
 int vmdemo_space_get(struct vmdemo_access *acc, struct folio **folio)
 {
@@ -287,10 +284,8 @@ int vmdemo_space_get(struct vmdemo_access *acc, struct folio **folio)
 				cpu_relax();
 				continue;
 			}
-			if (err == -EBUSY) {
-				vmdemo_space_wait_open(space);
-				continue;
-			}
+			if (err == -EBUSY)
+				err = vmdemo_space_wait_open(space) ?: 1;
 			if (err == -EAGAIN)
 				err = vmdemo_reclaim_try(pool, &acc->spare) ?: 1;
 			if (err > 0)
@@ -430,7 +425,7 @@ long vmdemo_space_prefetch(struct vmdemo_space *space, pgoff_t first, pgoff_t la
 		} else if (folio == ERR_PTR(-EBUSY)) {
 			/* Who discards may be waiting for pages we have gathered. */
 			vmdemo_pager_submit(&io);
-			vmdemo_space_wait_open(space);
+			err = vmdemo_space_wait_open(space);
 			index--;
 		} else if (folio == ERR_PTR(-ENXIO)) {
 			break;
@@ -455,10 +450,15 @@ static int vmdemo_space_discard_part(struct vmdemo_space *space, pgoff_t first, 
 				     bool cut)
 {
 	enum vmdemo_drop how = space->swap ? VMDEMO_DROP_DETACH : VMDEMO_DROP_ALL;
+	struct address_space *mapping = space->inode->i_mapping;
 	unsigned long dropped = 0;
 	int err;
 
-	filemap_invalidate_lock(space->inode->i_mapping);
+	/* Cutting does not fail. */
+	if (cut)
+		filemap_invalidate_lock(mapping);
+	else if (down_write_killable(&mapping->invalidate_lock))
+		return -EINTR;
 	vmdemo_index_close(space, first, last - first + 1);
 	err = vmdemo_evict_drop(space, first, last, how, &dropped);
 	if (!err && space->swap)
@@ -468,9 +468,9 @@ static int vmdemo_space_discard_part(struct vmdemo_space *space, pgoff_t first, 
 					  space->size_bytes);
 	/* Not before: who copied a page just now had it locked until the copy was mapped. */
 	if (cut)
-		unmap_mapping_pages(space->inode->i_mapping, first, last - first + 1, true);
+		unmap_mapping_pages(mapping, first, last - first + 1, true);
 	vmdemo_index_close(space, 0, 0);
-	filemap_invalidate_unlock(space->inode->i_mapping);
+	filemap_invalidate_unlock(mapping);
 	return err;
 }
 
@@ -480,11 +480,10 @@ static int vmdemo_space_discard_part(struct vmdemo_space *space, pgoff_t first, 
  * @first: first page
  * @last:  last page
  *
- * Linear: in parts, during each of which no page of it can be filled, so that faults do not wait
- * long. Sparse: in parts too, and it does not fail; pages that somebody holds are his.
- * May sleep. Returns 0, -EOPNOTSUPP if any of it comes from the linear space, -EINTR when killed,
- * -EBUSY if somebody holds a page for 5 s, or the block layer's error; the contents are then
- * undefined.
+ * In parts, during each of which no page of it can be filled, so that faults do not wait long. May
+ * sleep. Returns 0, -EOPNOTSUPP if any of it comes from the linear space, or -EINTR when killed.
+ * Linear: also -EBUSY if somebody holds a page for 5 s, or the block layer's error; the contents
+ * are undefined after an error. Sparse: pages that somebody holds are his.
  */
 int vmdemo_space_discard(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
 {
@@ -494,10 +493,8 @@ int vmdemo_space_discard(struct vmdemo_space *space, pgoff_t first, pgoff_t last
 		pgoff_t end = space->swap ? vmdemo_swap_part(space, first, last) :
 					    min(last, first + VMDEMO_DISCARD_PART - 1);
 
-		if (!space->swap && fatal_signal_pending(current))
-			err = -EINTR;
-		else
-			err = vmdemo_space_discard_part(space, first, end, false);
+		err = fatal_signal_pending(current) ? -EINTR :
+		      vmdemo_space_discard_part(space, first, end, false);
 		first = end + 1;
 	}
 	return err;
@@ -529,7 +526,7 @@ void vmdemo_space_cut(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
  *
  * Who has mapped what is cut off gets SIGSEGV from now on; of a stack, that lets it grow again, and
  * what is stored there before this returns may be lost. May sleep. Returns 0, -EINVAL if there is
- * no such segment, or an error of vmdemo_segment_set_limit().
+ * no such segment, -EINTR when killed before it began, or an error of vmdemo_segment_set_limit().
  */
 int vmdemo_space_set_limit(struct vmdemo_space *space, u32 number, pgoff_t limit)
 {
@@ -541,7 +538,9 @@ int vmdemo_space_set_limit(struct vmdemo_space *space, u32 number, pgoff_t limit
 	if (!table || number >= table->nr)
 		return -EINVAL;
 	seg = &table->seg[number];
-	inode_lock(space->inode);
+	err = vmdemo_space_lock_inode(space);
+	if (err)
+		return err;
 	err = vmdemo_segment_set_limit(seg, limit, &old);
 	if (!err && limit < old) {
 		first = seg->first + limit;

@@ -54,6 +54,12 @@ void vmdemo_space_cut(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
 u32 vmdemo_space_data_run(struct vmdemo_space *space, pgoff_t first, u32 most, bool stored);
 int vmdemo_space_set_limit(struct vmdemo_space *space, u32 segment, pgoff_t limit);
 
+/* As inode_lock(), or -EINTR when killed: who holds it may be waiting for a device. */
+static inline int __must_check vmdemo_space_lock_inode(struct vmdemo_space *space)
+{
+	return down_write_killable(&space->inode->i_rwsem);
+}
+
 static inline bool vmdemo_space_readonly(const struct vmdemo_space *space)
 {
 	return space->backing->readonly;

@@ -100,7 +100,9 @@ static loff_t vmdemo_spacefile_llseek(struct file *file, loff_t offset, int when
 	if (whence != SEEK_DATA && whence != SEEK_HOLE)
 		return generic_file_llseek_size(file, offset, whence, VMDEMO_SPACE_MAX,
 						READ_ONCE(space->size_bytes));
-	inode_lock(space->inode);
+	found = vmdemo_space_lock_inode(space);
+	if (found)
+		return found;
 	size = space->size_bytes;
 	nr_pages = space->nr_pages;
 	index = offset >> PAGE_SHIFT;
@@ -141,11 +143,13 @@ static long vmdemo_spacefile_fallocate(struct file *file, int mode, loff_t offse
 	struct vmdemo_file *vf = file->private_data;
 	struct vmdemo_space *space = vf->space;
 	u64 end;
-	int err = 0;
+	int err;
 
 	if (mode != (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE))
 		return -EOPNOTSUPP;
-	inode_lock(space->inode);
+	err = vmdemo_space_lock_inode(space);
+	if (err)
+		return err;
 	end = min_t(u64, offset + len, round_up(space->size_bytes, PAGE_SIZE));
 	if (offset < end)
 		err = vmdemo_spacefile_punch(space, offset, end);
