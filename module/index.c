@@ -493,12 +493,12 @@ bool vmdemo_index_poisoned(struct vmdemo_pool *pool, struct folio *folio)
 	unsigned long lost = 0;
 
 	unmap_mapping_pages(mapping, folio->index, 1, false);
+	/* Now: when the page has left the index its space may go. */
+	if (folio_test_dirty(folio))
+		mapping_set_error(mapping, -EIO);
 	vmdemo_index_orphan(pool, folio, &lost);
-	if (!lost)
-		return false;
-	mapping_set_error(mapping, -EIO);
 	vmdemo_stat_add(pool, pages_lost, lost);
-	return true;
+	return lost;
 }
 
 /**

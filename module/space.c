@@ -565,8 +565,18 @@ static bool vmdemo_space_dirty_folio(struct address_space *mapping, struct folio
 	return vmdemo_dirty_set(space->pool, folio);
 }
 
+/*
+ * Pages leave by way of the index only. The kernel would take one whose memory has just failed, and
+ * that it was about to map, for a page of the page cache, and free it.
+ */
+static bool vmdemo_space_release_folio(struct folio *folio, gfp_t gfp)
+{
+	return false;
+}
+
 static const struct address_space_operations vmdemo_space_aops = {
 	.dirty_folio	= vmdemo_space_dirty_folio,
+	.release_folio	= vmdemo_space_release_folio,
 };
 
 static int vmdemo_fs_init_context(struct fs_context *fc)
@@ -593,6 +603,7 @@ void vmdemo_space_set_inode(struct vmdemo_space *space, struct inode *inode)
 	inode->i_private = space;
 	inode->i_mapping->a_ops = &vmdemo_space_aops;
 	mapping_set_no_writeback_tags(inode->i_mapping);
+	mapping_set_release_always(inode->i_mapping);
 	space->inode = inode;
 }
 
