@@ -5,7 +5,7 @@
  * A space is a private inode on a pseudo file system of ours. Its i_mmap finds every PTE; its
  * i_pages stays empty, since the pool's index knows the pages.
  *
- * vmdemo_space_get() never waits for I/O or for frames. It answers -EAGAIN, and what to wait for
+ * vmdemo_space_get() never waits for I/O, frames or a discard. It answers -EAGAIN, and what to wait for
  * stands in the access: so that a fault can let go of its locks before vmdemo_space_wait(), while
  * read(2) simply calls one after the other.
  */
@@ -267,8 +267,8 @@ int vmdemo_space_wait_discard(struct vmdemo_space *space, pgoff_t first, pgoff_t
  * @folio: the page: locked, with a reference, and up to date unless @acc->overwrite
  *
  * Sleeps for locks at most. Returns 0; -EAGAIN: call vmdemo_space_wait(), then again; -EIO: the
- * page could not be read; -ENXIO: it is beyond the end; -EINTR: killed while it was discarded;
- * -EHWPOISON: it was lost with the memory of its frame.
+ * page could not be read; -ENXIO: it is beyond the end; -EHWPOISON: it was lost with the memory of
+ * its frame.
  */
 int vmdemo_space_get(struct vmdemo_access *acc, struct folio **folio)
 {
@@ -284,8 +284,10 @@ int vmdemo_space_get(struct vmdemo_access *acc, struct folio **folio)
 				cpu_relax();
 				continue;
 			}
-			if (err == -EBUSY)
-				err = vmdemo_space_wait_open(space) ?: 1;
+			if (err == -EBUSY) {
+				acc->closed = true;
+				return -EAGAIN;
+			}
 			if (err == -EAGAIN)
 				err = vmdemo_reclaim_try(pool, &acc->spare) ?: 1;
 			if (err > 0)
@@ -335,7 +337,11 @@ int vmdemo_space_wait(struct vmdemo_access *acc)
 	struct folio *folio = acc->wait;
 	int err;
 
-	trace_vmdemo_wait(acc->id, acc->index, !folio);
+	trace_vmdemo_wait(acc->id, acc->index, !folio && !acc->closed);
+	if (acc->closed) {
+		acc->closed = false;
+		return vmdemo_space_wait_open(acc->space);
+	}
 	if (!folio)
 		return vmdemo_reclaim_wait(acc->space->pool, &acc->spare);
 	acc->wait = NULL;

@@ -31,6 +31,7 @@ struct vmdemo_access {
 	bool alone;			/* the last one was for this page only */
 	u32 spare;			/* a free frame that is ours */
 	struct folio *wait;		/* the folio whose lock to wait for, referenced */
+	bool closed;			/* the page is being discarded: wait for the end of that */
 	u64 id;				/* for tracing */
 };
 
