@@ -70,6 +70,7 @@ void vmdemo_backing_close(struct vmdemo_backing *backing)
 	vmdemo_bdev_close(&backing->handle);
 	kfree(backing->path);
 	backing->path = NULL;
+	backing->readonly = false;
 }
 
 /**

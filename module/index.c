@@ -248,11 +248,13 @@ u32 vmdemo_index_get_run(struct vmdemo_space *space, pgoff_t first, u32 most, bo
 	struct vmdemo_pool *pool = space->pool;
 	u64 key = space->key + first;
 	struct vmdemo_buckets *buckets;
+	pgoff_t nr_pages = READ_ONCE(space->nr_pages);
 	u32 n, nr, ahead = 0;
 
 	spin_lock(&pool->lock);
 	buckets = vmdemo_hash_buckets(pool);
-	for (n = 0; n < most; n++) {
+	/* The key after the last one may be another space's. */
+	for (n = 0; n < most && first + n < nr_pages; n++) {
 		struct vmdemo_frame *frame;
 		struct folio *folio;
 		bool ahead_of;

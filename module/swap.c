@@ -33,7 +33,8 @@
  * @path: of the block device's node
  *
  * What is on the device is overwritten, all but its first page. May sleep. Returns 0, an error of
- * vmdemo_backing_open(), -EROFS, -ENOSPC for a device of less than two pages, or -ENOMEM.
+ * vmdemo_backing_open(), -EROFS, -ENOSPC for a device of less than two pages, -EFBIG for 64 TiB and
+ * more, or -ENOMEM.
  */
 int vmdemo_swap_open(struct vmdemo_swap *swap, const char *path)
 {
@@ -48,6 +49,8 @@ int vmdemo_swap_open(struct vmdemo_swap *swap, const char *path)
 		err = -EROFS;
 	else if (nr < 2)
 		err = -ENOSPC;
+	else if (BITS_TO_LONGS(nr) > INT_MAX / sizeof(long))
+		err = -EFBIG;
 	else
 		swap->used = kvcalloc(BITS_TO_LONGS(nr), sizeof(long), GFP_KERNEL);
 	if (!err && !swap->used)
