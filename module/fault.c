@@ -303,7 +303,7 @@ static vm_fault_t vmdemo_vm_page_mkwrite(struct vm_fault *vmf)
 	err = vmdemo_swap_reserve(space, vmf->pgoff);
 	if (err) {
 		folio_unlock(folio);
-		/* Out of memory: as with anonymous memory, the kernel finds some, or kills somebody. */
+		/* As with anonymous memory: the kernel finds some, or kills somebody. */
 		return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
 	}
 	vmdemo_dirty_set(space->pool, folio);

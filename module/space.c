@@ -5,9 +5,9 @@
  * A space is a private inode on a pseudo file system of ours. Its i_mmap finds every PTE; its
  * i_pages stays empty, since the pool's index knows the pages.
  *
- * vmdemo_space_get() never waits for I/O, frames or a discard. It answers -EAGAIN, and what to wait for
- * stands in the access: so that a fault can let go of its locks before vmdemo_space_wait(), while
- * read(2) simply calls one after the other.
+ * vmdemo_space_get() never waits for I/O, frames or a discard. It answers -EAGAIN, and what to wait
+ * for stands in the access: so that a fault can let go of its locks before vmdemo_space_wait(),
+ * while read(2) simply calls one after the other.
  */
 #include <linux/mount.h>
 #include <linux/pseudo_fs.h>
