@@ -88,6 +88,7 @@ struct vmdemo_settings {
 	u32 read_ahead_pages;
 	u32 dirty_pct;
 	u32 dirty_age_ms;
+	u32 space_max_pages;	/* written pages of each space to come; 0: as many as it likes */
 };
 
 struct vmdemo_pool {

@@ -319,7 +319,8 @@ static struct file *vmdemo_sparse_file(struct vfsmount *mount, struct vmdemo_dev
 	space->pool = device->pool;
 	space->swap = &device->swap;
 	space->backing = &device->swap.backing;
-	space->most_written = args->max_pages ?: U64_MAX;
+	space->most_written = min(args->max_pages ?: U64_MAX,
+				  READ_ONCE(device->pool->set.space_max_pages) ?: U64_MAX);
 	xa_init_flags(&space->slots, XA_FLAGS_ACCOUNT);
 	id = ida_alloc_range(&device->spaces, 1, VMDEMO_SPACE_IDS, GFP_KERNEL);
 	if (id < 0) {

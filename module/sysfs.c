@@ -200,6 +200,7 @@ VMDEMO_SETTING(standby_pct, policy.standby_pct, 0U, 90U);
 VMDEMO_SETTING(demote_pages, policy.demote_pages, 1U, 4096U);
 VMDEMO_SETTING(read_ahead_pages, set.read_ahead_pages, 0U, 512U);
 VMDEMO_SETTING(dirty_pct, set.dirty_pct, 1U, 100U);
+VMDEMO_SETTING(space_max_pages, set.space_max_pages, 0U, UINT_MAX);
 
 static ssize_t dirty_age_ms_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
@@ -265,6 +266,7 @@ static struct attribute *vmdemo_attrs[] = {
 	&dev_attr_read_ahead_pages.attr,
 	&dev_attr_dirty_pct.attr,
 	&dev_attr_dirty_age_ms.attr,
+	&dev_attr_space_max_pages.attr,
 	&dev_attr_size_bytes.attr,
 	&dev_attr_swap_slots.attr,
 	&dev_attr_frames_actual.attr,

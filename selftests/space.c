@@ -804,6 +804,33 @@ TEST_F(space, its_share_is_used_up)
 	close(fd);
 }
 
+/* What the administrator allows holds for every space made from then on, whatever it asks for. */
+TEST_F(space, no_space_takes_all_slots)
+{
+	static const struct {
+		__u64 asked;
+		const char *allowed;
+		int most;
+	} shares[] = {
+		{ 0, "10", 10 }, { 20, "10", 10 }, { 5, "10", 5 }, { 20, "0", 20 },
+	};
+	char page[VT_PAGE] = "x";
+	int i, n, fds[ARRAY_SIZE(shares)];
+
+	for (i = 0; i < ARRAY_SIZE(shares); i++) {
+		ASSERT_EQ(vt_set("space_max_pages", shares[i].allowed), 0);
+		fds[i] = try_space(self->dev, PAGES * VT_PAGE, shares[i].asked);
+		ASSERT_GE(fds[i], 0);
+	}
+	for (i = 0; i < ARRAY_SIZE(shares); i++) {
+		for (n = 0; pwrite(fds[i], page, VT_PAGE, n * VT_PAGE) == VT_PAGE; n++)
+			;
+		EXPECT_EQ(errno, ENOSPC);
+		EXPECT_EQ(n, shares[i].most) TH_LOG("space %d", i);
+		close(fds[i]);
+	}
+}
+
 TEST_F(space, swap_is_full)
 {
 	const __u64 slots = vt_get("swap_slots");

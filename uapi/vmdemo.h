@@ -111,8 +111,8 @@ struct vmdemo_segment {
  * struct vmdemo_space_args - a sparse space to make (VMDEMO_IOC_SPACE)
  * @size:        (in) bytes, a multiple of VMDEMO_PAGE_SIZE, 0 to VMDEMO_SPACE_MAX; ftruncate(2)
  *               changes it, unless there are segments
- * @max_pages:   (in) so many pages of it may ever be written at a time; 0: as many as there are
- *               slots
+ * @max_pages:   (in) so many pages of it may ever be written at a time, and no more than the
+ *               device's space_max_pages in sysfs allows; 0: as many as that, or as there are slots
  * @segments:    (in) address of @nr_segments struct vmdemo_segment, by place, none overlapping
  * @nr_segments: (in) at most VMDEMO_SEGMENTS_MAX; 0: pages may be anywhere, and @segments is not
  *               read
