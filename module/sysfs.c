@@ -200,7 +200,7 @@ VMDEMO_SETTING(standby_pct, policy.standby_pct, 0U, 90U);
 VMDEMO_SETTING(demote_pages, policy.demote_pages, 1U, 4096U);
 VMDEMO_SETTING(read_ahead_pages, set.read_ahead_pages, 0U, 512U);
 VMDEMO_SETTING(dirty_pct, set.dirty_pct, 1U, 100U);
-VMDEMO_SETTING(space_max_pages, set.space_max_pages, 0U, UINT_MAX);
+VMDEMO_SETTING(space_max_pages, set.space_max_pages, 0U, (unsigned int)INT_MAX);
 
 static ssize_t dirty_age_ms_show(struct device *dev, struct device_attribute *attr, char *buf)
 {

@@ -96,7 +96,7 @@ TEST_F(sysfs, bounds)
 		{ "read_ahead_pages", 0, 512 },
 		{ "dirty_pct", 1, 100 },
 		{ "dirty_age_ms", 0, 3600000 },
-		{ "space_max_pages", 0, 4294967295 },
+		{ "space_max_pages", 0, 2147483647 },
 		{ "reserve", 0, FRAMES / 2 - 1 },
 	};
 	static const char * const nonsense[] = {
