@@ -3,8 +3,9 @@
  * vmdemo.h - what a program may ask of an open /dev/vmdemo besides mmap and read/write
  *
  * Every structure has explicit padding. Padding, and every flag not named here, must be zero:
- * anything else is EINVAL. Offsets and lengths are bytes in the device's linear space and must be
- * multiples of VMDEMO_PAGE_SIZE; a range that ends beyond the last page is EINVAL.
+ * anything else is EINVAL. Offsets and lengths are bytes in the device's linear space, or in the
+ * sparse space that is asked, and must be multiples of VMDEMO_PAGE_SIZE; a range that ends beyond
+ * the last page is EINVAL.
  */
 #ifndef _UAPI_VMDEMO_H
 #define _UAPI_VMDEMO_H
@@ -59,7 +60,7 @@ enum vmdemo_growth {
 /**
  * enum vmdemo_loading - when the pages of a segment are read
  * @VMDEMO_LOAD_PAGE:    each when it is touched
- * @VMDEMO_LOAD_WHOLE:   all when the first is touched, as far as there are frames
+ * @VMDEMO_LOAD_WHOLE:   all at the first page fault on one, as far as there are frames; once
  * @VMDEMO_LOAD_UPFRONT: all when the space is made, as far as there are frames
  */
 enum vmdemo_loading {
@@ -184,8 +185,8 @@ struct vmdemo_range {
 
 /**
  * enum vmdemo_page_state - where a page is
- * @VMDEMO_PAGE_UNTOUCHED: not in the pool: the next touch is a hard fault, or on a sparse space one
- *                         that fills a frame with zeros
+ * @VMDEMO_PAGE_UNTOUCHED: not in the pool: the next touch is a hard fault or, of a page of a sparse
+ *                         space that comes from nowhere, one that fills a frame with zeros
  * @VMDEMO_PAGE_ACTIVE:    in a frame, not demoted since its last fault
  * @VMDEMO_PAGE_STANDBY:   in a frame, unmapped and waiting to be evicted or touched
  * @VMDEMO_PAGE_LOADING:   in a frame whose read has not ended, or has failed
