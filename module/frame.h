@@ -149,7 +149,8 @@ struct vmdemo_swap {
 
 	spinlock_t lock;		/* a leaf */
 	unsigned long *used;		/* under lock: a bit per slot */
-	u64 nr_empty;			/* under lock: clusters with no slot in use */
+	unsigned long *begun;		/* under lock: a bit per cluster, zero: no slot is in use */
+	u64 nr_empty;			/* under lock: how many of these */
 	u64 cursor;			/* under lock: where the search for one goes on, a slot */
 };
 

@@ -38,31 +38,37 @@
  */
 int vmdemo_swap_open(struct vmdemo_swap *swap, const char *path)
 {
-	u64 nr;
+	u64 nr, nr_clusters;
 	int err;
 
 	err = vmdemo_backing_open(&swap->backing, path, swap);
 	if (err)
 		return err;
 	nr = bdev_nr_bytes(swap->backing.handle.bdev) >> PAGE_SHIFT;
+	nr_clusters = DIV_ROUND_UP_ULL(nr, VMDEMO_CLUSTER);
 	if (swap->backing.readonly)
 		err = -EROFS;
 	else if (nr < 2)
 		err = -ENOSPC;
-	else if (BITS_TO_LONGS(nr) > INT_MAX / sizeof(long))
+	else if (BITS_TO_LONGS(nr + nr_clusters) >= INT_MAX / sizeof(long))
 		err = -EFBIG;
 	else
-		swap->used = kvcalloc(BITS_TO_LONGS(nr), sizeof(long), GFP_KERNEL);
+		swap->used = kvcalloc(BITS_TO_LONGS(nr) + BITS_TO_LONGS(nr_clusters), sizeof(long),
+				      GFP_KERNEL);
 	if (!err && !swap->used)
 		err = -ENOMEM;
 	if (err) {
 		vmdemo_backing_close(&swap->backing);
 		return err;
 	}
+	swap->begun = swap->used + BITS_TO_LONGS(nr);
 	__set_bit(0, swap->used);
+	/* The first cluster has slot 0; what does not fill one is none. */
+	__set_bit(0, swap->begun);
+	if (nr % VMDEMO_CLUSTER)
+		__set_bit(nr_clusters - 1, swap->begun);
 	atomic64_set(&swap->nr_free, nr - 1);
 	swap->nr_slots = nr;
-	/* The first has slot 0; what does not fill a cluster is none. */
 	swap->nr_empty = max_t(u64, nr / VMDEMO_CLUSTER, 1) - 1;
 	swap->cursor = 0;
 	return 0;
@@ -85,8 +91,8 @@ void vmdemo_swap_close(struct vmdemo_swap *swap)
 
 /* ---- slots ---- */
 
-/* Is the cluster of slot @slot, and is it one, without a slot in use? */
-static bool vmdemo_swap_empty(const struct vmdemo_swap *swap, u64 slot)
+/* Has the cluster of slot @slot, if it is one, no slot in use any more? */
+static bool vmdemo_swap_emptied(const struct vmdemo_swap *swap, u64 slot)
 {
 	u64 base = round_down(slot, VMDEMO_CLUSTER);
 	unsigned long word = swap->used[BIT_WORD(base)] >> (base % BITS_PER_LONG);
@@ -97,15 +103,13 @@ static bool vmdemo_swap_empty(const struct vmdemo_swap *swap, u64 slot)
 /* The next empty cluster's first slot. There is one. */
 static u64 vmdemo_swap_find_empty(struct vmdemo_swap *swap)
 {
-	u64 base = swap->cursor;
+	u64 nr = DIV_ROUND_UP_ULL(swap->nr_slots, VMDEMO_CLUSTER), found;
 
-	while (!vmdemo_swap_empty(swap, base)) {
-		base += VMDEMO_CLUSTER;
-		if (base >= swap->nr_slots)
-			base = 0;
-	}
-	swap->cursor = base;
-	return base;
+	found = find_next_zero_bit(swap->begun, nr, swap->cursor / VMDEMO_CLUSTER);
+	if (found >= nr)
+		found = find_first_zero_bit(swap->begun, nr);
+	swap->cursor = found * VMDEMO_CLUSTER;
+	return swap->cursor;
 }
 
 /* Take slot @wanted; if it cannot be had, another one for page @index. One has been reserved. */
@@ -125,8 +129,8 @@ static u64 vmdemo_swap_take(struct vmdemo_swap *swap, u64 wanted, pgoff_t index)
 			swap->cursor = round_down(wanted, VMDEMO_CLUSTER);
 		}
 	}
-	swap->nr_empty -= vmdemo_swap_empty(swap, wanted);
 	__set_bit(wanted, swap->used);
+	swap->nr_empty -= !__test_and_set_bit(wanted / VMDEMO_CLUSTER, swap->begun);
 	spin_unlock(&swap->lock);
 	return wanted;
 }
@@ -135,7 +139,10 @@ static void vmdemo_swap_give_back(struct vmdemo_swap *swap, u64 slot)
 {
 	spin_lock(&swap->lock);
 	__clear_bit(slot, swap->used);
-	swap->nr_empty += vmdemo_swap_empty(swap, slot);
+	if (vmdemo_swap_emptied(swap, slot)) {
+		__clear_bit(slot / VMDEMO_CLUSTER, swap->begun);
+		swap->nr_empty++;
+	}
 	spin_unlock(&swap->lock);
 }
 
