@@ -101,7 +101,6 @@ struct replay {
 	__u32 version[PAGES];		/* as found there */
 	__u32 least[PAGES];		/* as acknowledged by now */
 	unsigned int writes, flushes, marks, bad;
-	unsigned int last_flush, last_write, last_mark;	/* entries */
 };
 
 static char *read_disk(const char *disk, size_t bytes)
@@ -205,14 +204,11 @@ static void replay(struct replay *replay)
 			/* The target itself marks the end. */
 			if (strncmp((const char *)(e + 1), "dm-", 3))
 				replay_mark(replay, entry, atoi((const char *)(e + 1)));
-			replay->last_mark = entry;
 			replay->marks++;
 			continue;
 		}
-		if (flags & LOG_FLUSH) {
-			replay->last_flush = entry;
+		if (flags & LOG_FLUSH)
 			replay->flushes++;
-		}
 		if (!length || (flags & LOG_DISCARD))
 			continue;
 		if (first % VT_PAGE || length % VT_PAGE || first + length > PAGES * VT_PAGE)
@@ -220,7 +216,6 @@ static void replay(struct replay *replay)
 		memcpy(replay->image + first, replay->log + at, length);
 		for (page = first / VT_PAGE; page < (first + length) / VT_PAGE; page++)
 			replay_page(replay, entry, page);
-		replay->last_write = entry;
 		replay->writes++;
 		at += length;
 	}
