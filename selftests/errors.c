@@ -512,28 +512,12 @@ TEST_F(errors, detach)
 	start(self, FRAMES);
 }
 
-/* Does the kernel log, from where it is open, hold these words? */
-static bool log_says(int log, const char *words)
-{
-	char record[8192];
-	bool found = false;
-	ssize_t length;
-
-	while ((length = read(log, record, sizeof(record) - 1)) > 0) {
-		record[length] = 0;
-		found |= !!strstr(record, words);
-	}
-	return found;
-}
-
 /* Unloading gives up after some 5 s, and says how much is lost. What could be written was. */
 TEST_F(errors, unload)
 {
-	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
+	int log = vt_log_open();
 	__u64 begin;
 
-	ASSERT_GE(log, 0);
-	lseek(log, 0, SEEK_END);
 	store(self, 0, 20, SEED + 1);
 	stop(self);
 	break_pages(BAD, 3);
@@ -541,7 +525,7 @@ TEST_F(errors, unload)
 	EXPECT_EQ(vt_try_unload(), 0);
 	EXPECT_GE(vt_now_ms() - begin, 4000);
 	EXPECT_LT(vt_now_ms() - begin, 12000);
-	EXPECT_TRUE(log_says(log, "3 pages lost"));
+	EXPECT_TRUE(vt_log_says(log, ": 3 pages lost"));
 	heal();
 	EXPECT_TRUE(vt_disk_check(lower, 0, BAD, SEED + 1));
 	EXPECT_TRUE(vt_disk_check(lower, BAD, 3, SEED));

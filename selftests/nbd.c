@@ -355,7 +355,7 @@ TEST_F(nbd, server_dies)
 	for (round = 0; round < 3; round++) {
 		ASSERT_TRUE(work_wait_done(&self->work, 200, SLOW));
 		kill_server(self);
-		vt_nap(1000);
+		EXPECT_TRUE(work_stands_still(&self->work, SLOW));
 		start_server(self);
 		ASSERT_EQ(give_connection(NBD_CMD_RECONFIGURE, 0), 0);
 	}

@@ -20,6 +20,7 @@
 #define DM	"vmdemo-removal"
 #define ADAPTERS "/sys/bus/pseudo/drivers/scsi_debug/adapter*"
 #define NULLB	"/sys/kernel/config/nullb/nullb0"
+#define FAIL_REQUEST "/sys/kernel/debug/fail_make_request"
 
 /* Unload, whatever is bound: vt_stop() wants to see the disks. */
 static void unload(void)
@@ -258,16 +259,63 @@ TEST_F(scsi, pulled_out_swap)
 	EXPECT_TRUE(pool_is_whole());
 }
 
-/* Unloading the module is as good a way to leave. */
+/* Unloading the module is as good a way to leave: it says in the log how much is lost. */
 TEST_F(scsi, pulled_out_unload)
 {
+	int log = vt_log_open();
+	__u64 dirty;
+
 	work_start(&self->work);
 	ASSERT_TRUE(work_wait_done(&self->work, 100, SLOW));
 	pull_out(self->disk);
 	EXPECT_TRUE(work_wait_failed(&self->work, 1, SLOW));
 	EXPECT_TRUE(work_kill(&self->work, SLOW));
+	dirty = vt_stat("frames_dirty");
+	EXPECT_GT(dirty, 0);
+	EXPECT_EQ(vt_stat("pages_lost"), 0);
 	EXPECT_EQ(vt_try_unload(), 0);
+	EXPECT_TRUE(vt_log_says(log, ": %llu pages lost: writing %s failed", dirty, self->disk));
 	EXPECT_EQ(work_wrong(&self->work), 0);
+	close(log);
+}
+
+#define MEDIUM	582	/* the disk's sectors 4660 to 4669 are in this page and the next */
+
+static void set_medium_errors(int on)
+{
+	if (!vt_shell("echo %d >/sys/bus/pseudo/drivers/scsi_debug/opts", on ? 2 : 0))
+		vt_fail("scsi_debug takes no options");
+}
+
+/* A disk that says itself what it cannot read, in the middle of a request: those pages fail. */
+TEST_F(scsi, medium_errors)
+{
+	char *buffer = vt_buffer(1), *mem;
+	int fd = vt_open(O_RDWR);
+	size_t i;
+
+	mem = vt_map(fd, 0, 2 * PAGES, VT_RW, MAP_SHARED);
+	work_start(&self->work);
+	ASSERT_TRUE(work_wait_done(&self->work, 20, SLOW));
+	set_medium_errors(1);
+	EXPECT_EQ(vt_range(fd, VMDEMO_IOC_PREFETCH, MEDIUM - 4, 10, NULL), 0);
+	for (i = MEDIUM - 4; i < MEDIUM + 6; i++) {
+		bool bad = i == MEDIUM || i == MEDIUM + 1;
+
+		EXPECT_EQ(vt_try_read(mem + i * VT_PAGE, NULL), bad ? SIGBUS : 0);
+		EXPECT_EQ(pread(fd, buffer, VT_PAGE, i * VT_PAGE), bad ? -1 : (int)VT_PAGE);
+		if (!bad)
+			EXPECT_EQ(vt_check(buffer, i, SEED), -1);
+	}
+	EXPECT_GE(vt_stat("read_errors"), 4);
+	EXPECT_TRUE(work_wait_done(&self->work, 20, SLOW));
+	set_medium_errors(0);
+	EXPECT_EQ(vt_count_bad(mem + (MEDIUM - 4) * VT_PAGE, MEDIUM - 4, 10, SEED), 0);
+	EXPECT_TRUE(work_end(&self->work, SLOW));
+	EXPECT_EQ(work_wrong(&self->work) + work_failed(&self->work), 0);
+	EXPECT_EQ(work_unsynced(&self->work), 0);
+	munmap(mem, 2 * PAGES * VT_PAGE);
+	close(fd);
 }
 
 /* ---- a disk that stands still, or shrinks ---- */
@@ -318,6 +366,63 @@ static void answer(void)
 		vt_fail("the device does not go on");
 }
 
+/* What was stored while the disk refused now and then is all there when it does not any more. */
+static void nothing_lost(struct __test_metadata *_metadata, struct _test_data_dm *self)
+{
+	int fd = vt_open(O_RDWR);
+
+	EXPECT_TRUE(synced(fd));
+	close(fd);
+	EXPECT_EQ(work_wrong(&self->work), 0);
+	EXPECT_EQ(work_check_disk(&self->work, self->lower), 0);
+	EXPECT_EQ(vt_set("backing", "none"), 0);
+	EXPECT_EQ(vt_stat("pages_lost"), 0);
+	EXPECT_TRUE(pool_is_whole());
+}
+
+/* Writes fail for a second, after two in which they do not, and so on: nobody notices but fsync. */
+TEST_F(dm, flakey)
+{
+	if (!vt_shell("modprobe dm-flakey"))
+		SKIP(return, "there is no dm-flakey");
+	ASSERT_TRUE(vt_shell("dmsetup reload " DM " --table '0 131072 flakey %s 0 2 1 %s'",
+			     self->lower, "1 error_writes"));
+	ASSERT_TRUE(vt_shell("dmsetup resume --nolockfs " DM));
+	work_start(&self->work);
+	vt_nap(12000);
+	ASSERT_TRUE(work_wait_done(&self->work, 50, SLOW));
+	EXPECT_TRUE(work_end(&self->work, SLOW));
+	EXPECT_EQ(work_failed(&self->work), 0);
+	EXPECT_GT(work_unsynced(&self->work), 0);
+	EXPECT_GT(work_syncs(&self->work), 0);
+	EXPECT_GT(vt_stat("write_errors"), 0);
+	set_table(self->lower, 131072 / 8);
+	nothing_lost(_metadata, self);
+}
+
+static bool fail_requests(const char *disk, int percent)
+{
+	return vt_shell("echo %d >" FAIL_REQUEST "/probability", percent) &&
+	       vt_shell("echo -1 >" FAIL_REQUEST "/times; echo 0 >" FAIL_REQUEST "/verbose") &&
+	       vt_shell("echo %d >/sys/block/%s/make-it-fail", !!percent, strrchr(disk, '/') + 1);
+}
+
+/* One request in ten fails, reads and writes, whichever it is. */
+TEST_F(dm, requests_fail)
+{
+	if (access(FAIL_REQUEST, F_OK))
+		SKIP(return, "this kernel does not make requests fail");
+	ASSERT_TRUE(fail_requests(self->lower, 10));
+	work_start(&self->work);
+	EXPECT_TRUE(work_wait_failed(&self->work, 5, SLOW));
+	EXPECT_TRUE(work_wait_done(&self->work, 500, SLOW));
+	EXPECT_TRUE(work_end(&self->work, SLOW));
+	EXPECT_TRUE(fail_requests(self->lower, 0));
+	EXPECT_GT(vt_stat("read_errors"), 0);
+	EXPECT_GT(vt_stat("write_errors"), 0);
+	nothing_lost(_metadata, self);
+}
+
 /* It stands still again and again: everybody waits, nobody notices. */
 TEST_F(dm, suspended)
 {
@@ -326,7 +431,7 @@ TEST_F(dm, suspended)
 	work_start(&self->work);
 	for (i = 0; i < 10; i++) {
 		silence();
-		vt_nap(100);
+		EXPECT_TRUE(work_stands_still(&self->work, SLOW));
 		answer();
 		ASSERT_TRUE(work_wait_done(&self->work, 5, SLOW));
 	}

@@ -66,6 +66,33 @@ bool vt_shell(const char *format, ...)
 	return !system(command);
 }
 
+int vt_log_open(void)
+{
+	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (log < 0)
+		vt_fail("/dev/kmsg: %s", strerror(errno));
+	lseek(log, 0, SEEK_END);
+	return log;
+}
+
+bool vt_log_says(int log, const char *format, ...)
+{
+	char record[8192], words[256];
+	bool found = false;
+	ssize_t length;
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(words, sizeof(words), format, args);
+	va_end(args);
+	while ((length = read(log, record, sizeof(record) - 1)) > 0) {
+		record[length] = 0;
+		found |= !!strstr(record, words);
+	}
+	return found;
+}
+
 /* disks */
 
 static void vt_make_ram_disks(void)

@@ -73,6 +73,10 @@ bool vt_wait_stat(const char *name, __u64 least, __u64 most, int seconds);
 __u64 vt_now_ms(void);
 void vt_nap(unsigned int ms);
 
+/* The kernel log from now on; does it hold these words since it was opened, or looked at last? */
+int vt_log_open(void);
+bool __printf(2, 3) vt_log_says(int log, const char *format, ...);
+
 /* Run a shell command; false if it fails. */
 bool __printf(1, 2) vt_shell(const char *format, ...);
 

@@ -278,6 +278,19 @@ static __u64 sum(const struct work *work, const __u64 *count)
 	return all;
 }
 
+bool work_stands_still(struct work *work, int seconds)
+{
+	__u64 deadline = vt_now_ms() + seconds * 1000ULL, before;
+
+	do {
+		before = sum(work, work->done);
+		vt_nap(300);
+		if (sum(work, work->done) == before)
+			return true;
+	} while (vt_now_ms() < deadline);
+	return false;
+}
+
 __u64 work_failed(const struct work *work)
 {
 	return sum(work, work->failed);

@@ -45,6 +45,9 @@ bool work_end(struct work *work, int seconds);
 /* Kill them; false if one is still there after so many seconds. */
 bool work_kill(struct work *work, int seconds);
 
+/* Wait until nobody does anything for a while: all of them are waiting for something. */
+bool work_stands_still(struct work *work, int seconds);
+
 /* Wait until every worker has done so many operations more, or failed so often. */
 bool work_wait_done(struct work *work, __u64 more, int seconds);
 bool work_wait_failed(struct work *work, __u64 more, int seconds);
