@@ -203,27 +203,11 @@ static size_t touch_around_bad(struct _test_data_errors *self, size_t first, siz
 	return wrong;
 }
 
-/*
- * Wait for a process for so long, but count our own naps instead of looking at a clock: when the
- * machine is too busy to run it, it is too busy to run us. True if it has ended.
- */
-static bool ends_within(pid_t pid, unsigned int ms, int *status)
-{
-	unsigned int naps;
-
-	for (naps = 0; naps < ms / 5; naps++) {
-		if (waitpid(pid, status, WNOHANG) == pid)
-			return true;
-		vt_nap(5);
-	}
-	return waitpid(pid, status, WNOHANG) == pid;
-}
-
 /* Send SIGKILL; true if the process has ended within a second. */
 static bool dies_at_once(pid_t pid)
 {
 	kill(pid, SIGKILL);
-	return ends_within(pid, 1000, NULL);
+	return vt_ends_within(pid, 1000, NULL);
 }
 
 /* ---- reading ---- */
@@ -590,7 +574,7 @@ static void starve(struct __test_metadata *_metadata, struct _test_data_errors *
 	int status = 0;
 	bool ended;
 
-	ended = ends_within(pid, 9000, &status);
+	ended = vt_ends_within(pid, 9000, &status);
 	EXPECT_GE(vt_now_ms() - begin, 4000);
 	EXPECT_TRUE(ended) {
 		TH_LOG("SIGBUS does not come");
@@ -918,7 +902,7 @@ TEST_F(errors, silent_munmap)
 		_exit(__atomic_load_n(&waiter.done, __ATOMIC_SEQ_CST) ? 1 : 0);
 	}
 	/* The device does not answer before. */
-	EXPECT_TRUE(ends_within(pid, 3000, &status));
+	EXPECT_TRUE(vt_ends_within(pid, 3000, &status));
 	EXPECT_EQ(status, 0);
 	page = vt_page(self->fd, 100);
 	EXPECT_EQ(page.state, VMDEMO_PAGE_LOADING);

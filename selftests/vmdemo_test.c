@@ -558,6 +558,18 @@ int vt_reap(pid_t pid)
 	return WEXITSTATUS(status);
 }
 
+bool vt_ends_within(pid_t pid, unsigned int ms, int *status)
+{
+	unsigned int naps;
+
+	for (naps = 0; naps < ms / 5; naps++) {
+		if (waitpid(pid, status, WNOHANG) == pid)
+			return true;
+		vt_nap(5);
+	}
+	return waitpid(pid, status, WNOHANG) == pid;
+}
+
 /* One look at the accounts. */
 static bool balanced(bool tell)
 {

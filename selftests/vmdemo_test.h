@@ -111,6 +111,12 @@ size_t vt_count_bad(const char *map, size_t first, size_t pages, __u64 seed);
 /* Wait for a child; 0 if it ended well. */
 int vt_reap(pid_t pid);
 
+/*
+ * Wait for a child for so long, but count our own naps instead of looking at a clock: when the
+ * machine is too busy to run it, it is too busy to run us. True if it has ended.
+ */
+bool vt_ends_within(pid_t pid, unsigned int ms, int *status);
+
 /* The accounts that must balance when nothing moves, which is waited for; tells which do not. */
 bool vt_balanced(void);
 
