@@ -11,7 +11,10 @@
  *    direct I/O read into and write out of their pages, reach them by process_vm_*, drop their page
  *    tables, hold them in pipes, sync and compare with the disk, fork children that verify
  *  - in a space they punch holes too, and each has a tail, which it cuts off and lets grow again:
- *    the end of the space, for the last of them, or a segment that grows up or down
+ *    the end of the space, for the last of them, or a segment that grows up or down. When the pages
+ *    of a segment are loaded is drawn from the seed
+ *  - beside a space there is a tight one, which may have fewer pages written than they want to: it
+ *    refuses some, but none that it has, and loses nothing
  *  - a reader verifies the pages nobody writes, through shared and private mappings and pread
  *  - an evictor uses EVICT, PREFETCH and fadvise on ranges, mostly where the writers are just now
  *  - the parent changes the pool's size, the policy and all other settings all the time
@@ -43,6 +46,8 @@
 #define SOURCE_SEED	77		/* contents of the second disk's first pages */
 #define SOURCE_PAGES	256
 #define SEED		55		/* contents of the device at the start */
+#define TIGHT		64		/* pages of the tight space, and how many it may have */
+#define TIGHT_MOST	24
 #define WINDOW		24		/* pages in the window where most happens */
 #define VECTOR		8
 #define WORDS		(VT_PAGE / sizeof(__u64))
@@ -53,6 +58,8 @@ struct common {
 	int failures;
 	unsigned int window;
 	__u64 operations[WRITERS];
+	__u64 refused;			/* stores to the tight space, */
+	__u32 tight[TIGHT];		/* and what its pages were filled with; 0: zeros */
 	__u64 shadow[ALL_PAGES][WORDS];
 };
 
@@ -67,12 +74,14 @@ struct worker {
 	char *mem;
 	char *tail;	/* TAIL pages of a space, mapped by themselves */
 	unsigned int tail_pages;	/* so many of them are there, from where it does not grow */
+	char *tight;	/* the tight space */
 	char *buffer;	/* private memory, VECTOR pages */
 };
 
 static struct common *common;
 static unsigned int frames = 64;
 static int space = -1;	/* the sparse space, if it is one */
+static int tight = -1;	/* and the tight one beside it */
 static bool segmented;
 
 /* Report what went wrong, once; then everybody stops. */
@@ -258,9 +267,12 @@ static void do_dontneed(struct worker *worker, size_t page)
 /* A hole reads as zeros, and can be filled again. */
 static void punch(struct worker *worker, size_t page, size_t n)
 {
-	if (fallocate(worker->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, page * VT_PAGE,
-		      n * VT_PAGE))
-		unexpected("punching", page);
+	bool advise = vt_random(&worker->state) % 2;
+
+	if (advise ? madvise(at(worker, page), n * VT_PAGE, MADV_REMOVE) :
+		     fallocate(worker->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			       page * VT_PAGE, n * VT_PAGE))
+		unexpected(advise ? "MADV_REMOVE" : "punching", page);
 	memset(common->shadow[page], 0, n * VT_PAGE);
 	if (vt_random(&worker->state) % 2)
 		do_verify(worker, page + vt_random(&worker->state) % n);
@@ -340,6 +352,61 @@ static void do_tail(struct worker *worker, size_t page)
 		for (i = first; i < first + n; i++)
 			do_store(worker, tail_page(worker, i));
 	}
+}
+
+static void verify_tight(struct worker *worker, size_t page)
+{
+	const char *data = worker->tight + page * VT_PAGE;
+	__u32 version = common->tight[page];
+
+	if (version ? vt_check(data, page, version) >= 0 : !vt_is_zero(data))
+		failure("page of the tight space", page, 0, version, *(const __u64 *)data);
+}
+
+/* Fill a page by the mapping or by pwrite; false if there is no room for it. */
+static bool fill_tight(struct worker *worker, size_t page, __u32 version)
+{
+	char *data = worker->tight + page * VT_PAGE;
+	ssize_t done;
+	int signal;
+
+	if (vt_random(&worker->state) % 2) {
+		vt_fill(worker->buffer, page, version);
+		done = pwrite(tight, worker->buffer, VT_PAGE, page * VT_PAGE);
+		if (done != (ssize_t)VT_PAGE && (done != -1 || errno != ENOSPC))
+			unexpected("pwrite to the tight space", page);
+		return done == (ssize_t)VT_PAGE;
+	}
+	signal = vt_try_write(data, NULL);
+	if (signal && signal != SIGBUS)
+		failure("signal in the tight space", page, 0, SIGBUS, signal);
+	/* It has its slot now, and keeps it. */
+	if (!signal)
+		vt_fill(data, page, version);
+	return !signal;
+}
+
+/* A page that has been written has its slot: it is never refused. */
+static void do_tight(struct worker *worker, size_t page)
+{
+	if (tight < 0) {
+		do_store(worker, page);
+		return;
+	}
+	page = vt_random(&worker->state) % (TIGHT / GROUPS) * GROUPS + worker->group;
+	verify_tight(worker, page);
+	if (vt_random(&worker->state) % 4 == 0) {
+		if (madvise(worker->tight + page * VT_PAGE, VT_PAGE, MADV_REMOVE))
+			unexpected("MADV_REMOVE in the tight space", page);
+		common->tight[page] = 0;
+	} else if (fill_tight(worker, page, common->tight[page] + 1)) {
+		common->tight[page]++;
+	} else {
+		__atomic_add_fetch(&common->refused, 1, __ATOMIC_RELAXED);
+		if (common->tight[page])
+			failure("a page with a slot was refused", page, 0, 0, 0);
+	}
+	verify_tight(worker, page);
 }
 
 /* After msync or fsync the disk itself holds the page. Nobody else writes to it. */
@@ -428,10 +495,11 @@ static const struct {
 	{ do_pipe, 30 },
 	{ do_punch, 20 },
 	{ do_tail, 20 },
+	{ do_tight, 20 },
 	{ do_fork, 1 },
 };
 
-#define WEIGHTS	1070
+#define WEIGHTS	1090
 
 static void write_and_verify(struct worker *worker)
 {
@@ -450,6 +518,8 @@ static void write_and_verify(struct worker *worker)
 		compare("page at the end", page, at(worker, page));
 	for (i = 0; i < worker->tail_pages; i++)
 		do_verify(worker, tail_page(worker, i));
+	for (i = worker->group; tight >= 0 && i < TIGHT; i += GROUPS)
+		verify_tight(worker, i);
 }
 
 /* The pages that nobody writes keep what they had. */
@@ -556,6 +626,8 @@ static pid_t start(void (*work)(struct worker *worker), unsigned int group, __u6
 	worker.mem = vt_map(worker.fd, 0, PAGES, VT_RW, MAP_SHARED);
 	if (space >= 0 && group < WRITERS)
 		worker.tail = vt_map(worker.fd, TAIL_AT(group), TAIL, VT_RW, MAP_SHARED);
+	if (tight >= 0)
+		worker.tight = vt_map(tight, 0, TIGHT, VT_RW, MAP_SHARED);
 	worker.disk = open(vt_disk(), O_RDONLY | O_DIRECT);
 	worker.other = open(vt_disk2(), O_RDWR | O_DIRECT);
 	worker.buffer = vt_buffer(VECTOR);
@@ -713,6 +785,7 @@ static bool verify_gone(void)
 	size_t page;
 
 	close(space);
+	close(tight);
 	if (segmented) {
 		for (page = 0; page < PAGES; page++)
 			vt_fill(common->shadow[page], page, SEED);
@@ -726,7 +799,7 @@ static bool verify_gone(void)
 }
 
 /* One segment is the device's pages, then each writer has one that grows. */
-static void make_segments(struct vmdemo_segment *table)
+static void make_segments(struct vmdemo_segment *table, __u64 seed)
 {
 	unsigned int i;
 
@@ -740,17 +813,22 @@ static void make_segments(struct vmdemo_segment *table)
 			.prot = PROT_READ | PROT_WRITE,
 			.growth = grows_down(i) ? VMDEMO_GROW_DOWN : VMDEMO_GROW_UP,
 		};
+	for (i = 0; i < 1 + WRITERS; i++) {
+		table[i].loading = vt_random(&seed) % (VMDEMO_LOAD_UPFRONT + 1);
+		printf("# segment %u: loading %u\n", i, table[i].loading);
+	}
 }
 
 /* Without a disk behind it, everything begins with what the disk would hold. */
-static void make_space(void)
+static void make_space(__u64 seed)
 {
 	struct vmdemo_segment table[1 + WRITERS];
 	struct vmdemo_space_args args = { .size = ALL_PAGES * VT_PAGE };
+	struct vmdemo_space_args few = { .size = TIGHT * VT_PAGE, .max_pages = TIGHT_MOST };
 	int fd;
 
 	if (segmented) {
-		make_segments(table);
+		make_segments(table, seed);
 		args.segments = (uintptr_t)table;
 		args.nr_segments = ARRAY_SIZE(table);
 		vt_load("backing=%s swap=%s frames=%u", vt_disk(), vt_disk3(), frames);
@@ -759,7 +837,8 @@ static void make_space(void)
 	}
 	fd = vt_open(O_RDWR);
 	space = ioctl(fd, VMDEMO_IOC_SPACE, &args);
-	if (space < 0)
+	tight = ioctl(fd, VMDEMO_IOC_SPACE, &few);
+	if (space < 0 || tight < 0)
 		vt_fail("no space: %s", strerror(errno));
 	close(fd);
 	if (!segmented && write(space, common->shadow, PAGES * VT_PAGE) != PAGES * (ssize_t)VT_PAGE)
@@ -812,7 +891,7 @@ int main(int argc, char **argv)
 			PAGES);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();
-	ksft_set_plan(6);
+	ksft_set_plan(sparse || segmented ? 7 : 6);
 	printf("# %d s, seed %ju, %u frames for %d pages\n", seconds, (uintmax_t)seed, frames,
 	       PAGES);
 
@@ -825,12 +904,13 @@ int main(int argc, char **argv)
 	for (page = 0; page < PAGES; page++)
 		vt_fill(common->shadow[page], page, SEED);
 	if (sparse || segmented)
-		make_space();
+		make_space(seed);
 	else
 		vt_load("backing=%s frames=%u", vt_disk(), frames);
 
 	signal(SIGALRM, give_up);
-	alarm(seconds + 90);
+	/* This ends what hangs: a slow kernel may take its time. */
+	alarm(seconds + 180);
 	good = run(seconds, seed);
 	/* Nobody is stuck; on a slow kernel the comparison takes longer. */
 	alarm(600);
@@ -841,10 +921,14 @@ int main(int argc, char **argv)
 	tell_numbers();
 	evictions = vt_stat("evictions_clean") + vt_stat("evictions_dirty");
 	ksft_test_result(evictions > 1000, "there were enough evictions to mean something\n");
-	if (sparse || segmented)
+	if (sparse || segmented) {
+		printf("# the tight space has refused %ju stores\n", (uintmax_t)common->refused);
+		ksft_test_result(common->refused && vt_stat("swap_full") >= common->refused,
+				 "a space that is full refuses what has no slot\n");
 		ksft_test_result(verify_gone(), "all frames and slots are free in the end\n");
-	else
+	} else {
 		ksft_test_result(verify_on_disk(), "all pages are right on the disk\n");
+	}
 	if (ksft_get_fail_cnt())
 		ksft_exit_fail();
 	ksft_exit_pass();
