@@ -5,16 +5,19 @@
 #   soak.sh [SECONDS]
 #
 # fio writes and verifies, through a mapping and through write and read by turns; processes fork with mappings, shared
-# and private; pool, policy and settings change all the while; stress-ng wants memory and processors.  At the end every
-# page is compared, the identities between counters hold, every frame is free, and the kernel's memory has not grown.
-# Loads the module itself; vmdemo_test.h says with which disk.  Prints TAP.
+# and private, and with a sparse space that is several times as large as its share of the frames; pool, policy and
+# settings change all the while; stress-ng wants memory and processors.  At the end every page is compared, on the disk
+# too, the identities between counters hold, every frame and slot is free, and the kernel's memory has not grown.
+# Loads the module itself; vmdemo_test.h says with which disks.  Prints TAP.
 
 seconds=${1:-120}
 frames=2048     # 8 MiB
 fio_mib=40      # fio's part of the disk, from its beginning
 kept_mib=8      # what follows is written once, and compared ever after
+space_pages=4096
 class=/sys/class/vmdemo/vmdemo
 disk=${VMDEMO_TEST_DISK:-/dev/ram0}
+swap=${VMDEMO_TEST_DISK2:-/dev/ram1}
 work=$(mktemp -d /tmp/vmdemo-soak.XXXXXX) || exit 1
 trap 'pkill -P $$; wait; rm -rf "$work"' EXIT
 
@@ -25,7 +28,7 @@ skip_all() {
 
 [ "$(id -u)" -eq 0 ] || skip_all "only root can load the module"
 [[ $seconds =~ ^[1-9][0-9]{1,5}$ ]] || skip_all "it takes a number of seconds from 10 on, not '$seconds'"
-[ -b "$disk" ] || modprobe brd rd_nr=3 rd_size=65536 max_part=0 || skip_all "there is no $disk"
+[[ -b $disk && -b $swap ]] || modprobe brd rd_nr=3 rd_size=65536 max_part=0 || skip_all "there is no $disk or no $swap"
 for tool in fio stress-ng python3 cmp; do
 	command -v $tool >/dev/null || skip_all "$tool is not installed"
 done
@@ -60,10 +63,21 @@ verify() {
 }
 
 # EBUSY is no failure: a shrinking pool may meet frames that are held.
+resize() {
+	local words
+	if words=$( (set_to frames $((256 + RANDOM % 4096))) 2>&1); then
+		echo >>"$work/resizes"
+	elif [[ $words == *busy* ]]; then
+		echo >>"$work/busy"
+	else
+		echo "frames: $words" >"$work/failed-resize"
+	fi
+}
+
 turn() {
 	local policies=(fifo lru)
 	while ((SECONDS < end)); do
-		set_to frames $((256 + RANDOM % 4096)) 2>/dev/null
+		resize
 		if set_to policy "${policies[RANDOM % 2]}" && set_to read_ahead_pages $((RANDOM % 129)) &&
 			set_to dirty_pct $((5 + RANDOM % 96)) && set_to standby_pct $((RANDOM % 91)); then
 			echo >>"$work/turns"
@@ -111,16 +125,68 @@ open(sys.argv[3], 'a').write('%d\n' % forks)
 END
 }
 
+# A space that is shared: two children store into every second page each, their parent finds all that they have stored.
+fork_in_a_space() {
+	python3 - "$space_pages" "$1" "$work/space-forks" <<'END' 2>"$work/space" || mv "$work/space" "$work/failed-space"
+import fcntl, mmap, os, random, struct, sys, time
+pages, until = int(sys.argv[1]), time.time() + int(sys.argv[2])
+dev = os.open('/dev/vmdemo', os.O_RDWR)
+# VMDEMO_IOC_SPACE with a struct vmdemo_space_args
+fd = fcntl.ioctl(dev, 0x4020e705, bytearray(struct.pack('<QQQII', pages * 4096, 0, 0, 0, 0)))
+mem = mmap.mmap(fd, pages * 4096, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+version = [0] * pages
+
+def content(page):
+    return struct.pack('<QQ', page, version[page]) * 256
+
+def look(page):
+    if mem[page * 4096:page * 4096 + 4096] != content(page):
+        sys.exit('page %d of the space is not version %d' % (page, version[page]))
+
+def store(page, to):
+    version[page] = to
+    mem[page * 4096:page * 4096 + 4096] = content(page)
+
+def own_pages(which, to):
+    r = random.Random(2 * to + which)
+    return [r.randrange(which, pages, 2) for _ in range(100)]
+
+for page in range(pages):
+    store(page, 1)
+forks = 0
+while time.time() < until:
+    forks += 1
+    children = []
+    for which in (0, 1):
+        pid = os.fork()
+        if not pid:
+            for page in own_pages(which, forks + 1):
+                look(page)
+                store(page, forks + 1)
+            os._exit(0)
+        children.append(pid)
+    if any([os.waitpid(pid, 0)[1] for pid in children]):
+        sys.exit('a child failed')
+    for which in (0, 1):
+        for page in own_pages(which, forks + 1):
+            version[page] = forks + 1
+            look(page)
+for page in range(pages):
+    look(page)
+open(sys.argv[3], 'a').write('%d\n' % (2 * forks))
+END
+}
+
 # phase SECONDS: all of it.  The pressure yields, or nothing else would come about on a slow machine.
 phase() {
 	end=$((SECONDS + $1))
 	turn &
 	fork_and_look "$1" &
+	fork_in_a_space "$1" &
 	nice -n 10 stress-ng --quiet --vm 1 --vm-bytes 60% --vm-keep --cpu 1 --timeout "$1" >"$work/stress" 2>&1 &
 	verify
 	wait
 	set_to frames "$frames"
-	evict_all
 }
 
 # --- what is looked at ---
@@ -168,22 +234,38 @@ nothing_failed() {
 enough_happened() {
 	at_least "rounds of fio" "$rounds" 2 &&
 		at_least "changes of settings" "$(wc -l <"$work/turns")" $((seconds / 20)) &&
+		at_least "changes of the pool's size" "$(wc -l <"$work/resizes")" $((seconds / 20)) &&
 		at_least forks "$(awk '{ n += $1 } END { print n }' "$work/forks")" 6 &&
+		at_least "forks with a space" "$(awk '{ n += $1 } END { print n }' "$work/space-forks")" 8 &&
+		at_least "pages filled with zeros" "$(stat faults_zero)" $((2 * space_pages)) &&
 		at_least "pages out" "$(stat pages_out)" $((rounds * (fio_mib << 8) / 2)) &&
 		at_least evictions $(($(stat evictions_clean) + $(stat evictions_dirty))) $((rounds * (fio_mib << 8) / 2))
 }
 
-# The disk itself, past every cache.
+# store_all FILE: the whole of fio's part anew, by a mapping; the last pages are in frames then.
+store_all() {
+	python3 - "$1" <<'END'
+import mmap, os, sys
+data = open(sys.argv[1], 'rb').read()
+mem = mmap.mmap(os.open('/dev/vmdemo', os.O_RDWR), len(data), mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+for at in range(0, len(data), 4096):
+    mem[at:at + 4096] = data[at:at + 4096]
+END
+}
+
+# First as the frames have them, then on the disk itself, past every cache.
 every_page_is_right() {
-	cmp <(dd if=/dev/vmdemo bs=1M count="$fio_mib" status=none) <(dd if="$disk" bs=1M count="$fio_mib" iflag=direct status=none) &&
-		cmp "$work/kept" <(dd if=/dev/vmdemo bs=1M skip="$fio_mib" count="$kept_mib" status=none) &&
-		cmp "$work/kept" <(dd if="$disk" bs=1M skip="$fio_mib" count="$kept_mib" iflag=direct status=none)
+	head -c "${fio_mib}M" /dev/urandom >"$work/last" && store_all "$work/last" &&
+		at_least "frames in use" $(($(stat frames_active) + $(stat frames_standby))) $((frames / 2)) &&
+		cat "$work/last" "$work/kept" | cmp - <(dd if=/dev/vmdemo bs=1M count=$((fio_mib + kept_mib)) status=none) &&
+		sync /dev/vmdemo &&
+		cat "$work/last" "$work/kept" | cmp - <(dd if="$disk" bs=1M count=$((fio_mib + kept_mib)) iflag=direct status=none)
 }
 
 # The identities of uapi/ABI.txt, and what no counter may have counted.
 accounts_balance() {
 	local s
-	for s in read_errors write_errors pages_lost faults_zero faults_invalid; do
+	for s in read_errors write_errors pages_lost pages_copied faults_invalid swap_full; do
 		equal "$s" "$(stat "$s")" 0 || return
 	done
 	equal frames $(($(stat frames_free) + $(stat frames_active) + $(stat frames_standby))) "$(cat "$class/frames_actual")" &&
@@ -191,11 +273,11 @@ accounts_balance() {
 			$(($(stat faults_hard) + $(stat readahead_pages) + $(stat prefetch_pages) + $(stat rw_pages))) &&
 		at_least readahead_pages "$(stat readahead_pages)" "$(stat readahead_used)" &&
 		at_least fault_around_pages "$(stat fault_around_pages)" "$(stat write_around_pages)" &&
-		at_least faults_hard "$(stat faults_hard)" "$(stat refaults)"
+		at_least "faults_hard and faults_zero" $(($(stat faults_hard) + $(stat faults_zero))) "$(stat refaults)"
 }
 
-every_frame_is_free() {
-	evict_all && equal frames_actual "$(cat "$class/frames_actual")" "$frames" && equal frames_free "$(stat frames_free)" "$frames" &&
+every_frame_and_slot_is_free() {
+	equal swap_free "$(stat swap_free)" "$(cat "$class/swap_slots")" && evict_all && equal frames_actual "$(cat "$class/frames_actual")" "$frames" && equal frames_free "$(stat frames_free)" "$frames" &&
 		equal frames_dirty "$(stat frames_dirty)" 0 && equal frames_pinned "$(stat frames_pinned)" 0
 }
 
@@ -209,7 +291,7 @@ kernel_memory_stays() {
 
 # --- the run ---
 
-params=("backing=$disk" "frames=$frames")
+params=("backing=$disk" "swap=$swap" "frames=$frames")
 if [ -n "$VMDEMO_KO" ]; then insmod "$VMDEMO_KO" "${params[@]}"; else modprobe vmdemo "${params[@]}"; fi || exit 1
 head -c "${kept_mib}M" /dev/urandom >"$work/kept"
 dd if="$work/kept" of=/dev/vmdemo bs=1M seek="$fio_mib" conv=fsync,notrunc status=none || exit 1
@@ -217,10 +299,13 @@ echo "TAP version 13"
 echo "1..7"
 rounds=0 tests=0 failed=0
 phase $((seconds / 2))
+evict_all
 memory_half=$(kernel_memory "$work/slabs-half")
 phase $((seconds / 2))
+touch "$work/busy"
 echo "# $rounds rounds of fio, $(wc -l <"$work/turns") changes of settings, $(stat pages_in) pages in, $(stat pages_out) pages out"
-for result in nothing_failed enough_happened every_page_is_right accounts_balance every_frame_is_free kernel_memory_stays "rmmod vmdemo"; do
+echo "# $(wc -l <"$work/resizes") changes of the pool's size, $(wc -l <"$work/busy") not at once"
+for result in nothing_failed enough_happened every_page_is_right accounts_balance every_frame_and_slot_is_free kernel_memory_stays "rmmod vmdemo"; do
 	ok=ok
 	$result 2>&1 || ok='not ok' failed=1
 	tests=$((tests + 1))
