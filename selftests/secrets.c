@@ -48,7 +48,7 @@ FIXTURE_SETUP(secrets)
 {
 	if (!access("/dev/mapper/" DM, F_OK)) {
 		vt_try_unload();
-		vt_shell("dmsetup remove --retry " DM);
+		vt_shell("dmsetup remove --retry " DM "; rm -f /dev/mapper/" DM);
 	}
 	vt_stop();
 	vt_disk_fill(vt_disk(), 0, PAGES, SECRET);
@@ -65,7 +65,7 @@ FIXTURE_TEARDOWN(secrets)
 	leave(self);
 	if (!access("/dev/mapper/" DM, F_OK)) {
 		vt_try_unload();
-		vt_shell("dmsetup remove --retry " DM);
+		vt_shell("dmsetup remove --retry " DM "; rm -f /dev/mapper/" DM);
 	}
 }
 
@@ -277,6 +277,197 @@ TEST_F(secrets, write_cut_short)
 		EXPECT_LE(pwritev(self->fd, parts, 2, page * VT_PAGE), 100);
 		EXPECT_EQ(vt_check(self->mem + page * VT_PAGE, page, OTHER), -1);
 	}
+}
+
+/* ---- sparse spaces ---- */
+
+static int make_space(int dev)
+{
+	struct vmdemo_space_args args = { .size = PAGES * VT_PAGE };
+	int fd = ioctl(dev, VMDEMO_IOC_SPACE, &args);
+
+	if (fd < 0)
+		vt_fail("no space: %s", strerror(errno));
+	return fd;
+}
+
+/* Give the device a disk to swap to. */
+static void bind_swap(struct _test_data_secrets *self, const char *disk)
+{
+	leave(self);
+	if (vt_set("swap", "none") || vt_set("swap", "%s", disk))
+		vt_fail("%s cannot be swapped to", disk);
+	use(self);
+}
+
+/* A device of so many sectors to swap to, on the second disk. */
+static void swap_to_table(struct _test_data_secrets *self, int sectors)
+{
+	if (!vt_shell("modprobe dm-mod; dmsetup version >/dev/null"))
+		vt_skip("the device mapper or dmsetup is missing");
+	if (!vt_shell("dmsetup create " DM " --table '0 %d linear %s 0'; dmsetup mknodes " DM,
+		      sectors, vt_disk2()))
+		vt_fail("dmsetup makes no device of %d sectors", sectors);
+	bind_swap(self, "/dev/mapper/" DM);
+}
+
+static size_t count_nonzero(const char *pages, size_t nr)
+{
+	size_t i, bad = 0;
+
+	for (i = 0; i < nr; i++)
+		bad += !vt_is_zero(pages + i * VT_PAGE);
+	return bad;
+}
+
+/* The same in every way that there is to read a space that is zeros, one way after the other. */
+static size_t count_nonzero_everywhere(struct _test_data_secrets *self, int fd)
+{
+	char *shared = vt_map(fd, 0, PAGES, PROT_READ, MAP_SHARED);
+	char *private = vt_map(fd, 0, PAGES, VT_RW, MAP_PRIVATE);
+	struct iovec local = { self->buffer, PAGES * VT_PAGE }, remote = { shared, local.iov_len };
+	size_t i, bad;
+
+	memset(self->buffer, FILLER, local.iov_len);
+	if (pread(fd, self->buffer, local.iov_len, 0) != (ssize_t)local.iov_len)
+		return PAGES;
+	bad = count_nonzero(self->buffer, PAGES) + count_nonzero(shared, PAGES);
+	memset(self->buffer, FILLER, local.iov_len);
+	if (process_vm_readv(getpid(), &local, 1, &remote, 1, 0) != (ssize_t)local.iov_len)
+		return PAGES;
+	bad += count_nonzero(self->buffer, PAGES);
+	/* A copy is made of what was in the frame, before its first byte is stored. */
+	for (i = 0; i < PAGES; i++)
+		private[i * VT_PAGE] = 0;
+	bad += count_nonzero(private, PAGES);
+	munmap(shared, PAGES * VT_PAGE);
+	munmap(private, PAGES * VT_PAGE);
+	return bad;
+}
+
+/* One store to each page: what else is in the frame is zeros. Then see it come back from swap. */
+static size_t count_nonzero_beside_a_store(int fd)
+{
+	char *mem = vt_map(fd, 0, PAGES, VT_RW, MAP_SHARED);
+	size_t i, bad = 0;
+	int round;
+
+	for (i = 0; i < PAGES; i++)
+		mem[i * VT_PAGE + i] = 1;
+	for (round = 0; round < 2; round++)
+		for (i = 0; i < PAGES; i++) {
+			bad += mem[i * VT_PAGE + i] != 1;
+			mem[i * VT_PAGE + i] = 0;
+			bad += !vt_is_zero(mem + i * VT_PAGE);
+			mem[i * VT_PAGE + i] = 1;
+		}
+	munmap(mem, PAGES * VT_PAGE);
+	return bad;
+}
+
+/* A new space is zeros, whatever the frames and the swap device hold. */
+TEST_F(secrets, new_space)
+{
+	int way, fd;
+
+	bind_swap(self, vt_disk2());
+	for (way = 0; way < 2; way++) {
+		/* Now the frames have the secret again. */
+		ASSERT_EQ(vt_count_bad(self->mem, 0, FRAMES, SECRET), 0);
+		ASSERT_EQ(vt_stat("frames_free"), 0);
+		fd = make_space(self->fd);
+		EXPECT_EQ(way ? count_nonzero_beside_a_store(fd) :
+				count_nonzero_everywhere(self, fd), 0);
+		close(fd);
+	}
+	EXPECT_EQ(vt_count_bad(self->mem, 0, PAGES, SECRET), 0);
+}
+
+/* A write that ends in the middle of a page, and one whose source ends there. */
+TEST_F(secrets, new_space_by_write)
+{
+	struct iovec parts[2] = { { self->buffer, 100 }, { (void *)8, VT_PAGE - 100 } };
+	char page[VMDEMO_PAGE_SIZE];
+	size_t i;
+	int fd;
+
+	bind_swap(self, vt_disk2());
+	fd = make_space(self->fd);
+	for (i = 0; i < PAGES; i++) {
+		EXPECT_LE(pwritev(fd, parts, 2, i * VT_PAGE), 100);
+		ASSERT_EQ(pread(fd, page, VT_PAGE, i * VT_PAGE), VT_PAGE);
+		EXPECT_TRUE(vt_is_zero(page));
+	}
+	for (i = 0; i < PAGES; i++) {
+		ASSERT_EQ(pwrite(fd, self->buffer, 100, i * VT_PAGE + 50), 100);
+		ASSERT_EQ(pread(fd, page, VT_PAGE, i * VT_PAGE), VT_PAGE);
+		EXPECT_TRUE(vt_is_zero(page));
+	}
+	close(fd);
+}
+
+/* Write a space full of something, and have it all on the swap device. */
+static int full_space(int dev, __u64 seed)
+{
+	int fd = make_space(dev);
+	char *mem = vt_map(fd, 0, PAGES, VT_RW, MAP_SHARED);
+	size_t i;
+
+	for (i = 0; i < PAGES; i++)
+		vt_fill(mem + i * VT_PAGE, i, seed);
+	munmap(mem, PAGES * VT_PAGE);
+	if (vt_range(fd, VMDEMO_IOC_EVICT, 0, PAGES, NULL) || !vt_page(fd, PAGES - 1).slot)
+		vt_fail("the space does not go out");
+	return fd;
+}
+
+#define DISK_PAGES(n)	((n) * 8)	/* in sectors */
+
+/* Slots that one space gave back and another got, or the next user of the swap device. */
+TEST_F(secrets, used_slots)
+{
+	int fd, way;
+
+	/* As many slots as a space has pages: the second gets those of the first. */
+	swap_to_table(self, DISK_PAGES(PAGES + 1));
+	ASSERT_EQ(vt_get("swap_slots"), PAGES);
+	for (way = 0; way < 4; way++) {
+		close(full_space(self->fd, OTHER + 1));
+		if (way & 2)
+			bind_swap(self, "/dev/mapper/" DM);
+		ASSERT_TRUE(vt_wait_stat("swap_free", PAGES, PAGES, 20));
+		fd = make_space(self->fd);
+		EXPECT_EQ(way & 1 ? count_nonzero_beside_a_store(fd) :
+				    count_nonzero_everywhere(self, fd), 0);
+		close(fd);
+	}
+	/* Nor within one space, of pages that were punched. */
+	fd = full_space(self->fd, OTHER + 1);
+	ASSERT_EQ(vt_range(fd, VMDEMO_IOC_DISCARD, 0, PAGES, NULL), 0);
+	EXPECT_EQ(count_nonzero_everywhere(self, fd), 0);
+	EXPECT_EQ(count_nonzero_beside_a_store(fd), 0);
+	close(fd);
+}
+
+/* A slot that cannot be read shows nothing, also not of what its frame held. */
+TEST_F(secrets, unreadable_slot)
+{
+	int fd, was;
+	size_t i;
+
+	swap_to_table(self, DISK_PAGES(2 * PAGES));
+	was = self->fd;
+	fd = full_space(self->fd, OTHER + 1);
+	ASSERT_EQ(vt_count_bad(self->mem, 0, FRAMES, SECRET), 0);
+	if (!vt_shell("dmsetup reload " DM " --table '0 %d error' && dmsetup resume " DM,
+		      DISK_PAGES(2 * PAGES)))
+		vt_fail("the device cannot be made to fail");
+	munmap(self->mem, PAGES * VT_PAGE);
+	self->fd = fd;
+	self->mem = vt_map(fd, 0, PAGES, VT_RW, MAP_SHARED);
+	for (i = 0; i < PAGES; i += 40)
+		expect_nothing(_metadata, self, i);
+	close(was);
 }
 
 /* ---- the end of the disk is not the end of a page ---- */
