@@ -84,6 +84,30 @@ static const char * const settings[][2] = {
 	{ "dirty_pct", "50" }, { "dirty_age_ms", "100" }
 };
 
+static int make_space(int fd)
+{
+	struct vmdemo_space_args args = { .size = PAGES * VT_PAGE };
+
+	return ioctl(fd, VMDEMO_IOC_SPACE, &args);
+}
+
+/* What may be done to a space by who has it: everything. */
+static void use_space(int fd)
+{
+	char *mem = vt_map(fd, 0, PAGES, VT_RW, MAP_SHARED);
+
+	for (int i = 0; i < PAGES; i++)
+		vt_fill(mem + i * VT_PAGE, i, SEED + 2);
+	MUST(!vt_count_bad(mem, 0, PAGES, SEED + 2));
+	MUST(pwrite(fd, "x", 1, 0) == 1);
+	MUST(!vt_range(fd, VMDEMO_IOC_EVICT, 0, PAGES, NULL));
+	MUST(!vt_range(fd, VMDEMO_IOC_DISCARD, 0, 1, NULL));
+	MUST(vt_is_zero(mem));
+	MUST(!ftruncate(fd, 0));
+	munmap(mem, PAGES * VT_PAGE);
+	close(fd);
+}
+
 static void settings_are_refused(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(settings); i++)
@@ -98,7 +122,8 @@ FIXTURE_SETUP(permissions)
 {
 	vt_stop();
 	vt_disk_fill(vt_disk(), 0, PAGES, SEED);
-	vt_start(FRAMES);
+	vt_load("backing=%s swap=%s frames=%d", vt_disk(), vt_disk2(), FRAMES);
+	ASSERT_EQ(vt_set("read_ahead_pages", "0"), 0);
 	self->fd = vt_open(O_RDWR);
 }
 
@@ -192,7 +217,7 @@ static void load_and_unload(int fd)
 /* Loading and unloading need CAP_SYS_MODULE; the parameters are nobody's to write later. */
 TEST_F(permissions, module)
 {
-	static const char * const names[] = { "backing", "frames", "num_devices" };
+	static const char * const names[] = { "backing", "swap", "frames", "num_devices" };
 	char path[256];
 	struct stat st;
 
@@ -243,6 +268,7 @@ static void change_is_refused(int fd)
 	REFUSED(write(fd, "x", 1), EBADF);
 	REFUSED(pwrite(fd, "x", 1, VT_PAGE), EBADF);
 	REFUSED(ioctl(fd, VMDEMO_IOC_DISCARD, &range), EBADF);
+	REFUSED(make_space(fd), EBADF);
 	REFUSED(ioctl(fd, BLKDISCARD, whole), ENOTTY);
 	REFUSED(ioctl(fd, BLKZEROOUT, whole), ENOTTY);
 	REFUSED(ftruncate(fd, 0), EINVAL);
@@ -290,6 +316,7 @@ static void only_write(int fd)
 	MUST(vt_range(fd, VMDEMO_IOC_PREFETCH, 0, 1, NULL) == -EBADF);
 	MUST(vt_range(fd, VMDEMO_IOC_EVICT, 0, 1, NULL) == -EBADF);
 	REFUSED(ioctl(fd, VMDEMO_IOC_PAGEMAP, &map), EBADF);
+	REFUSED(make_space(fd), EBADF);
 }
 
 /* Who has it open for writing may write and discard, and sees nothing of it. */
@@ -316,6 +343,7 @@ static void read_and_write(int fd)
 		vt_fill(mem + i * VT_PAGE, i, SEED + 1);
 	MUST(!vt_range(fd, VMDEMO_IOC_DISCARD, 0, 1, NULL));
 	MUST(!msync(mem, PAGES * VT_PAGE, MS_SYNC));
+	use_space(make_space(fd));
 	settings_are_refused();
 }
 
@@ -373,11 +401,13 @@ TEST_F(permissions, udev_rule)
 	EXPECT_TRUE(vt_disk_check(vt_disk(), 1, PAGES - 1, SEED + 1));
 }
 
-static void configure_as_bare_root(void)
+/* Whoever may: open the node, and bind disks when nobody has it open, and all other settings. */
+static void configure(int fd)
 {
-	drop_capabilities();
+	(void)fd;
+	MUST(!vt_set("backing", "none") && !vt_set("swap", "none"));
+	MUST(!vt_set("backing", "%s", vt_disk()) && !vt_set("swap", "%s", vt_disk2()));
 	MUST(close(vt_open(O_RDWR)) == 0);
-	/* All but backing and swap, which cannot be changed now. */
 	for (size_t i = 2; i < ARRAY_SIZE(settings); i++)
 		MUST(!vt_set(settings[i][0], "%s", settings[i][1]));
 	MUST(vt_try_unload() == -EPERM);
@@ -387,13 +417,58 @@ static void configure_as_bare_root(void)
 /* Root owns node and settings, so needs no capability for them; for the module he does. */
 TEST_F(permissions, root_without_capabilities)
 {
-	pid_t pid = fork();
+	pid_t pid;
 
+	close(self->fd);
+	pid = fork();
 	ASSERT_GE(pid, 0);
-	if (!pid)
-		configure_as_bare_root();
+	if (!pid) {
+		drop_capabilities();
+		configure(-1);
+	}
 	EXPECT_EQ(vt_reap(pid), 0);
 	EXPECT_EQ(vt_get("frames"), 32);
+	self->fd = vt_open(O_RDWR);
+}
+
+/* Nobody, but with this capability. */
+static void become_capable(unsigned int capability)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct sets[2] = { 0 };
+
+	sets[capability / 32].effective = 1U << capability % 32;
+	sets[capability / 32].permitted = 1U << capability % 32;
+	MUST(!setgroups(0, NULL));
+	MUST(!prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0));
+	MUST(!setresgid(NOBODY, NOBODY, NOBODY));
+	MUST(!setresuid(NOBODY, NOBODY, NOBODY));
+	MUST(!syscall(SYS_capset, &head, sets));
+}
+
+/* With CAP_DAC_OVERRIDE it is the same, whoever one is; other capabilities are none for this. */
+TEST_F(permissions, capability_without_root)
+{
+	pid_t pid;
+
+	close(self->fd);
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		become_capable(CAP_SYS_ADMIN);
+		open_and_configure(-1);
+		_exit(0);
+	}
+	EXPECT_EQ(vt_reap(pid), 0);
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		become_capable(CAP_DAC_OVERRIDE);
+		configure(-1);
+	}
+	EXPECT_EQ(vt_reap(pid), 0);
+	EXPECT_EQ(vt_get("frames"), 32);
+	self->fd = vt_open(O_RDWR);
 }
 
 /* ---- a backing device that cannot be written ---- */
@@ -418,9 +493,11 @@ static void change_what_is_readonly(int fd)
 	REFUSED(mprotect(mem, VT_PAGE, VT_RW), EACCES);
 	MUST(vt_try_write(mem, NULL) == SIGSEGV);
 	MUST(!vt_count_bad(mem, 0, PAGES, SEED));
+	/* What is swapped is written elsewhere. */
+	use_space(make_space(fd));
 }
 
-/* It is as if all had opened it for reading only, root too. */
+/* It is as if all had opened it for reading only, root too; but it does not hold for spaces. */
 TEST_F(permissions, read_only_backing)
 {
 	pid_t pid;
