@@ -9,15 +9,18 @@
  * each time it has to succeed or say ENOMEM, and to work afterwards. In the second part all fail,
  * in whatever thread.
  */
+#include <linux/falloc.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "kselftest_harness.h"
 #include "vmdemo_test.h"
 
-#define FRAMES	128
-#define PAGES	1024
-#define SEED	70
-#define DEBUGFS	"/sys/kernel/debug/"
+#define FRAMES		128
+#define PAGES		1024
+#define SWAP_PAGES	16384
+#define SEED		70
+#define DEBUGFS		"/sys/kernel/debug/"
 
 /* Where modules are, as long as nothing is randomised. */
 #define MODULES_START	"0xffffffffa0000000"
@@ -34,6 +37,8 @@ static struct {
 	int ko;
 	const char *disk;
 	char *buffer;
+	int space;	/* -1: none */
+	char *sparse;	/* its mapping */
 } work;
 
 typedef int (*vt_call)(void);
@@ -341,6 +346,206 @@ static int do_fork(void)
 	return vt_reap(pid) ? -EILSEQ : 0;
 }
 
+/* sparse spaces */
+
+#define SPARSE		(4 * FRAMES)	/* pages of one */
+#define SPARSE_BYTES	(SPARSE * VT_PAGE)
+
+enum { SEG_DATA, SEG_HEAP, SEG_STACK, SEGMENTS };
+
+/* Some of the pages come with the space, some grow. */
+static const struct vmdemo_segment table[SEGMENTS] = {
+	[SEG_DATA] = {
+		.name = "data", .bound = 32 * VT_PAGE, .limit = 32 * VT_PAGE,
+		.prot = VT_RW, .loading = VMDEMO_LOAD_UPFRONT, .flags = VMDEMO_SEGMENT_ORIGIN,
+	},
+	[SEG_HEAP] = {
+		.name = "heap", .base = 64 * VT_PAGE, .bound = 256 * VT_PAGE,
+		.prot = VT_RW, .growth = VMDEMO_GROW_UP,
+	},
+	[SEG_STACK] = {
+		.name = "stack", .base = 448 * VT_PAGE, .bound = 64 * VT_PAGE,
+		.prot = VT_RW, .growth = VMDEMO_GROW_DOWN,
+	},
+};
+
+static int make_space(__u32 nr_segments)
+{
+	struct vmdemo_space_args args = {
+		.size = SPARSE_BYTES,
+		.segments = (uintptr_t)table,
+		.nr_segments = nr_segments,
+		.flags = VMDEMO_SPACE_CLOEXEC,
+	};
+
+	work.space = ioctl(work.fd, VMDEMO_IOC_SPACE, &args);
+	return work.space < 0 ? -errno : 0;
+}
+
+/* Whatever failed meanwhile, a space that has gone has left nothing. */
+static int drop_space(void)
+{
+	const __u64 slots = vt_get("swap_slots");
+
+	if (work.sparse)
+		munmap(work.sparse, SPARSE_BYTES);
+	work.sparse = NULL;
+	if (work.space >= 0)
+		close(work.space);
+	work.space = -1;
+	return vt_wait_stat("swap_free", slots, slots, 20) ? 0 : -EUCLEAN;
+}
+
+static void need_space(__u32 nr_segments)
+{
+	if (make_space(nr_segments))
+		vt_fail("no space: %s", strerror(errno));
+	if (!nr_segments)
+		work.sparse = vt_map(work.space, 0, SPARSE, VT_RW, MAP_SHARED);
+}
+
+/* A module that has swap as well. The RAM disk gets its pages now: they are not ours to ask for. */
+static void start_with_swap(void)
+{
+	munmap(work.mem, PAGES * VT_PAGE);
+	close(work.fd);
+	vt_stop();
+	vt_disk_fill(vt_disk2(), 0, SWAP_PAGES, SEED);
+	vt_load("backing=%s swap=%s frames=%d", work.disk, vt_disk2(), FRAMES);
+	work.fd = vt_open(O_RDWR);
+	work.mem = vt_map(work.fd, 0, PAGES, VT_RW, MAP_SHARED);
+}
+
+static int do_space(void)
+{
+	int error = make_space(0);
+
+	return error ?: drop_space();
+}
+
+static int do_segments(void)
+{
+	int error = make_space(SEGMENTS);
+
+	return error ?: drop_space();
+}
+
+static bool has_pages(__u64 nr)
+{
+	struct stat st;
+
+	return !fstat(work.space, &st) && st.st_blocks == (blkcnt_t)nr * 8 &&
+	       vt_stat("swap_free") == vt_get("swap_slots") - nr;
+}
+
+/* Page @page is to be one that was never written, far from any that was. */
+static int do_punch_all(void)
+{
+	if (fallocate(work.space, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, SPARSE_BYTES))
+		return -errno;
+	return has_pages(0) ? 0 : -EUCLEAN;
+}
+
+static int do_first_store(void)
+{
+	if (vt_try_write(work.sparse + work.page * VT_PAGE, NULL))
+		return -ENOMEM;
+	return has_pages(1) ? 0 : -EUCLEAN;
+}
+
+static int do_first_write(void)
+{
+	int error = pwrite(work.space, "x", 1, work.page * VT_PAGE) == 1 ? 0 : -errno;
+
+	return has_pages(error ? 0 : 1) ? error : -EUCLEAN;
+}
+
+/* All of it written, most of it out. */
+static int do_fill_space(void)
+{
+	size_t i;
+
+	for (i = 0; i < SPARSE; i++)
+		vt_fill(work.sparse + i * VT_PAGE, i, SEED + 1);
+	return has_pages(SPARSE) ? 0 : -EUCLEAN;
+}
+
+static int do_evict_space(void)
+{
+	return vt_range(work.space, VMDEMO_IOC_EVICT, 0, SPARSE, NULL);
+}
+
+static int do_fill_and_evict(void)
+{
+	return do_fill_space() ?: do_evict_space();
+}
+
+static int do_swap_in(void)
+{
+	if (vt_try_read(work.sparse + work.page * VT_PAGE, NULL))
+		return -ENOMEM;
+	return vt_check(work.sparse + work.page * VT_PAGE, work.page, SEED + 1) < 0 ? 0 : -EILSEQ;
+}
+
+/* From the middle of a page to the middle of another: both come in for it. */
+static int do_punch(void)
+{
+	if (fallocate(work.space, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 100,
+		      300 * VT_PAGE))
+		return -errno;
+	return has_pages(SPARSE - 299) ? 0 : -EUCLEAN;
+}
+
+static int do_prepare_release(void)
+{
+	need_space(0);
+	return do_fill_space();
+}
+
+static int set_limit(__u64 pages)
+{
+	struct vmdemo_segment_limit limit = { .number = SEG_HEAP, .limit = pages * VT_PAGE };
+
+	return ioctl(work.space, VMDEMO_IOC_LIMIT, &limit) ? -errno : 0;
+}
+
+static int do_grow_heap(void)
+{
+	return set_limit(256);
+}
+
+static int do_cut_heap(void)
+{
+	return set_limit(0) ?: has_pages(0) ? 0 : -EUCLEAN;
+}
+
+static int do_fill_heap(void)
+{
+	size_t i;
+
+	if (do_grow_heap())
+		return -1;
+	for (i = 64; i < 64 + 256; i++)
+		if (pwrite(work.space, work.buffer, VT_PAGE, i * VT_PAGE) != (ssize_t)VT_PAGE)
+			return -1;
+	return has_pages(256) ? 0 : -EUCLEAN;
+}
+
+static int do_swap_detach(void)
+{
+	return vt_set("swap", "none");
+}
+
+static int do_swap_attach(void)
+{
+	return vt_set("swap", "%s", vt_disk2());
+}
+
+static int do_swap_attach_if_not(void)
+{
+	return strcmp(vt_show("swap"), "none") ? 0 : do_swap_attach();
+}
+
 FIXTURE(nomem) {
 };
 
@@ -351,6 +556,7 @@ FIXTURE_SETUP(nomem)
 	work.buffer = vt_buffer(16);
 	memset(work.buffer, 1, 16 * VT_PAGE);
 	work.page = 300;
+	work.space = -1;
 	work.ko = open(getenv("VMDEMO_KO") ?: "", O_RDONLY | O_CLOEXEC);
 	if (work.ko < 0)
 		vt_skip("VMDEMO_KO names no module");
@@ -465,6 +671,84 @@ TEST_F_TIMEOUT(nomem, binding, 4000)
 	EXPECT_EQ(vt_try_unload(), 0);
 }
 
+TEST_F_TIMEOUT(nomem, spaces, 400)
+{
+	start_with_swap();
+	EXPECT_GT(every_allocation("space", NULL, do_space), 5);
+	EXPECT_GT(every_allocation("space with segments", NULL, do_segments), 5 + SEGMENTS);
+	every_allocation("release of a space", do_prepare_release, drop_space);
+	/* None of those that were not made still counts as one. */
+	close_all();
+	EXPECT_EQ(do_swap_detach(), 0);
+	EXPECT_EQ(vt_try_unload(), 0);
+}
+
+TEST_F_TIMEOUT(nomem, pages_of_spaces, 400)
+{
+	start_with_swap();
+	need_space(0);
+	EXPECT_GT(every_allocation("first store", do_punch_all, do_first_store), 0);
+	EXPECT_GT(every_allocation("first write", do_punch_all, do_first_write), 0);
+	every_allocation("swap out", do_fill_space, do_evict_space);
+	every_allocation("swap in", do_fill_and_evict, do_swap_in);
+	every_allocation("punch", do_fill_and_evict, do_punch);
+	EXPECT_EQ(drop_space(), 0);
+}
+
+TEST_F_TIMEOUT(nomem, limits, 400)
+{
+	start_with_swap();
+	need_space(SEGMENTS);
+	every_allocation("grow a segment", do_cut_heap, do_grow_heap);
+	every_allocation("shrink a segment", do_fill_heap, do_cut_heap);
+	EXPECT_EQ(drop_space(), 0);
+}
+
+TEST_F_TIMEOUT(nomem, binding_swap, 4000)
+{
+	start_with_swap();
+	close_all();
+	EXPECT_GT(some_allocations("attach swap", do_swap_detach, do_swap_attach), 2);
+	some_allocations("detach swap", do_swap_attach_if_not, do_swap_detach);
+	EXPECT_EQ(vt_try_unload(), 0);
+}
+
+/*
+ * A page that is written for the first time needs memory for its entry. Without it write(2) says
+ * so, and a store waits for it, killably, as with any memory; no slot is lost either way.
+ */
+TEST_F_TIMEOUT(nomem, first_write_refused, 400)
+{
+	pid_t pid;
+
+	start_with_swap();
+	need_space(0);
+	both("probability", "100");
+	EXPECT_EQ(do_first_write(), -ENOMEM);
+	EXPECT_TRUE(vt_is_zero(work.sparse + work.page * VT_PAGE));
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid)
+		_exit(do_first_store() != 0);
+	vt_nap(500);
+	EXPECT_EQ(waitpid(pid, NULL, WNOHANG), 0);
+	both("probability", "0");
+	EXPECT_EQ(vt_reap(pid), 0);
+	EXPECT_EQ(do_punch_all(), 0);
+
+	both("probability", "100");
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid)
+		_exit(do_first_store() != 0);
+	vt_nap(500);
+	kill(pid, SIGKILL);
+	EXPECT_EQ(vt_reap(pid), 128 + SIGKILL);
+	both("probability", "0");
+	EXPECT_TRUE(has_pages(0));
+	EXPECT_EQ(drop_space(), 0);
+}
+
 /*
  * Nothing at all is granted to the module, in its own thread, in the flusher, in faults: what is
  * mapped goes on being paged, in and out, with no error. The RAM disk has its pages already.
@@ -498,6 +782,51 @@ TEST_F_TIMEOUT(nomem, nothing_granted, 400)
 	EXPECT_GT(vt_stat("evictions_dirty"), 1000);
 	EXPECT_EQ(vt_stat("read_errors"), 0);
 	EXPECT_EQ(vt_stat("write_errors"), 0);
+}
+
+/*
+ * The same for a space, several times as large as the frames: what is written once goes out, also
+ * for the first time, and comes in again. Eviction allocates no memory.
+ */
+TEST_F_TIMEOUT(nomem, nothing_granted_to_a_space, 400)
+{
+	__u64 state = 2, out, in;
+	size_t page;
+	int i;
+
+	start_with_swap();
+	need_space(0);
+	ASSERT_EQ(do_fill_space(), 0);
+	/* The last ones have not been out yet. */
+	ASSERT_EQ(vt_page(work.space, SPARSE - 1).slot, 0);
+	out = vt_stat("pages_out");
+	in = vt_stat("pages_in");
+	both("probability", "100");
+	EXPECT_EQ(do_grow(), -ENOMEM);
+	for (i = 0; i < 20000; i++) {
+		page = vt_random(&state) % SPARSE;
+		if (i % 3) {
+			ASSERT_EQ(vt_check(work.sparse + page * VT_PAGE, page, SEED + 1), -1);
+			continue;
+		}
+		vt_fill(work.sparse + page * VT_PAGE, page, SEED + 1);
+		if (i % 501 == 0) {
+			ASSERT_EQ(do_evict_space(), 0);
+			ASSERT_EQ(vt_count_bad(work.mem, 0, 64, SEED), 0);
+		}
+	}
+	EXPECT_EQ(vt_count_bad(work.sparse, 0, SPARSE, SEED + 1), 0);
+	EXPECT_EQ(do_evict_space(), 0);
+	both("probability", "0");
+	for (page = 0; page < SPARSE; page++)
+		EXPECT_EQ(vt_page(work.space, page).state, VMDEMO_PAGE_SWAPPED);
+	EXPECT_EQ(vt_count_bad(work.sparse, 0, SPARSE, SEED + 1), 0);
+	EXPECT_GT(vt_stat("pages_out"), out + 1000);
+	EXPECT_GT(vt_stat("pages_in"), in + 1000);
+	EXPECT_EQ(vt_stat("read_errors"), 0);
+	EXPECT_EQ(vt_stat("write_errors"), 0);
+	EXPECT_TRUE(has_pages(SPARSE));
+	EXPECT_EQ(drop_space(), 0);
 }
 
 TEST_HARNESS_MAIN
