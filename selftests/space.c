@@ -2,8 +2,11 @@
 /*
  * space.c - sparse spaces: memory without a file, larger than the frames, the rest on a swap device
  */
+#include <limits.h>
 #include <linux/falloc.h>
+#include <sched.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -16,13 +19,23 @@
 #define PAGES	512
 #define SEED	21
 #define TIB	(1024ULL << 30)
+#define DM	"vmdemo-space"
 
 FIXTURE(space) {
 	int dev;
 };
 
+static void remove_dm(void)
+{
+	if (access("/dev/mapper/" DM, F_OK))
+		return;
+	vt_try_unload();
+	vt_shell("dmsetup remove --retry " DM "; rm -f /dev/mapper/" DM);
+}
+
 FIXTURE_SETUP(space)
 {
+	remove_dm();
 	vt_load("backing=%s swap=%s frames=%d", vt_disk(), vt_disk2(), FRAMES);
 	self->dev = vt_open(O_RDWR);
 }
@@ -31,6 +44,7 @@ FIXTURE_TEARDOWN(space)
 {
 	if (self->dev >= 0)
 		close(self->dev);
+	remove_dm();
 }
 
 /* A descriptor of a new space, or -errno. */
@@ -187,19 +201,19 @@ TEST_F(space, pagemap)
 	close(fd);
 }
 
-/* Read requests that the swap device has had; always the same if it does not count them. */
-static __u64 swap_reads(void)
+/* Read or write requests that the swap device has had; always the same if it counts none. */
+static __u64 swap_requests(bool write)
 {
-	unsigned long long reads = 0;
+	unsigned long long reads = 0, writes = 0;
 	char path[64];
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/sys/block/%s/stat", strrchr(vt_disk2(), '/') + 1);
 	f = fopen(path, "r");
-	if (!f || fscanf(f, "%llu", &reads) != 1)
+	if (!f || fscanf(f, "%llu %*u %*u %*u %llu", &reads, &writes) != 2)
 		vt_fail("no counts in %s", path);
 	fclose(f);
-	return reads;
+	return write ? writes : reads;
 }
 
 /* Neighbours are neighbours on the device as well, whatever the order they went out in. */
@@ -221,12 +235,112 @@ TEST_F(space, neighbours_stay_together)
 	ASSERT_EQ(vt_pagemap(fd, 0, 16, map), 0);
 	for (i = 1; i < 16; i++)
 		EXPECT_EQ(map[i].slot, map[0].slot + i);
-	requests = swap_reads();
+	requests = swap_requests(false);
 	ASSERT_EQ(vt_range(fd, VMDEMO_IOC_PREFETCH, 0, 16, &acted), 0);
 	EXPECT_EQ(vt_count_bad(mem, 0, 16, SEED), 0);
 	EXPECT_EQ(vt_stat("pages_in"), 16);
-	EXPECT_LE(swap_reads() - requests, 1);
+	EXPECT_LE(swap_requests(false) - requests, 1);
 	munmap(mem, 16 * VT_PAGE);
+	close(fd);
+}
+
+/* Those that go out together go in one request, whatever the order they were written in. */
+TEST_F(space, neighbours_go_out_together)
+{
+	int fd = make_space(self->dev, 32 * VT_PAGE), round, i;
+	char *mem = map_space(fd, 0, 32 * VT_PAGE, MAP_SHARED);
+	__u64 acted, requests;
+
+	/* The first time they get slots, the second they have them. */
+	for (round = 0; round < 2; round++) {
+		for (i = 0; i < 16; i++) {
+			int p = i * 7 % 16;
+
+			vt_fill(mem + (16 + p) * VT_PAGE, 16 + p, SEED + round);
+		}
+		requests = swap_requests(true);
+		ASSERT_EQ(vt_range(fd, VMDEMO_IOC_EVICT, 0, 32, &acted), 0);
+		EXPECT_EQ(acted, 16);
+		EXPECT_EQ(vt_stat("pages_out"), 16 * (round + 1));
+		EXPECT_LE(swap_requests(true) - requests, 1);
+		/* A virtio disk counts. */
+		if (strstr(vt_disk2(), "/vd"))
+			EXPECT_EQ(swap_requests(true) - requests, 1);
+	}
+	EXPECT_EQ(vt_count_bad(mem + 16 * VT_PAGE, 16, 16, SEED + 1), 0);
+	munmap(mem, 32 * VT_PAGE);
+	close(fd);
+}
+
+/* Wait until a page is in that state, which lasts as long as the slow swap device takes. */
+static bool becomes(int fd, size_t page, int state, struct vmdemo_page *seen)
+{
+	__u64 deadline = vt_now_ms() + 20000;
+
+	do {
+		*seen = vt_page(fd, page);
+		if (seen->state == state)
+			return true;
+	} while (vt_now_ms() < deadline);
+	return false;
+}
+
+/* Swap to a device that takes two seconds for all it does. */
+static void swap_slowly(struct _test_data_space *self)
+{
+	const __u64 sectors = (vt_get("swap_slots") + 1) * 8;
+
+	close(self->dev);
+	self->dev = -1;
+	if (!vt_shell("modprobe dm-delay && dmsetup version >/dev/null"))
+		vt_skip("dm-delay or dmsetup is missing");
+	if (vt_set("swap", "none") ||
+	    !vt_shell("dmsetup create " DM " --table '0 %llu delay %s 0 2000'; dmsetup mknodes " DM,
+		      sectors, vt_disk2()) || vt_set("swap", "/dev/mapper/" DM))
+		vt_fail("there is no slow device to swap to");
+	self->dev = vt_open(O_RDWR);
+}
+
+/* What a page is while it waits, goes out, and comes in. */
+TEST_F(space, pagemap_on_the_way)
+{
+	struct vmdemo_page page;
+	__u64 acted;
+	char *mem;
+	pid_t pid;
+	int fd, i;
+
+	swap_slowly(self);
+	fd = make_space(self->dev, PAGES * VT_PAGE);
+	mem = map_space(fd, 0, PAGES * VT_PAGE, MAP_SHARED);
+	fill(mem, 0, 8, SEED);
+	/* A small pool keeps all but the newest on standby. */
+	ASSERT_TRUE(becomes(fd, 3, VMDEMO_PAGE_STANDBY, &page));
+	EXPECT_LT(page.frame, FRAMES);
+	EXPECT_EQ(page.flags, VMDEMO_PAGE_DIRTY);
+	EXPECT_EQ(page.slot, 0);
+
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid)
+		_exit(vt_range(fd, VMDEMO_IOC_EVICT, 0, 8, &acted) || acted != 8);
+	ASSERT_TRUE(becomes(fd, 3, VMDEMO_PAGE_WRITING, &page));
+	EXPECT_LT(page.frame, FRAMES);
+	EXPECT_GT(page.slot, 0);
+	EXPECT_EQ(page.flags, 0);
+	EXPECT_EQ(vt_reap(pid), 0);
+	EXPECT_EQ(vt_page(fd, 3).state, VMDEMO_PAGE_SWAPPED);
+	EXPECT_EQ(vt_page(fd, 3).slot, page.slot);
+
+	ASSERT_EQ(vt_range(fd, VMDEMO_IOC_PREFETCH, 0, 8, &acted), 0);
+	ASSERT_EQ(acted, 8);
+	ASSERT_TRUE(becomes(fd, 3, VMDEMO_PAGE_LOADING, &page));
+	EXPECT_LT(page.frame, FRAMES);
+	EXPECT_EQ(page.flags, 0);
+	for (i = 0; i < 8; i++)
+		EXPECT_EQ(vt_check(mem + i * VT_PAGE, i, SEED), -1);
+	EXPECT_NE(vt_page(fd, 3).state, VMDEMO_PAGE_LOADING);
+	munmap(mem, PAGES * VT_PAGE);
 	close(fd);
 }
 
@@ -393,17 +507,32 @@ TEST_F(space, truncate)
 	EXPECT_TRUE(all_free());
 }
 
+static __u64 *turns;	/* that all children have had */
+
 /* A child that does the same thing again and again, until it is killed. */
 static pid_t keep_on(void (*work)(char *mem, __u64 *state), char *mem, __u64 seed)
 {
-	pid_t pid = fork();
+	pid_t pid;
 
+	if (!turns)
+		turns = mmap(NULL, VT_PAGE, VT_RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (turns == MAP_FAILED)
+		vt_fail("no memory");
+	pid = fork();
 	if (pid < 0)
 		vt_fail("fork: %s", strerror(errno));
 	prctl(PR_SET_PDEATHSIG, pid ? 0 : SIGKILL);
-	while (!pid)
+	while (!pid) {
 		work(mem, &seed);
+		__atomic_add_fetch(turns, 1, __ATOMIC_RELAXED);
+	}
 	return pid;
+}
+
+/* On a busy machine it takes the children a while to begin: is there any use in going on? */
+static bool turns_wanted(int round, __u64 least)
+{
+	return round < 100000 && __atomic_load_n(turns, __ATOMIC_RELAXED) < least;
 }
 
 static void end(pid_t pid)
@@ -427,7 +556,7 @@ TEST_F(space, truncate_under_load)
 
 	for (i = 0; i < 2; i++)
 		pid[i] = keep_on(write_somewhere, mem, i + 1);
-	for (i = 0; i < 200; i++) {
+	for (i = 0; i < 200 || turns_wanted(i, 500); i++) {
 		size_t mark = PAGES / 2 + vt_random(&state) % (PAGES / 2), end;
 
 		mem[mark * VT_PAGE] = 1;
@@ -441,6 +570,7 @@ TEST_F(space, truncate_under_load)
 	}
 	for (i = 0; i < 2; i++)
 		end(pid[i]);
+	EXPECT_GE(*turns, 500);
 	ASSERT_EQ(ftruncate(fd, 0), 0);
 	EXPECT_EQ(blocks(fd), 0);
 	EXPECT_EQ(vt_stat("swap_free"), vt_get("swap_slots"));
@@ -495,24 +625,53 @@ TEST_F(space, punch_under_sequential_writers)
 	EXPECT_TRUE(all_free());
 }
 
+static pid_t start_truncating(int fd)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		vt_fail("fork: %s", strerror(errno));
+	if (!pid)
+		_exit(ftruncate(fd, 8) != 0);
+	return pid;
+}
+
+/* Milliseconds that it takes somebody to cut it, from his birth on; the best of three. */
+static __u64 truncating_takes(int fd, char *mem)
+{
+	__u64 least = ~0ULL, start;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		fill(mem, 0, PAGES, SEED);
+		start = vt_now_ms();
+		if (vt_reap(start_truncating(fd)))
+			vt_fail("the space cannot be truncated");
+		start = vt_now_ms() - start;
+		least = start < least ? start : least;
+		if (ftruncate(fd, PAGES * VT_PAGE))
+			vt_fail("the space cannot grow");
+	}
+	return least + 1;
+}
+
 /* Whoever cuts it and is killed: it is cut, or it is not. */
 TEST_F(space, killed_while_truncating)
 {
 	int fd = make_space(self->dev, PAGES * VT_PAGE), round;
 	char *mem = map_space(fd, 0, PAGES * VT_PAGE, MAP_SHARED);
+	const __u64 takes = truncating_takes(fd, mem);
 	int cut = 0;
 	size_t i;
 
-	for (round = 0; round < 60; round++) {
+	/* From too early to too late; on a machine that has become slower, later still. */
+	for (round = 0; round < 60 || (round < 1000 && !cut); round++) {
 		struct stat st;
 		pid_t pid;
 
 		fill(mem, 0, PAGES, SEED + round);
-		pid = fork();
-		ASSERT_GE(pid, 0);
-		if (!pid)
-			_exit(ftruncate(fd, 8) != 0);
-		usleep(round * 100);
+		pid = start_truncating(fd);
+		usleep(round * takes * 1000 / 30);
 		end(pid);
 		ASSERT_EQ(fstat(fd, &st), 0);
 		if (st.st_size != 8) {
@@ -526,6 +685,7 @@ TEST_F(space, killed_while_truncating)
 		for (i = 1; i < PAGES; i++)
 			ASSERT_TRUE(vt_is_zero(mem + i * VT_PAGE));
 	}
+	TH_LOG("takes %llu ms; cut in %d of %d rounds", takes, cut, round);
 	EXPECT_GT(cut, 0);
 	munmap(mem, PAGES * VT_PAGE);
 	close(fd);
@@ -546,13 +706,14 @@ TEST_F(space, write_cut_short)
 	pid_t pid;
 
 	pid = keep_on(store_behind, mem, 1);
-	for (i = 0; i < 300; i++) {
+	for (i = 0; i < 300 || turns_wanted(i, 500); i++) {
 		ASSERT_EQ(pwritev(fd, parts, 2, 0), VT_PAGE);
 		ASSERT_EQ(lseek(fd, 0, SEEK_END), VT_PAGE);
 		ASSERT_EQ(blocks(fd), 8);
 		ASSERT_EQ(ftruncate(fd, 0), 0);
 	}
 	end(pid);
+	EXPECT_GE(*turns, 500);
 	ASSERT_EQ(pwritev(fd, parts, 2, 0), VT_PAGE);
 	EXPECT_EQ(vt_try_read(mem + VT_PAGE, &info), SIGBUS);
 	ASSERT_EQ(ftruncate(fd, 4 * VT_PAGE), 0);
@@ -689,18 +850,45 @@ TEST_F(space, fork_shares)
 	EXPECT_TRUE(all_free());
 }
 
-/* Strangers: who is sent the descriptor, and who opens it anew. The mapping alone keeps it. */
-TEST_F(space, passed_on)
+static void send_fd(int socket, int fd)
 {
-	char control[CMSG_SPACE(sizeof(int))] = { }, byte, name[32];
+	char control[CMSG_SPACE(sizeof(int))] = { }, byte = 0;
 	struct iovec iov = { &byte, 1 };
 	struct msghdr message = {
 		.msg_iov = &iov, .msg_iovlen = 1,
 		.msg_control = control, .msg_controllen = sizeof(control),
 	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&message);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
+	if (sendmsg(socket, &message, 0) != 1)
+		vt_fail("sendmsg: %s", strerror(errno));
+}
+
+static int receive_fd(int socket)
+{
+	char control[CMSG_SPACE(sizeof(int))] = { }, byte;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr message = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	int fd;
+
+	if (recvmsg(socket, &message, 0) != 1 || !CMSG_FIRSTHDR(&message))
+		vt_fail("recvmsg: %s", strerror(errno));
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
+	return fd;
+}
+
+/* Strangers: who is sent the descriptor, and who opens it anew. The mapping alone keeps it. */
+TEST_F(space, passed_on)
+{
 	int pair[2], fd, again;
-	struct cmsghdr *cmsg;
-	char *mem;
+	char name[32], *mem;
 	pid_t pid;
 
 	ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
@@ -710,18 +898,11 @@ TEST_F(space, passed_on)
 		fd = make_space(self->dev, PAGES * VT_PAGE);
 		mem = map_space(fd, 0, PAGES * VT_PAGE, MAP_SHARED);
 		fill(mem, 0, PAGES, SEED);
-		cmsg = CMSG_FIRSTHDR(&message);
-		cmsg->cmsg_level = SOL_SOCKET;
-		cmsg->cmsg_type = SCM_RIGHTS;
-		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
-		_exit(sendmsg(pair[1], &message, 0) != 1);
+		send_fd(pair[1], fd);
+		_exit(0);
 	}
-	ASSERT_EQ(recvmsg(pair[0], &message, 0), 1);
+	fd = receive_fd(pair[0]);
 	ASSERT_EQ(vt_reap(pid), 0);
-	cmsg = CMSG_FIRSTHDR(&message);
-	ASSERT_NE(cmsg, NULL);
-	memcpy(&fd, CMSG_DATA(cmsg), sizeof(fd));
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
 	again = open(name, O_RDWR);
 	ASSERT_GE(again, 0);
@@ -740,6 +921,72 @@ TEST_F(space, passed_on)
 	EXPECT_TRUE(all_free());
 	EXPECT_EQ(vt_set("swap", "none"), 0);
 	EXPECT_EQ(vt_try_unload(), 0);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+/* A descriptor alone, without any mapping, keeps it as well. */
+TEST_F(space, descriptor_keeps_it)
+{
+	int fd = make_space(self->dev, PAGES * VT_PAGE);
+	char byte;
+
+	ASSERT_EQ(pwrite(fd, "x", 1, 5), 1);
+	close(self->dev);
+	self->dev = -1;
+	EXPECT_EQ(vt_set("swap", "none"), -EBUSY);
+	EXPECT_EQ(vt_set("backing", "none"), -EBUSY);
+	EXPECT_EQ(vt_try_unload(), -EWOULDBLOCK);
+	ASSERT_EQ(pread(fd, &byte, 1, 5), 1);
+	EXPECT_EQ(byte, 'x');
+	close(fd);
+	EXPECT_EQ(vt_try_unload(), 0);
+}
+
+#define TURN_PAGES	(2 * FRAMES)
+#define TURNS		8
+
+/* Two by turns: see what the other stored to every page, and store something else. */
+static int exchange(int fd, __u64 who)
+{
+	char *mem = map_space(fd, 0, PAGES * VT_PAGE, MAP_SHARED);
+	__u64 *turn = (__u64 *)(mem + TURN_PAGES * VT_PAGE), round;
+
+	for (round = who; round < TURNS; round += 2) {
+		while (__atomic_load_n(turn, __ATOMIC_ACQUIRE) != round)
+			sched_yield();
+		if (round && vt_count_bad(mem, 0, TURN_PAGES, SEED + round - 1))
+			return 1;
+		fill(mem, 0, TURN_PAGES, SEED + round);
+		__atomic_store_n(turn, round + 1, __ATOMIC_RELEASE);
+	}
+	return 0;
+}
+
+/* Neither is the other's parent, and each has mapped it for himself, where he likes. */
+TEST_F(space, strangers_exchange_stores)
+{
+	int pair[2], who;
+	pid_t pid[2];
+
+	ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	for (who = 0; who < 2; who++) {
+		pid[who] = fork();
+		ASSERT_GE(pid[who], 0);
+		if (!pid[who]) {
+			int fd = who ? receive_fd(pair[1]) : make_space(self->dev, PAGES * VT_PAGE);
+
+			alarm(400);
+			if (!who)
+				send_fd(pair[0], fd);
+			close(self->dev);
+			_exit(exchange(fd, who));
+		}
+	}
+	EXPECT_EQ(vt_reap(pid[0]), 0);
+	EXPECT_EQ(vt_reap(pid[1]), 0);
+	EXPECT_GT(vt_stat("pages_in"), TURNS * FRAMES / 2);
+	EXPECT_TRUE(all_free());
 	close(pair[0]);
 	close(pair[1]);
 }
@@ -969,6 +1216,292 @@ TEST_F(space, needs_swap)
 	EXPECT_EQ(posix_fadvise(self->dev, 0, 0, POSIX_FADV_WILLNEED), 0);
 	EXPECT_EQ(posix_fadvise(self->dev, 0, 0, POSIX_FADV_DONTNEED), 0);
 	EXPECT_EQ(mmap(NULL, VT_PAGE, VT_RW, MAP_SHARED, self->dev, 0), MAP_FAILED);
+}
+
+/* ---- offset plus length that overflows, or is just too much ---- */
+
+/* The largest space there is, with something in its first page and its last. */
+static int largest_space(int dev)
+{
+	int fd = make_space(dev, VMDEMO_SPACE_MAX);
+
+	if (pwrite(fd, "first", 5, 0) != 5 || pwrite(fd, "last", 4, VMDEMO_SPACE_MAX - 4) != 4)
+		vt_fail("a large space cannot be written");
+	return fd;
+}
+
+static bool both_are_there(int fd)
+{
+	char text[8] = "";
+
+	return pread(fd, text, 5, 0) == 5 && !memcmp(text, "first", 5) &&
+	       pread(fd, text, 8, VMDEMO_SPACE_MAX - 4) == 4 && !memcmp(text, "last", 4) &&
+	       blocks(fd) == 16;
+}
+
+TEST_F(space, ranges_that_wrap)
+{
+	static const __u64 bad[][2] = {
+		{ 0, VMDEMO_SPACE_MAX + VT_PAGE }, { VT_PAGE, VMDEMO_SPACE_MAX },
+		{ VMDEMO_SPACE_MAX, VT_PAGE }, { VMDEMO_SPACE_MAX - VT_PAGE, 2 * VT_PAGE },
+		{ 0, 1ULL << 62 }, { 0, 1ULL << 63 }, { 0, -VT_PAGE }, { VT_PAGE, -VT_PAGE },
+		{ VT_PAGE, -2 * VT_PAGE }, { 2 * VT_PAGE, -VT_PAGE }, { -VT_PAGE, VT_PAGE },
+		{ -VT_PAGE, 2 * VT_PAGE }, { -VT_PAGE, -VT_PAGE }, { 1ULL << 63, 1ULL << 63 },
+		{ 1ULL << 63, VT_PAGE }, { 1ULL << 62, 1ULL << 62 }, { 1ULL << 62, 3ULL << 62 },
+		{ VMDEMO_SPACE_MAX - VT_PAGE, -VMDEMO_SPACE_MAX + 2 * VT_PAGE }, { 0, 0 },
+	};
+	static const unsigned long requests[] = {
+		VMDEMO_IOC_PREFETCH, VMDEMO_IOC_EVICT, VMDEMO_IOC_DISCARD,
+	};
+	int fd = largest_space(self->dev);
+	struct vmdemo_page entry;
+	size_t i, j;
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct vmdemo_pagemap map = {
+			.offset = bad[i][0], .length = bad[i][1], .pages = (uintptr_t)&entry,
+		};
+
+		for (j = 0; j < ARRAY_SIZE(requests); j++) {
+			struct vmdemo_range range = { .offset = bad[i][0], .length = bad[i][1] };
+
+			EXPECT_EQ(ioctl(fd, requests[j], &range), -1) TH_LOG("range %zu", i);
+			EXPECT_EQ(errno, EINVAL);
+		}
+		EXPECT_EQ(ioctl(fd, VMDEMO_IOC_PAGEMAP, &map), -1) TH_LOG("range %zu", i);
+		EXPECT_EQ(errno, EINVAL);
+	}
+	EXPECT_TRUE(both_are_there(fd));
+	/* All of it is in order, and takes no longer than its pages do. */
+	EXPECT_EQ(vt_range(fd, VMDEMO_IOC_EVICT, 0, VMDEMO_SPACE_MAX / VT_PAGE, NULL), 0);
+	EXPECT_EQ(vt_range(fd, VMDEMO_IOC_PREFETCH, 0, VMDEMO_SPACE_MAX / VT_PAGE, NULL), 0);
+	EXPECT_TRUE(both_are_there(fd));
+	EXPECT_EQ(vt_range(fd, VMDEMO_IOC_DISCARD, 0, VMDEMO_SPACE_MAX / VT_PAGE, NULL), 0);
+	EXPECT_EQ(blocks(fd), 0);
+	close(fd);
+}
+
+static int punch(int fd, off_t offset, off_t length)
+{
+	return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length) ? -errno :
+	       0;
+}
+
+TEST_F(space, holes_that_wrap)
+{
+	int fd = largest_space(self->dev);
+
+	EXPECT_EQ(punch(fd, VT_PAGE, LLONG_MAX), -EFBIG);
+	EXPECT_EQ(punch(fd, LLONG_MAX, LLONG_MAX), -EFBIG);
+	EXPECT_EQ(punch(fd, LLONG_MAX, 1), -EFBIG);
+	EXPECT_EQ(punch(fd, 1LL << 62, 1LL << 62), -EFBIG);
+	EXPECT_EQ(punch(fd, -1, VT_PAGE), -EINVAL);
+	EXPECT_EQ(punch(fd, 0, -1), -EINVAL);
+	EXPECT_EQ(punch(fd, LLONG_MIN, LLONG_MIN), -EINVAL);
+	/* Beyond the end there is nothing to take away. */
+	EXPECT_EQ(punch(fd, VMDEMO_SPACE_MAX, LLONG_MAX - VMDEMO_SPACE_MAX), 0);
+	EXPECT_EQ(punch(fd, 1LL << 62, (1LL << 62) - 1), 0);
+	EXPECT_TRUE(both_are_there(fd));
+	EXPECT_EQ(punch(fd, VT_PAGE, LLONG_MAX - VT_PAGE), 0);
+	EXPECT_EQ(blocks(fd), 8);
+	EXPECT_EQ(punch(fd, 0, 1LL << 62), 0);
+	EXPECT_EQ(blocks(fd), 0);
+	ASSERT_EQ(pwrite(fd, "x", 1, 0), 1);
+	EXPECT_EQ(punch(fd, 0, LLONG_MAX), 0);
+	EXPECT_EQ(blocks(fd), 0);
+	EXPECT_EQ(lseek(fd, 0, SEEK_END), VMDEMO_SPACE_MAX);
+	close(fd);
+}
+
+TEST_F(space, places_that_wrap)
+{
+	int fd = largest_space(self->dev), i;
+	char *page = vt_buffer(1);
+
+	EXPECT_EQ(pread(fd, page, VT_PAGE, LLONG_MAX), -1);
+	EXPECT_EQ(pread(fd, page, VT_PAGE, LLONG_MAX - VT_PAGE), 0);
+	EXPECT_EQ(pread(fd, page, VT_PAGE, VMDEMO_SPACE_MAX), 0);
+	EXPECT_EQ(pread(fd, page, VT_PAGE, -1), -1);
+	EXPECT_EQ(pwrite(fd, page, VT_PAGE, LLONG_MAX), -1);
+	EXPECT_EQ(pwrite(fd, page, VT_PAGE, LLONG_MAX - VT_PAGE), -1);
+	EXPECT_EQ(errno, EFBIG);
+	EXPECT_EQ(pwrite(fd, page, VT_PAGE, -1), -1);
+	EXPECT_EQ(pwrite(fd, "last again", 10, VMDEMO_SPACE_MAX - 4), 4);
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(lseek(fd, LLONG_MAX - i * VT_PAGE, SEEK_DATA), -1);
+		EXPECT_EQ(errno, ENXIO);
+		EXPECT_EQ(lseek(fd, LLONG_MAX - i * VT_PAGE, SEEK_HOLE), -1);
+		EXPECT_EQ(errno, ENXIO);
+		EXPECT_EQ(lseek(fd, LLONG_MIN + i, SEEK_DATA), -1);
+		EXPECT_EQ(lseek(fd, LLONG_MIN + i, SEEK_HOLE), -1);
+	}
+	EXPECT_EQ(lseek(fd, LLONG_MAX, SEEK_SET), -1);
+	EXPECT_EQ(lseek(fd, LLONG_MAX, SEEK_END), -1);
+	EXPECT_EQ(lseek(fd, VMDEMO_SPACE_MAX, SEEK_SET), VMDEMO_SPACE_MAX);
+	EXPECT_EQ(lseek(fd, LLONG_MAX, SEEK_CUR), -1);
+	EXPECT_EQ(lseek(fd, 0, SEEK_CUR), VMDEMO_SPACE_MAX);
+	EXPECT_EQ(lseek(fd, VMDEMO_SPACE_MAX - 1, SEEK_DATA), VMDEMO_SPACE_MAX - 1);
+	EXPECT_EQ(lseek(fd, VMDEMO_SPACE_MAX - 1, SEEK_HOLE), VMDEMO_SPACE_MAX);
+	EXPECT_EQ(ftruncate(fd, LLONG_MAX), -1);
+	EXPECT_EQ(errno, EFBIG);
+	EXPECT_TRUE(both_are_there(fd));
+	munmap(page, VT_PAGE);
+	close(fd);
+}
+
+static int advise(int fd, off_t offset, off_t length, int advice)
+{
+	return posix_fadvise(fd, offset, length, advice);
+}
+
+TEST_F(space, advice_that_wraps)
+{
+	static const off_t all[][2] = {
+		{ 0, 0 }, { 0, LLONG_MAX }, { 0, 1LL << 62 }, { 0, VMDEMO_SPACE_MAX },
+	};
+	static const off_t nothing[][2] = {
+		{ LLONG_MAX, LLONG_MAX }, { LLONG_MAX, 0 }, { 1LL << 62, 1LL << 62 },
+		{ VMDEMO_SPACE_MAX, VT_PAGE }, { VMDEMO_SPACE_MAX, LLONG_MAX },
+	};
+	const size_t last = VMDEMO_SPACE_MAX / VT_PAGE - 1;
+	int fd = largest_space(self->dev);
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(all); i++) {
+		EXPECT_EQ(advise(fd, all[i][0], all[i][1], POSIX_FADV_DONTNEED), 0);
+		EXPECT_FALSE(vt_resident(fd, 0) || vt_resident(fd, last)) TH_LOG("%zu", i);
+		EXPECT_EQ(advise(fd, all[i][0], all[i][1], POSIX_FADV_WILLNEED), 0);
+		EXPECT_TRUE(vt_resident(fd, 0) && vt_resident(fd, last)) TH_LOG("%zu", i);
+	}
+	for (i = 0; i < ARRAY_SIZE(nothing); i++) {
+		EXPECT_EQ(advise(fd, nothing[i][0], nothing[i][1], POSIX_FADV_DONTNEED), 0);
+		EXPECT_TRUE(vt_resident(fd, 0) && vt_resident(fd, last)) TH_LOG("%zu", i);
+		EXPECT_EQ(advise(fd, nothing[i][0], nothing[i][1], POSIX_FADV_WILLNEED), 0);
+	}
+	EXPECT_EQ(advise(fd, -1, 0, POSIX_FADV_DONTNEED), EINVAL);
+	EXPECT_EQ(advise(fd, 0, -1, POSIX_FADV_DONTNEED), EINVAL);
+	EXPECT_TRUE(both_are_there(fd));
+	close(fd);
+}
+
+/* As many pages as nobody can have is no bound. */
+TEST_F(space, huge_shares)
+{
+	static const __u64 shares[] = { ~0ULL, 1ULL << 63, LLONG_MAX, 1ULL << 32 };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(shares); i++) {
+		int fd = try_space(self->dev, PAGES * VT_PAGE, shares[i]);
+
+		ASSERT_GE(fd, 0);
+		EXPECT_EQ(pwrite(fd, "x", 1, 0), 1);
+		EXPECT_EQ(pwrite(fd, "x", 1, VT_PAGE), 1);
+		close(fd);
+	}
+	EXPECT_EQ(vt_stat("swap_full"), 0);
+}
+
+/* A mapping that begins near the end, or far beyond: no page but the last one. */
+TEST_F(space, mappings_that_wrap)
+{
+	static const __u64 beyond[] = {
+		VMDEMO_SPACE_MAX, VMDEMO_SPACE_MAX + VT_PAGE, 1ULL << 48, (1ULL << 62) - VT_PAGE,
+		(1ULL << 63) - 2 * VT_PAGE, (1ULL << 63) - VT_PAGE, 1ULL << 63, -VT_PAGE,
+	};
+	int fd = largest_space(self->dev);
+	size_t i;
+	char *mem;
+
+	mem = map_space(fd, VMDEMO_SPACE_MAX - VT_PAGE, 2 * VT_PAGE, MAP_SHARED);
+	EXPECT_EQ(memcmp(mem + VT_PAGE - 4, "last", 4), 0);
+	EXPECT_EQ(vt_try_write(mem, NULL), 0);
+	EXPECT_EQ(vt_try_read(mem + VT_PAGE, NULL), SIGBUS);
+	EXPECT_EQ(vt_try_write(mem + VT_PAGE, NULL), SIGBUS);
+	munmap(mem, 2 * VT_PAGE);
+	for (i = 0; i < ARRAY_SIZE(beyond); i++) {
+		mem = mmap(NULL, 2 * VT_PAGE, VT_RW, MAP_SHARED, fd, beyond[i]);
+		if (mem == MAP_FAILED)
+			continue;
+		EXPECT_EQ(vt_try_read(mem, NULL), SIGBUS) TH_LOG("%llx", beyond[i]);
+		EXPECT_EQ(vt_try_write(mem + VT_PAGE, NULL), SIGBUS);
+		munmap(mem, 2 * VT_PAGE);
+	}
+	EXPECT_TRUE(both_are_there(fd));
+	close(fd);
+}
+
+/* There may be 4,096 at a time; who wants one more is told, and gets it when one has gone. */
+TEST_F(space, too_many)
+{
+	const struct rlimit many = { 8192, 8192 };
+	static int fds[4096];
+	int i;
+
+	ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &many), 0);
+	for (i = 0; i < 4096; i++) {
+		fds[i] = try_space(self->dev, VT_PAGE, 0);
+		ASSERT_GE(fds[i], 0) TH_LOG("space %d: %s", i, strerror(-fds[i]));
+	}
+	EXPECT_EQ(try_space(self->dev, VT_PAGE, 0), -ENOSPC);
+	EXPECT_EQ(pwrite(fds[4095], "x", 1, 0), 1);
+	EXPECT_EQ(pwrite(fds[0], "y", 1, 0), 1);
+	close(fds[1234]);
+	fds[1234] = try_space(self->dev, VT_PAGE, 0);
+	EXPECT_GE(fds[1234], 0);
+	EXPECT_EQ(try_space(self->dev, VT_PAGE, 0), -ENOSPC);
+	for (i = 0; i < 4096; i++)
+		close(fds[i]);
+	EXPECT_TRUE(all_free());
+}
+
+/* Swap to a device of so many sectors: how many slots there are then, or -errno. */
+static int try_swap_to(const char *options, int sectors)
+{
+	int ret;
+
+	if (!vt_shell("dmsetup create %s " DM " --table '0 %d linear %s 0'; dmsetup mknodes " DM,
+		      options, sectors, vt_disk2()))
+		vt_fail("dmsetup makes no device of %d sectors", sectors);
+	ret = vt_set("swap", "/dev/mapper/" DM);
+	if (!ret) {
+		ret = vt_get("swap_slots");
+		vt_set("swap", "none");
+	}
+	vt_shell("dmsetup remove --retry " DM "; rm -f /dev/mapper/" DM);
+	return ret;
+}
+
+/* What is no swap device, or cannot be one, is refused with the reason, and none is bound then. */
+TEST_F(space, bad_swap)
+{
+	int claimed;
+
+	close(self->dev);
+	self->dev = -1;
+	ASSERT_EQ(vt_set("swap", "none"), 0);
+	EXPECT_EQ(vt_set("swap", "/dev/nonexistent"), -ENOENT);
+	EXPECT_EQ(vt_set("swap", "/dev/null"), -ENOTBLK);
+	EXPECT_EQ(vt_set("swap", "/"), -ENOTBLK);
+	EXPECT_EQ(vt_set("swap", "abandon"), -ENOENT);
+	EXPECT_LT(vt_set("swap", "%04000d", 0), 0);
+	EXPECT_EQ(vt_set("swap", "%s", vt_disk()), -EBUSY);
+	claimed = open(vt_disk2(), O_RDWR | O_EXCL);
+	ASSERT_GE(claimed, 0);
+	EXPECT_EQ(vt_set("swap", "%s", vt_disk2()), -EBUSY);
+	close(claimed);
+	if (vt_shell("modprobe dm-mod && dmsetup version >/dev/null")) {
+		EXPECT_EQ(try_swap_to("-r", 800), -EROFS);
+		EXPECT_EQ(try_swap_to("", 15), -ENOSPC);
+		EXPECT_EQ(try_swap_to("", 16), 1);
+	}
+	EXPECT_STREQ(vt_show("swap"), "none");
+	EXPECT_EQ(vt_get("swap_slots"), 0);
+	EXPECT_EQ(vt_set("swap", "%s\n", vt_disk2()), 0);
+	EXPECT_STREQ(vt_show("swap"), vt_disk2());
+	EXPECT_EQ(vt_set("swap", "%s", vt_disk3()), -EBUSY);
+	/* It is claimed while it is bound. */
+	EXPECT_EQ(open(vt_disk2(), O_RDWR | O_EXCL), -1);
+	EXPECT_EQ(errno, EBUSY);
 }
 
 TEST_HARNESS_MAIN
