@@ -9,6 +9,8 @@
 #include "vmdemo_test.h"
 
 #define SEED	12
+#define DM	"vmdemo-load"
+#define DM_PATH	"/dev/mapper/" DM
 
 FIXTURE(load) {
 	int unused;
@@ -172,6 +174,115 @@ TEST_F(load, bad_backing_parameter)
 	} else {
 		EXPECT_STREQ(vt_show("backing"), "none");
 	}
+}
+
+static void make_device(const char *options, const char *name, int sectors)
+{
+	vt_shell("dmsetup remove " DM "-%s 2>/dev/null", name);
+	if (!vt_shell("dmsetup create %s " DM "-%s --table '0 %d linear %s 0'; dmsetup mknodes",
+		      options, name, sectors, vt_disk2()))
+		vt_fail("dmsetup makes no device of %d sectors", sectors);
+}
+
+/* The same of a disk that cannot be swapped to; the backing device is let go again. */
+TEST_F(load, bad_swap_parameter)
+{
+	static const struct {
+		const char *path;
+		int error;
+	} bad[] = {
+		{ "/dev/nonexistent", -ENOENT }, { "/", -ENOTBLK }, { "/dev/null", -ENOTBLK },
+		{ DM_PATH "-ro", -EROFS }, { DM_PATH "-small", -ENOSPC },
+	};
+	char params[256];
+	int claimed;
+
+	if (!vt_shell("modprobe dm-mod && dmsetup version >/dev/null"))
+		SKIP(return, "the device mapper or dmsetup is missing");
+	make_device("-r", "ro", 800);
+	make_device("", "small", 15);
+	for (size_t i = 0; i <= ARRAY_SIZE(bad); i++) {
+		bool same = i == ARRAY_SIZE(bad);
+
+		snprintf(params, sizeof(params), "backing=%s swap=%s frames=64", vt_disk(),
+			 same ? vt_disk() : bad[i].path);
+		EXPECT_EQ(vt_try_load(params), same ? -EBUSY : bad[i].error) TH_LOG("%s", params);
+		EXPECT_FALSE(vt_loaded());
+		EXPECT_EQ(access(VT_CLASS, F_OK), -1);
+		claimed = open(vt_disk(), O_RDWR | O_EXCL);
+		EXPECT_GE(claimed, 0);
+		close(claimed);
+	}
+	EXPECT_EQ(vt_try_load("swap=a,b"), -EINVAL);
+	EXPECT_TRUE(vt_shell("dmsetup remove --retry " DM "-ro"));
+	EXPECT_TRUE(vt_shell("dmsetup remove --retry " DM "-small"));
+}
+
+/* Kilobytes that are free, when nothing is on its way to be. */
+static long memory_free(void)
+{
+	char line[128];
+	long kb = -1;
+	FILE *f;
+
+	if (!vt_shell("sync; echo 3 >/proc/sys/vm/drop_caches; sleep 1"))
+		vt_fail("the caches cannot be dropped");
+	f = fopen("/proc/meminfo", "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemFree: %ld kB", &kb) == 1)
+			break;
+	if (kb < 0)
+		vt_fail("no MemFree in /proc/meminfo");
+	fclose(f);
+	return kb;
+}
+
+/* Pages of a space and of the device, more than there are frames. */
+static void use_pages(size_t pages)
+{
+	struct vmdemo_space_args args = { .size = pages * VT_PAGE };
+	int fd = vt_open(O_RDWR), space = ioctl(fd, VMDEMO_IOC_SPACE, &args);
+	char *mem;
+	size_t i;
+
+	if (space < 0)
+		vt_fail("no space: %s", strerror(errno));
+	mem = vt_map(space, 0, pages, VT_RW, MAP_SHARED);
+	for (i = 0; i < pages; i++)
+		mem[i * VT_PAGE] = 1;
+	munmap(mem, pages * VT_PAGE);
+	close(space);
+	mem = vt_map(fd, 0, pages, PROT_READ, MAP_SHARED);
+	for (i = 0; i < pages; i++)
+		vt_try_read(mem + i * VT_PAGE, NULL);
+	munmap(mem, pages * VT_PAGE);
+	close(fd);
+}
+
+/* Frames are pages, of which kmemleak knows nothing: they go back to where they came from. */
+TEST_F(load, frames_go_back)
+{
+	const size_t frames = 4096, pages = 512;
+	const int times = 24;
+	long before = 0, after;
+
+	/* The RAM disks get their pages now. */
+	vt_disk_fill(vt_disk(), 0, pages, SEED);
+	vt_disk_fill(vt_disk2(), 0, 4 * pages, SEED);
+	for (int i = -2; i < times; i++) {
+		if (!i)
+			before = memory_free();
+		vt_load("backing=%s swap=%s frames=%zu", vt_disk(), vt_disk2(), frames);
+		ASSERT_EQ(vt_set("frames", "%zu", pages / 2), 0);
+		use_pages(pages);
+		ASSERT_GT(vt_stat("pages_out"), 0);
+		ASSERT_EQ(vt_set("frames", "%zu", frames), 0);
+		ASSERT_EQ(vt_try_unload(), 0);
+	}
+	after = memory_free();
+	TH_LOG("%ld kB less are free after %d times %zu kB", before - after, times, frames * 4);
+	/* A sixteenth of them. */
+	EXPECT_LT(before - after, times * (long)frames * 4 / 16);
 }
 
 /* An attribute that is open when the module goes is no way into freed memory. */
