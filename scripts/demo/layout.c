@@ -4,6 +4,7 @@
  *
  *   vmrun -a 0 layout [HEAP [STACK]]          print where things are, use so many pages of both
  *   vmrun -a 0 layout hole|code|beyond|null   refer to what it may not: it is ended by SIGSEGV
+ *   vmrun -a 0 layout shrunk                  the same, beyond a heap that was larger before
  */
 #include "program.h"
 
@@ -49,20 +50,43 @@ static int show_maps(void)
 		/* Where, and what is allowed. */
 		special = strchr(line, '[');
 		strchr(line, ' ')[5] = 0;
-		printf("  %s %s\n", line, special ? special : "");
+		printf("  %s%s%s\n", line, special ? " " : "", special ? special : "");
 	}
 	return foreign;
 }
 
+/* The heap grows and shrinks on request: what it loses is gone. Returns whether that is so. */
+static int shrink(void)
+{
+	char *heap = heap_sbrk(64 * VMDEMO_PAGE_SIZE);
+
+	if (heap == (void *)-1)
+		return 0;
+	heap[15 * VMDEMO_PAGE_SIZE] = 1;
+	heap[16 * VMDEMO_PAGE_SIZE] = 1;
+	if (heap_sbrk(-48 * VMDEMO_PAGE_SIZE) != heap + 64 * VMDEMO_PAGE_SIZE ||
+	    segment_named("heap").segment.limit != 16 * VMDEMO_PAGE_SIZE)
+		return 0;
+	/* What comes back is zeros; and there is no heap below its begin. */
+	if (heap_sbrk(48 * VMDEMO_PAGE_SIZE) != heap + 16 * VMDEMO_PAGE_SIZE ||
+	    heap[15 * VMDEMO_PAGE_SIZE] != 1 || heap[16 * VMDEMO_PAGE_SIZE] ||
+	    heap_sbrk(-65 * VMDEMO_PAGE_SIZE) != (void *)-1)
+		return 0;
+	return heap_sbrk(-48 * VMDEMO_PAGE_SIZE) != (void *)-1;
+}
+
 static void refer(const char *where)
 {
-	struct vmdemo_segment_state stack = segment_named("stack"), heap = segment_named("heap");
+	struct vmdemo_segment_state stack = segment_named("stack"), heap;
 
+	if (!strcmp(where, "shrunk") && !shrink())
+		return;
+	heap = segment_named("heap");
 	if (!strcmp(where, "hole"))
 		*(volatile char *)(stack.segment.base / 2) = 1;
 	else if (!strcmp(where, "code"))
 		*(volatile char *)much_code = 1;
-	else if (!strcmp(where, "beyond"))
+	else if (!strcmp(where, "beyond") || !strcmp(where, "shrunk"))
 		*(volatile char *)(heap.segment.base + heap.segment.limit) = 1;
 	else if (!strcmp(where, "null"))
 		*(volatile char *)8 = 1;

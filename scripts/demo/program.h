@@ -7,7 +7,8 @@
  *   gcc -static -nostdlib -no-pie -fno-stack-protector -include .../tools/include/nolibc/nolibc.h
  *       -Wl,-z,separate-code -Wl,-z,max-page-size=4096 program.c -lgcc
  *
- * and run it with vmrun. selftests/Makefile does so for layout.c.
+ * and run it with vmrun. selftests/Makefile does so for layout.c. More memory is to be had by
+ * heap_sbrk(): nolibc's own sbrk() and malloc() take theirs from the kernel, outside of the space.
  */
 #ifndef VMDEMO_PROGRAM_H
 #define VMDEMO_PROGRAM_H

@@ -8,10 +8,10 @@
  *   -l HOW     when code and data are read: each page when it is touched (the default), a segment
  *              as a whole when the first of its pages is, or all before the start
  *
- * PROGRAM is a static executable made with program.h. Byte n of the space is address n of the
- * program: its code, constants and data where the linker has put them, then zeroed data and the
- * heap, the stack high above, and a hole between. When it has ended, what became of each segment is
- * told. The exit status is the program's.
+ * PROGRAM is a static executable made with program.h, and is looked for in the PATH. Byte n of the
+ * space is address n of the program: its code, constants and data where the linker has put them,
+ * then zeroed data and the heap, the stack high above, and a hole between. When it has ended, what
+ * became of each segment is told. The exit status is the program's.
  */
 #include <elf.h>
 #include <errno.h>
@@ -80,6 +80,24 @@ static struct vmdemo_segment *add_segment(const char *name, uint64_t base, uint6
 }
 
 /* ---- the program, on the device ---- */
+
+/* Its path: a name without a slash is looked for where the shell looks. */
+static const char *find_program(const char *name)
+{
+	const char *directories = getenv("PATH"), *d;
+	static char path[4096];
+	size_t length;
+
+	if (strchr(name, '/') || !directories)
+		return name;
+	for (d = directories; *d; d += length + !!d[length]) {
+		length = strcspn(d, ":");
+		snprintf(path, sizeof(path), "%.*s/%s", (int)length, d, name);
+		if (!access(path, X_OK))
+			return path;
+	}
+	fail("there is no program '%s' in the PATH.", name);
+}
 
 static const char *name_of(const Elf64_Phdr *part)
 {
@@ -316,7 +334,7 @@ int main(int argc, char **argv)
 	dev = open("/dev/vmdemo", O_RDWR | O_CLOEXEC);
 	if (dev < 0)
 		fail("/dev/vmdemo: %s", strerror(errno));
-	entry = store_program(dev, argv[optind], at, loading);
+	entry = store_program(dev, find_program(argv[optind]), at, loading);
 	/* To the disk, so that it comes from there. */
 	if (fsync(dev) || posix_fadvise(dev, 0, 0, POSIX_FADV_DONTNEED))
 		fail("writing the program to the disk: %s", strerror(errno));
