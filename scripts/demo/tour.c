@@ -2,9 +2,11 @@
 /*
  * tour.c - virtual memory, chapter by chapter, as it happens in this machine
  *
- *   tour sums IMAGE   print a checksum of every page of a disk image
- *   tour [CHAPTER]    all chapters, or one; /dev/vmdemo's disk holds the image whose checksums
- *                     are in the file $TOUR_SUMS
+ *   tour sums IMAGE            print a checksum of every page of a disk image
+ *   tour [CHAPTER [NUMBER]]    all chapters, or one, in which NUMBER changes something; it asks at
+ *                              its end what
+ *
+ * /dev/vmdemo's disk holds the image whose checksums are in the file $TOUR_SUMS.
  *
  * The status is 1 if anything was not as the text says.
  */
@@ -48,7 +50,7 @@ void die(const char *format, ...)
 
 /* ---- telling ---- */
 
-static void coloured_text(const char *colour, const char *text)
+void coloured_text(const char *colour, const char *text)
 {
 	if (coloured)
 		printf("\033[%sm%s\033[0m", colour, text);
@@ -153,7 +155,7 @@ void set_attribute(const char *name, const char *value)
 static const char *const known[] = {
 	"faults_hard", "faults_soft",	  "faults_zero",    "faults_invalid",  "pages_in",
 	"pages_out",   "readahead_pages", "readahead_used", "evictions_clean", "evictions_dirty",
-	"demotions",   "refaults",	  "pages_copied",
+	"demotions",   "refaults",	  "pages_copied",   "faults_cow",      "prefetch_pages",
 };
 
 #define NR_KNOWN	(sizeof(known) / sizeof(known[0]))
@@ -178,13 +180,22 @@ uint64_t counted(const char *name)
 	die("nobody counts %s.", name);
 }
 
+const char *what_moved(void)
+{
+	size_t i;
+
+	for (i = 0; i < NR_KNOWN; i++)
+		if (counter(known[i]) != before[i])
+			return known[i];
+	return NULL;
+}
+
 void print_counted(const char *names)
 {
 	char *copy = strdup(names), *rest = copy, *name;
 
 	while ((name = strsep(&rest, " ")))
 		printf("  %-18s %8llu\n", name, (unsigned long long)counted(name));
-	putchar('\n');
 	free(copy);
 }
 
@@ -246,7 +257,7 @@ size_t act(int fd, unsigned long request, size_t first, size_t pages)
 	return range.pages;
 }
 
-static void pagemap(int fd, size_t first, size_t nr, struct vmdemo_page *pages)
+void page_states(int fd, size_t first, size_t nr, struct vmdemo_page *pages)
 {
 	struct vmdemo_pagemap map = {
 		.offset = first * PAGE,
@@ -262,8 +273,17 @@ struct vmdemo_page page_of(int fd, size_t page)
 {
 	struct vmdemo_page answer;
 
-	pagemap(fd, page, 1, &answer);
+	page_states(fd, page, 1, &answer);
 	return answer;
+}
+
+struct vmdemo_segment_state segment_of(int fd, unsigned int number)
+{
+	struct vmdemo_segment_state state = { .number = number };
+
+	if (ioctl(fd, VMDEMO_IOC_SEGMENT, &state))
+		die("what became of segment %u: %s", number, strerror(errno));
+	return state;
 }
 
 void set_limit(int fd, unsigned int number, size_t pages)
@@ -272,41 +292,6 @@ void set_limit(int fd, unsigned int number, size_t pages)
 
 	if (ioctl(fd, VMDEMO_IOC_LIMIT, &limit))
 		die("the limit of segment %u: %s", number, strerror(errno));
-}
-
-void draw_key(void)
-{
-	printf("    .  nowhere yet    #  in a frame    -  in a frame, next to go    d  on disk\n\n");
-}
-
-void draw_pages(int fd, const char *title, size_t first, size_t nr)
-{
-	static const struct {
-		char sign;
-		const char *colour;
-	} looks[] = {
-		[VMDEMO_PAGE_UNTOUCHED] = { '.', "2" }, [VMDEMO_PAGE_ACTIVE] = { '#', "32" },
-		[VMDEMO_PAGE_STANDBY] = { '-', "33" },	[VMDEMO_PAGE_LOADING] = { '>', "36" },
-		[VMDEMO_PAGE_WRITING] = { '<', "36" },	[VMDEMO_PAGE_SWAPPED] = { 'd', "34" },
-	};
-	struct vmdemo_page *pages = calloc(nr, sizeof(*pages));
-	size_t i;
-
-	if (!pages)
-		die("no memory.");
-	pagemap(fd, first, nr, pages);
-	printf("  %s\n", title);
-	for (i = 0; i < nr; i++) {
-		char sign[2] = { looks[pages[i].state].sign };
-
-		if (i % 64 == 0)
-			printf("  %8zu  ", first + i);
-		coloured_text(looks[pages[i].state].colour, sign);
-		if (i % 64 == 63 || i == nr - 1)
-			putchar('\n');
-	}
-	fflush(stdout);
-	free(pages);
 }
 
 /* ---- other things ---- */
@@ -330,6 +315,24 @@ uint64_t sum_of(const char *page)
 	return sum;
 }
 
+uint64_t own_pages(const char *place)
+{
+	FILE *f = fopen("/proc/self/smaps", "r");
+	unsigned long long kib, own = 0, from, to;
+	bool here = false;
+	char line[512];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%llx-%llx ", &from, &to) == 2)
+			here = !place || from == (uintptr_t)place;
+		else if (here && sscanf(line, "Anonymous: %llu kB", &kib) == 1)
+			own += kib;
+	}
+	if (f)
+		fclose(f);
+	return own * 1024 / PAGE;
+}
+
 int in_child(int (*work)(void *), void *arg)
 {
 	int status;
@@ -347,6 +350,57 @@ int in_child(int (*work)(void *), void *arg)
 	if (waitpid(pid, &status, 0) != pid)
 		die("waitpid: %s", strerror(errno));
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* One of a pair: it does the one thing, and the other when it is let go. */
+static void __attribute__((noreturn)) be_of_pair(int (*first)(void *), int (*second)(void *),
+						 void *arg, const int *here, const int *on)
+{
+	char byte;
+	int status;
+
+	close(here[0]);
+	close(on[1]);
+	status = first(arg);
+	if (write(here[1], "", 1) != 1 || read(on[0], &byte, 1) < 0)
+		status = 1;
+	_exit(status ? status : second(arg));
+}
+
+bool begin_pair(struct pair *pair, int (*first)(void *), int (*second)(void *), void *arg0,
+		void *arg1)
+{
+	int here[2], on[2], i, came = 0;
+	char byte;
+
+	if (pipe(here) || pipe(on))
+		die("pipe: %s", strerror(errno));
+	fflush(stdout);
+	for (i = 0; i < 2; i++) {
+		pair->pid[i] = fork();
+		if (pair->pid[i] < 0)
+			die("fork: %s", strerror(errno));
+		if (!pair->pid[i])
+			be_of_pair(first, second, i ? arg1 : arg0, here, on);
+	}
+	close(here[1]);
+	close(on[0]);
+	pair->on = on[1];
+	/* One that has died tells nothing. */
+	while (came < 2 && read(here[0], &byte, 1) == 1)
+		came++;
+	close(here[0]);
+	return came == 2;
+}
+
+int end_pair(struct pair *pair)
+{
+	int i, status, bad = 0;
+
+	close(pair->on);
+	for (i = 0; i < 2; i++)
+		bad += waitpid(pair->pid[i], &status, 0) != pair->pid[i] || status;
+	return bad;
 }
 
 static int read_byte(void *place)
@@ -370,35 +424,64 @@ int signal_of(char *place, bool write)
 
 /* ---- the chapters ---- */
 
+/* What a chapter's second number changes, and between which bounds. */
 static const struct {
 	const char *title;
 	void (*tell)(void);
+	unsigned long least, most;
 } chapters[] = {
-	{ "What virtual memory is", chapter_memory },
-	{ "The program's view", chapter_view },
-	{ "Larger than memory", chapter_larger },
-	{ "The layout of an address space", chapter_layout },
-	{ "Sharing", chapter_sharing },
-	{ "Demand paging", chapter_demand },
-	{ "When a page is needed", chapter_fault },
-	{ "Paging against swapping", chapter_swapping },
+	{ "What virtual memory is", chapter_memory, 0, 0 },
+	{ "The program's view", chapter_view, 1, 32 },
+	{ "Larger than memory", chapter_larger, 16, 128 },
+	{ "The layout of an address space", chapter_layout, 0, 0 },
+	{ "Sharing", chapter_sharing, 1, FORK_PAGES },
+	{ "Demand paging", chapter_demand, 1, 64 },
+	{ "When a page is needed", chapter_fault, 8, 512 },
+	{ "Paging against swapping", chapter_swapping, 0, 0 },
 };
 
 #define NR_CHAPTERS	(sizeof(chapters) / sizeof(chapters[0]))
+
+static unsigned long knob_turned;
+
+unsigned long knob(unsigned long usual)
+{
+	return knob_turned ? knob_turned : usual;
+}
+
+/* Seconds that a chapter may take, and all of them. */
+#define CHAPTER_SECONDS	20
+#define TOUR_SECONDS	180
 
 static void tell(unsigned int nr)
 {
 	const char *title = chapters[nr - 1].title;
 	uint64_t start = now_ns();
 	char heading[80];
+	double seconds;
 
 	snprintf(heading, sizeof(heading), "%u. %s", nr, title);
 	putchar('\n');
 	coloured_text("1;4", heading);
 	printf("\n\n");
 	chapters[nr - 1].tell();
-	printf("\n(chapter %u took %.1f s)\n", nr, (now_ns() - start) / 1e9);
-	fflush(stdout);
+	seconds = (now_ns() - start) / 1e9;
+	putchar('\n');
+	check(seconds <= CHAPTER_SECONDS, "chapter %u took %.1f s, of the %d it may take", nr,
+	      seconds, CHAPTER_SECONDS);
+}
+
+static void tell_all(void)
+{
+	uint64_t start = now_ns();
+	unsigned int nr;
+	double seconds;
+
+	for (nr = 1; nr <= NR_CHAPTERS; nr++)
+		tell(nr);
+	seconds = (now_ns() - start) / 1e9;
+	check(seconds <= TOUR_SECONDS, "all of them took %.1f s, of the %d they may take", seconds,
+	      TOUR_SECONDS);
 }
 
 static void print_sums(const char *image)
@@ -437,10 +520,22 @@ static void read_sums(const char *path)
 	close(fd);
 }
 
+/* A number from the command line. */
+static unsigned long number(const char *text, unsigned long least, unsigned long most,
+			    const char *what)
+{
+	unsigned long n;
+	char *end;
+
+	n = strtoul(text, &end, 10);
+	if (*end || !*text || n < least || n > most)
+		die("%s is a number from %lu to %lu, not '%s'.", what, least, most, text);
+	return n;
+}
+
 int main(int argc, char **argv)
 {
-	unsigned int nr;
-	char *end;
+	unsigned int nr = 0;
 
 	/* The machine's output is no terminal, but may end up on one. */
 	coloured = isatty(STDOUT_FILENO) || (getenv("TOUR_COLOUR") && *getenv("TOUR_COLOUR"));
@@ -448,18 +543,20 @@ int main(int argc, char **argv)
 		print_sums(argv[2]);
 		return 0;
 	}
-	if (argc > 2)
-		die("usage: tour [CHAPTER], or: tour sums IMAGE");
+	if (argc > 3)
+		die("usage: tour [CHAPTER [NUMBER]], or: tour sums IMAGE");
+	if (argc > 1)
+		nr = number(argv[1], 1, NR_CHAPTERS, "a chapter");
+	if (argc == 3 && !chapters[nr - 1].most)
+		die("chapter %u takes no number.", nr);
+	if (argc == 3)
+		knob_turned = number(argv[2], chapters[nr - 1].least, chapters[nr - 1].most,
+				     "what this chapter takes");
 	read_sums(getenv("TOUR_SUMS"));
-	if (argc == 2) {
-		nr = strtoul(argv[1], &end, 10);
-		if (*end || nr < 1 || nr > NR_CHAPTERS)
-			die("there are chapters 1 to %zu, not '%s'.", NR_CHAPTERS, argv[1]);
+	if (nr)
 		tell(nr);
-	} else {
-		for (nr = 1; nr <= NR_CHAPTERS; nr++)
-			tell(nr);
-	}
+	else
+		tell_all();
 	if (failed)
 		die("something was not as it should be: look for [WRONG].");
 	return 0;

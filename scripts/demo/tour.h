@@ -25,6 +25,9 @@ void say(const char *text);
 void claim(const char *text);
 /* A check that fails loudly: the tour goes on, and ends with an error. */
 void __attribute__((format(printf, 2, 3))) check(bool right, const char *format, ...);
+void coloured_text(const char *colour, const char *text);
+/* The number after the chapter's on the command line, or the usual one. */
+unsigned long knob(unsigned long usual);
 void try_this(const char *command, const char *question, const char *answer);
 
 /* ---- counters ---- */
@@ -35,6 +38,8 @@ void set_attribute(const char *name, const char *value);
 /* What counters were; and how much they have grown since, as a table: names parted by spaces. */
 void count_from_here(void);
 uint64_t counted(const char *name);
+/* One that has grown since, or NULL. */
+const char *what_moved(void);
 void print_counted(const char *names);
 
 /* ---- spaces ---- */
@@ -45,22 +50,50 @@ struct vmdemo_segment segment(const char *name, size_t first, size_t pages, int 
 char *map_pages(int fd, size_t first, size_t pages, int prot, void *place);
 size_t act(int fd, unsigned long request, size_t first, size_t pages);
 struct vmdemo_page page_of(int fd, size_t page);
+void page_states(int fd, size_t first, size_t nr, struct vmdemo_page *pages);
+struct vmdemo_segment_state segment_of(int fd, unsigned int number);
 void set_limit(int fd, unsigned int number, size_t pages);
 
-/* A row of pages, 64 in a line: where is each? */
-void draw_pages(int fd, const char *title, size_t first, size_t nr);
+/* ---- drawing: where is each page? ---- */
+
 void draw_key(void);
+/* 64 pages in a line, each at its place; where a space with segments has no page it is blank. */
+void draw_pages(int fd, const char *title, size_t first, size_t nr);
+/* The signs of some pages, and no more. */
+void draw_signs(int fd, size_t first, size_t nr);
+/* All in one line, each sign of it for several pages. */
+void draw_groups(int fd, const char *title, size_t nr);
+/* The other way round: of which page each frame is, and each slot that is taken. */
+void draw_frames(int fd, size_t nr, size_t frames);
+void draw_slots(int fd, size_t nr);
 
 /* ---- other things ---- */
 
 uint64_t now_ns(void);
 uint64_t sum_of(const char *page);
+/* How many pages are this process's own, in all or in the mapping that begins at @place. */
+uint64_t own_pages(const char *place);
 /* Run in a child process; its exit status, or 128 and the signal that ended it. */
 int in_child(int (*work)(void *), void *arg);
+/* Two processes that are there at the same time: each does the first thing, and when both have, the
+ * pair has begun; the second they do when it ends. Returns whether both came so far, and how many
+ * of the two went wrong.
+ */
+struct pair {
+	int pid[2];
+	int on;
+};
+
+bool begin_pair(struct pair *pair, int (*first)(void *), int (*second)(void *), void *arg0,
+		void *arg1);
+int end_pair(struct pair *pair);
 /* The signal that reading or writing a byte leads to, in a child; 0: none. */
 int signal_of(char *place, bool write);
 
 /* ---- the chapters ---- */
+
+/* Pages of which chapter 5 makes private copies. */
+#define FORK_PAGES	256
 
 void chapter_memory(void);
 void chapter_view(void);
