@@ -395,13 +395,32 @@ static void print_step(const char *what, const char *who, double us)
 /* Longer lines would not fit. */
 #define CALL_COLUMNS	76
 
+/* Prints the calls that were traced. Was the module asked for the page, and was it mapped then? */
+static bool print_calls(void)
+{
+	FILE *f = fopen(TRACING "trace", "r");
+	bool faulted = false, mapped = false;
+	char line[256];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (*line == '#' || !strchr(line, '|'))
+			continue;
+		faulted |= !!strstr(line, "vmdemo_vm_fault");
+		mapped |= faulted && strstr(line, "finish_fault");
+		line[strcspn(line, "\n")] = 0;
+		printf("  %.*s\n", CALL_COLUMNS, line);
+	}
+	if (f)
+		fclose(f);
+	return mapped;
+}
+
 /* The kernel's side of one fault: who calls whom, and for how long. */
 static void show_calls(int dev, char *mem)
 {
-	bool faulted = false, mapped = false;
-	char line[256], pid[16];
+	char pid[16];
+	bool mapped;
 	size_t page;
-	FILE *f;
 
 	act(dev, VMDEMO_IOC_EVICT, 5999, 2);
 	snprintf(pid, sizeof(pid), "%d", (int)getpid());
@@ -417,19 +436,8 @@ static void show_calls(int dev, char *mem)
 		*(volatile char *)(mem + page * PAGE);
 	}
 	trace_write("tracing_on", "0");
-
 	printf("\n  what the kernel called for one like it (function_graph):\n");
-	f = fopen(TRACING "trace", "r");
-	while (f && fgets(line, sizeof(line), f)) {
-		if (*line == '#' || !strchr(line, '|'))
-			continue;
-		faulted |= !!strstr(line, "vmdemo_vm_fault");
-		mapped |= faulted && strstr(line, "finish_fault");
-		line[strcspn(line, "\n")] = 0;
-		printf("  %.*s\n", CALL_COLUMNS, line);
-	}
-	if (f)
-		fclose(f);
+	mapped = print_calls();
 	trace_write("current_tracer", "nop");
 	trace_write("set_ftrace_pid", "");
 	trace_write("set_ftrace_filter", "");
@@ -437,17 +445,14 @@ static void show_calls(int dev, char *mem)
 	trace_write("options/funcgraph-overhead", "1");
 	trace_write("tracing_on", "1");
 	putchar('\n');
-	check(faulted && mapped, "it has asked the module for the page, and mapped it then");
+	check(mapped, "it has asked the module for the page, and mapped it then");
 }
 
-static void five_steps(int dev)
+/* One fault, of which the trace is left; tracing is off afterwards. */
+static void trace_fault(int dev, char *mem)
 {
-	char *mem = map_pages(dev, 0, tour_pages, PROT_READ, NULL);
-	double trap, enter, load, loaded, set, done;
 	size_t page;
 
-	if (access(TRACING "events", F_OK) && system("mount -t tracefs tracefs " TRACING))
-		die("there is no tracefs to look with.");
 	act(dev, VMDEMO_IOC_EVICT, 4999, 2);
 	trace_write("set_ftrace_filter", "finish_fault");
 	trace_write("current_tracer", "function");
@@ -461,6 +466,16 @@ static void five_steps(int dev)
 		trace_write("trace_marker", "after");
 	}
 	trace_write("tracing_on", "0");
+}
+
+static void five_steps(int dev)
+{
+	char *mem = map_pages(dev, 0, tour_pages, PROT_READ, NULL);
+	double trap, enter, load, loaded, set, done;
+
+	if (access(TRACING "events", F_OK) && system("mount -t tracefs tracefs " TRACING))
+		die("there is no tracefs to look with.");
+	trace_fault(dev, mem);
 	trap = trace_time("page_fault_user:", true, false);
 	enter = trace_time("vmdemo_fault_enter:", true, false);
 	load = trace_time("vmdemo_load:", true, false);
