@@ -1065,7 +1065,7 @@ TEST_F(space, no_space_takes_all_slots)
 	int i, n, fds[ARRAY_SIZE(shares)];
 
 	for (i = 0; i < ARRAY_SIZE(shares); i++) {
-		ASSERT_EQ(vt_set("space_max_pages", shares[i].allowed), 0);
+		ASSERT_EQ(vt_set("space_max_pages", "%s", shares[i].allowed), 0);
 		fds[i] = try_space(self->dev, PAGES * VT_PAGE, shares[i].asked);
 		ASSERT_GE(fds[i], 0);
 	}
