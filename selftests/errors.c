@@ -733,14 +733,14 @@ static pid_t start_waiting(const struct wait *wait)
 }
 
 /*
- * Wait until a page is being written: by somebody who has to wait for that, as the disk does not
- * answer.
+ * Wait until a page is being read or written: by somebody who has to wait for that, as the disk
+ * does not answer.
  */
-static bool being_written(int fd, size_t page)
+static bool becomes(int fd, size_t page, enum vmdemo_page_state state)
 {
 	__u64 deadline = vt_now_ms() + 20000;
 
-	while (vt_page(fd, page).state != VMDEMO_PAGE_WRITING) {
+	while (vt_page(fd, page).state != state) {
 		if (vt_now_ms() > deadline)
 			return false;
 		vt_nap(5);
@@ -788,7 +788,7 @@ TEST_F(errors, silent_killable)
 	store(self, 0, 5, SEED + 1);
 	silence();
 	pid = start_waiting(&waits[3]);
-	ASSERT_TRUE(being_written(fd, 4));
+	ASSERT_TRUE(becomes(fd, 4, VMDEMO_PAGE_WRITING));
 	all_wait_killably(_metadata, waits, ARRAY_SIZE(waits));
 	/* And a fault on what is being discarded. */
 	vt_nap(200);
@@ -1262,12 +1262,13 @@ TEST_F(swap, silent_swap)
 {
 	char *mem = self->mem;
 	int fd = self->fd;
-	/* A write to a space keeps others from writing to it. */
 	const struct wait waits[] = {
 		{ in_fault, mem, fd, 10 }, { in_store, mem, fd, 11 }, { in_pread, mem, fd, 12 },
-		{ in_pwrite, mem, fd, 13 }, { in_pwrite, mem, fd, 14 }, { in_punch, mem, fd, 15 },
-		{ in_seek, mem, fd, 0 },
+		{ in_pwrite, mem, fd, 14 }, { in_punch, mem, fd, 15 }, { in_seek, mem, fd, 0 },
 	};
+	/* Whom the last three wait for. */
+	const struct wait write = { in_pwrite, mem, fd, 13 };
+	pid_t writer;
 	size_t i;
 
 	ASSERT_EQ(vt_range(fd, VMDEMO_IOC_EVICT, 0, SWAPPED, NULL), 0);
@@ -1275,7 +1276,10 @@ TEST_F(swap, silent_swap)
 		ASSERT_EQ(vt_page(fd, i).state, VMDEMO_PAGE_SWAPPED);
 	ASSERT_EQ(vt_stat("frames_free"), FRAMES);
 	silence();
+	writer = start_waiting(&write);
+	ASSERT_TRUE(becomes(fd, 13, VMDEMO_PAGE_LOADING));
 	all_wait_killably(_metadata, waits, ARRAY_SIZE(waits));
+	EXPECT_TRUE(dies_at_once(writer));
 	answer();
 	as_before(_metadata, self);
 }
@@ -1319,7 +1323,7 @@ TEST_F(swap, silent_punch)
 	vt_fill(mem + 20 * VT_PAGE, 20, SEED);
 	silence();
 	evicter = start_waiting(&evict);
-	ASSERT_TRUE(being_written(fd, 20));
+	ASSERT_TRUE(becomes(fd, 20, VMDEMO_PAGE_WRITING));
 	puncher = start_waiting(&punch);
 	vt_nap(500);
 	all_wait_killably(_metadata, waits, ARRAY_SIZE(waits));
@@ -1355,7 +1359,7 @@ TEST_F(swap, silent_limit)
 	memset(mem + 3 * VT_PAGE, 1, VT_PAGE);
 	silence();
 	evicter = start_waiting(&evict);
-	ASSERT_TRUE(being_written(fd, 3));
+	ASSERT_TRUE(becomes(fd, 3, VMDEMO_PAGE_WRITING));
 	limiter = start_waiting(&limit);
 	vt_nap(500);
 	all_wait_killably(_metadata, waits, ARRAY_SIZE(waits));
