@@ -7,6 +7,7 @@
 #include "device.h"
 #include "evict.h"
 #include "fadvise.h"
+#include "range.h"
 
 static int vmdemo_fadvise_set(struct file *file, enum vmdemo_advice advice)
 {
@@ -36,7 +37,7 @@ static int vmdemo_fadvise_willneed(struct vmdemo_space *space, u64 start, u64 en
 
 	if (start >> PAGE_SHIFT >= end_page)
 		return 0;
-	ret = vmdemo_space_prefetch(space, start >> PAGE_SHIFT, end_page - 1);
+	ret = vmdemo_range_prefetch(space, start >> PAGE_SHIFT, end_page - 1);
 	return ret == -EINTR ? ret : 0;
 }
 

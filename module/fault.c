@@ -24,6 +24,7 @@
 #include "dirty.h"
 #include "fault.h"
 #include "index.h"
+#include "range.h"
 #include "segment.h"
 #include "swap.h"
 #include "trace.h"
@@ -135,11 +136,11 @@ static vm_fault_t vmdemo_vm_load_segment(struct vm_fault *vmf, struct vmdemo_spa
 	if (!limit)
 		return 0;
 	if (!fault_flag_allow_retry_first(vmf->flags)) {
-		vmdemo_space_prefetch(space, vmdemo_seg_start(seg, limit), last);
+		vmdemo_range_prefetch(space, vmdemo_seg_start(seg, limit), last);
 		return 0;
 	}
 	file = vmdemo_vm_unlock(vmf);
-	vmdemo_space_prefetch(space, vmdemo_seg_start(seg, limit), last);
+	vmdemo_range_prefetch(space, vmdemo_seg_start(seg, limit), last);
 	fput(file);
 	return VM_FAULT_RETRY | VM_FAULT_MAJOR;
 }

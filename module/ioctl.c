@@ -14,6 +14,7 @@
 #include "index.h"
 #include "ioctl.h"
 #include "order.h"
+#include "range.h"
 #include "segment.h"
 #include "swap.h"
 
@@ -82,7 +83,7 @@ static long vmdemo_ioctl_range(struct file *file, unsigned int cmd, struct vmdem
 		return -EBADF;
 	switch (cmd) {
 	case VMDEMO_IOC_PREFETCH:
-		ret = vmdemo_space_prefetch(space, first, last);
+		ret = vmdemo_range_prefetch(space, first, last);
 		if (ret == -EBUSY)
 			ret = -ENOBUFS;
 		break;
@@ -92,7 +93,7 @@ static long vmdemo_ioctl_range(struct file *file, unsigned int cmd, struct vmdem
 	case VMDEMO_IOC_DISCARD:
 		if (vmdemo_space_readonly(space))
 			return -EROFS;
-		ret = vmdemo_space_discard(space, first, last);
+		ret = vmdemo_range_discard(space, first, last);
 		if (!ret)
 			ret = last - first + 1;
 		break;
@@ -204,7 +205,7 @@ static long vmdemo_ioctl_limit(struct file *file, struct vmdemo_segment_limit __
 		return -EINVAL;
 	if (!(file->f_mode & FMODE_WRITE))
 		return -EBADF;
-	return vmdemo_space_set_limit(vf->space, args.number, args.limit >> PAGE_SHIFT);
+	return vmdemo_range_set_limit(vf->space, args.number, args.limit >> PAGE_SHIFT);
 }
 
 /* INFO's size may be another version's; its number and direction are the same in all. */

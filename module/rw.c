@@ -17,6 +17,7 @@
 #include "device.h"
 #include "dirty.h"
 #include "pager.h"
+#include "range.h"
 #include "rw.h"
 #include "segment.h"
 #include "swap.h"
@@ -320,7 +321,7 @@ void vmdemo_rw_cut(struct vmdemo_space *space, u64 size)
 	pgoff_t first = DIV_ROUND_UP_ULL(size, PAGE_SIZE);
 
 	vmdemo_space_set_size(space, size);
-	vmdemo_space_cut(space, first, (VMDEMO_SPACE_MAX >> PAGE_SHIFT) - 1);
+	vmdemo_range_cut(space, first, (VMDEMO_SPACE_MAX >> PAGE_SHIFT) - 1);
 }
 
 /* Write up to @end, which may be beyond that of the space. The inode is locked. */

@@ -21,6 +21,7 @@
 #include "fadvise.h"
 #include "fault.h"
 #include "ioctl.h"
+#include "range.h"
 #include "rw.h"
 #include "segment.h"
 #include "spacefile.h"
@@ -134,7 +135,7 @@ static int vmdemo_spacefile_punch(struct vmdemo_space *space, u64 from, u64 to)
 		return vmdemo_rw_zero(space, from, to - from);
 	err = vmdemo_rw_zero(space, from, first - from);
 	if (!err && first < end)
-		err = vmdemo_space_discard(space, first >> PAGE_SHIFT, (end >> PAGE_SHIFT) - 1);
+		err = vmdemo_range_discard(space, first >> PAGE_SHIFT, (end >> PAGE_SHIFT) - 1);
 	return err ?: vmdemo_rw_zero(space, end, to - end);
 }
 
@@ -372,7 +373,7 @@ static void vmdemo_sparse_load(struct vmdemo_space *space)
 		struct vmdemo_seg *seg = &table->seg[i];
 
 		if (seg->about.loading == VMDEMO_LOAD_UPFRONT && seg->limit)
-			vmdemo_space_prefetch(space, vmdemo_seg_start(seg, seg->limit),
+			vmdemo_range_prefetch(space, vmdemo_seg_start(seg, seg->limit),
 					      vmdemo_seg_end(seg, seg->limit) - 1);
 	}
 }

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * range.c - many pages of a space at once: fetched, made zeros, cut off
+ *
+ * Getting one page is space.c's. Evicting a range is evict.c's.
+ */
+#include <linux/sched/signal.h>
+
+#include "backing.h"
+#include "evict.h"
+#include "freelist.h"
+#include "index.h"
+#include "pager.h"
+#include "range.h"
+#include "reclaim.h"
+#include "segment.h"
+#include "swap.h"
+
+/* Pages discarded in one go: 32 MiB. */
+#define VMDEMO_DISCARD_PART	8192UL
+
+/* The next page of a sparse space that has to be read; more than @last: none. */
+static pgoff_t vmdemo_range_next_stored(struct vmdemo_space *space, pgoff_t index, pgoff_t last)
+{
+	for (; index <= last; index++) {
+		index = vmdemo_swap_next_data(space, index, last);
+		if (index > last || vmdemo_space_data_run(space, index, 1, true))
+			break;
+	}
+	return index;
+}
+
+/**
+ * vmdemo_range_prefetch - start reading the absent pages of a range
+ * @space: the space
+ * @first: first page
+ * @last:  last page
+ *
+ * As many as the pool can take beside its reserve. Sleeps for frames, not for the reads. Returns
+ * the number of reads started, -EINTR, or -EBUSY if there were none for want of frames.
+ */
+long vmdemo_range_prefetch(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
+{
+	struct vmdemo_pool *pool = space->pool;
+	struct vmdemo_io io = { .space = space };
+	long room = READ_ONCE(pool->nr_frames) - vmdemo_free_reserve(pool);
+	u32 spare = VMDEMO_NONE;
+	struct folio *folio;
+	pgoff_t index;
+	long nr = 0;
+	int err = 0;
+
+	for (index = first; index <= last && nr < room && !err; index++) {
+		if (space->swap) {
+			index = vmdemo_range_next_stored(space, index, last);
+			if (index > last)
+				break;
+		}
+		folio = vmdemo_index_insert(space, index, &spare, false);
+		if (!IS_ERR(folio)) {
+			io.expect = last - index + 1;
+			vmdemo_pager_read(&io, folio);
+			folio_put(folio);
+			nr++;
+		} else if (folio == ERR_PTR(-EBUSY)) {
+			/* Who discards may be waiting for pages we have gathered. */
+			vmdemo_pager_submit(&io);
+			err = vmdemo_space_wait_open(space);
+			index--;
+		} else if (folio == ERR_PTR(-ENXIO)) {
+			break;
+		} else if (folio == ERR_PTR(-EAGAIN)) {
+			vmdemo_pager_submit(&io);
+			if (vmdemo_reclaim_try(pool, &spare))
+				err = vmdemo_reclaim_wait(pool, &spare);
+			index--;
+		}
+		if (fatal_signal_pending(current))
+			err = -EINTR;
+		cond_resched();
+	}
+	vmdemo_pager_submit(&io);
+	if (spare != VMDEMO_NONE)
+		vmdemo_free_put(pool, spare);
+	vmdemo_stat_add(pool, prefetch_pages, nr);
+	return nr ?: err;
+}
+
+static int vmdemo_range_discard_part(struct vmdemo_space *space, pgoff_t first, pgoff_t last,
+				     bool cut)
+{
+	enum vmdemo_drop how = space->swap ? VMDEMO_DROP_DETACH : VMDEMO_DROP_ALL;
+	struct address_space *mapping = space->inode->i_mapping;
+	unsigned long dropped = 0;
+	int err;
+
+	/* Cutting does not fail. */
+	if (cut)
+		filemap_invalidate_lock(mapping);
+	else if (down_write_killable(&mapping->invalidate_lock))
+		return -EINTR;
+	vmdemo_index_close(space, first, last - first + 1);
+	err = vmdemo_evict_drop(space, first, last, how, &dropped);
+	if (!err && space->swap)
+		vmdemo_swap_free(space, first, last);
+	else if (!err)
+		err = vmdemo_backing_zero(space->backing, first, last - first + 1,
+					  space->size_bytes);
+	/* Not before: who copied a page just now had it locked until the copy was mapped. */
+	if (cut)
+		unmap_mapping_pages(mapping, first, last - first + 1, true);
+	vmdemo_index_close(space, 0, 0);
+	filemap_invalidate_unlock(mapping);
+	return err;
+}
+
+/**
+ * vmdemo_range_discard - make a range read as zeros
+ * @space: the space, writable
+ * @first: first page
+ * @last:  last page
+ *
+ * In parts, during each of which no page of it can be filled, so that faults do not wait long. May
+ * sleep. Returns 0, -EOPNOTSUPP if any of it comes from the linear space, or -EINTR when killed.
+ * Linear: also -EBUSY if somebody holds a page for 5 s, or the block layer's error; the contents
+ * are undefined after an error. Sparse: pages that somebody holds are his.
+ */
+int vmdemo_range_discard(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
+{
+	int err = vmdemo_segment_origins(space, first, last) ? -EOPNOTSUPP : 0;
+
+	while (!err && first <= last) {
+		pgoff_t end = space->swap ? vmdemo_swap_part(space, first, last) :
+					    min(last, first + VMDEMO_DISCARD_PART - 1);
+
+		err = fatal_signal_pending(current) ? -EINTR :
+		      vmdemo_range_discard_part(space, first, end, false);
+		first = end + 1;
+	}
+	return err;
+}
+
+/**
+ * vmdemo_range_cut - pages are no more, for whoever has them mapped
+ * @space: a sparse space, its inode locked, which has no such pages any more
+ * @first: first page
+ * @last:  last page, less than @first if there are none
+ *
+ * As vmdemo_range_discard(), but private copies go as well. May sleep; does not fail.
+ */
+void vmdemo_range_cut(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
+{
+	while (first <= last) {
+		pgoff_t end = vmdemo_swap_part(space, first, last);
+
+		vmdemo_range_discard_part(space, first, end, true);
+		first = end + 1;
+	}
+}
+
+/**
+ * vmdemo_range_set_limit - let a segment grow or shrink
+ * @space:  a space
+ * @number: of the segment
+ * @limit:  pages it is to have
+ *
+ * Who has mapped what is cut off gets SIGSEGV from now on; of a stack, that lets it grow again, and
+ * what is stored there before this returns may be lost. May sleep. Returns 0, -EINVAL if there is
+ * no such segment, -EINTR when killed before it began, or an error of vmdemo_segment_set_limit().
+ */
+int vmdemo_range_set_limit(struct vmdemo_space *space, u32 number, pgoff_t limit)
+{
+	struct vmdemo_segments *table = space->segments;
+	struct vmdemo_seg *seg;
+	pgoff_t first, old;
+	int err;
+
+	if (!table || number >= table->nr)
+		return -EINVAL;
+	seg = &table->seg[number];
+	err = vmdemo_space_lock_inode(space);
+	if (err)
+		return err;
+	err = vmdemo_segment_set_limit(seg, limit, &old);
+	if (!err && limit < old) {
+		first = seg->first + limit;
+		if (seg->about.growth == VMDEMO_GROW_DOWN)
+			first = vmdemo_seg_start(seg, old);
+		vmdemo_range_cut(space, first, first + old - limit - 1);
+	}
+	inode_unlock(space->inode);
+	return err;
+}
