@@ -46,8 +46,8 @@
 #define SOURCE_SEED	77		/* contents of the second disk's first pages */
 #define SOURCE_PAGES	256
 #define SEED		55		/* contents of the device at the start */
-#define TIGHT		64		/* pages of the tight space, and how many it may have */
-#define TIGHT_MOST	24
+#define TIGHT		32		/* pages of the tight space, and how many it may have */
+#define TIGHT_MOST	10
 #define WINDOW		24		/* pages in the window where most happens */
 #define VECTOR		8
 #define WORDS		(VT_PAGE / sizeof(__u64))
