@@ -33,8 +33,8 @@
  * @path: of the block device's node
  *
  * What is on the device is overwritten, all but its first page. May sleep. Returns 0, an error of
- * vmdemo_backing_open(), -EROFS, -ENOSPC for a device of less than two pages, -EFBIG for 64 TiB and
- * more, or -ENOMEM.
+ * vmdemo_backing_open(), -EROFS, -ENOSPC for a device of less than two pages, -EFBIG beyond some
+ * 60 TiB, or -ENOMEM.
  */
 int vmdemo_swap_open(struct vmdemo_swap *swap, const char *path)
 {
