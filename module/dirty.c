@@ -126,6 +126,8 @@ void vmdemo_dirty_start_write(struct vmdemo_pool *pool, u32 frame)
 	int bit;
 
 	word = vmdemo_dirty_word(pool, frame, &bit);
+	/* Where to is known before: pairs with vmdemo_frame_writing(). */
+	smp_mb__before_atomic();
 	set_bit(bit, word);
 }
 

@@ -52,7 +52,7 @@ static int vmdemo_evict_broken_write(struct vmdemo_pool *pool, struct folio *fol
 	vmdemo_broken_widen();
 	folio->index = index;
 	vmdemo_dirty_start_write(pool, nr);
-	vmdemo_pager_write(&io, folio, NULL);
+	vmdemo_pager_write(&io, folio, vmdemo_swap_target(space, index), NULL);
 	vmdemo_pager_submit(&io);
 	vmdemo_sync_wait(io.sync);
 	while (!folio_ref_freeze(folio, 1))

@@ -103,15 +103,20 @@ static long vmdemo_ioctl_range(struct file *file, unsigned int cmd, struct vmdem
 	return put_user((u64)ret, &arg->pages) ? -EFAULT : 0;
 }
 
+static u64 vmdemo_ioctl_slot(struct vmdemo_space *space, pgoff_t index)
+{
+	return space->swap ? vmdemo_swap_slot(space, index) : 0;
+}
+
 static void vmdemo_ioctl_describe(struct vmdemo_space *space, pgoff_t index,
 				  struct vmdemo_page *page)
 {
 	struct folio *folio = vmdemo_index_lookup_sure(space->pool, space->key + index);
 
 	*page = (struct vmdemo_page){ .frame = VMDEMO_NO_FRAME };
-	if (space->swap)
-		page->slot = vmdemo_swap_slot(space, index);
+	/* The slot is read last: a page has it before it is written, and before it leaves. */
 	if (!folio) {
+		page->slot = vmdemo_ioctl_slot(space, index);
 		if (page->slot)
 			page->state = VMDEMO_PAGE_SWAPPED;
 		return;
@@ -131,6 +136,7 @@ static void vmdemo_ioctl_describe(struct vmdemo_space *space, pgoff_t index,
 		page->flags |= VMDEMO_PAGE_PINNED;
 	if (folio_mapped(folio))
 		page->flags |= VMDEMO_PAGE_MAPPED;
+	page->slot = vmdemo_ioctl_slot(space, index);
 	folio_put(folio);
 }
 

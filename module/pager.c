@@ -389,19 +389,18 @@ void vmdemo_pager_read(struct vmdemo_io *io, struct folio *folio)
  * vmdemo_pager_write - write a frame to its page
  * @io:     gathers pages; vmdemo_pager_submit() sends them
  * @folio:  under writeback; unlocked is fine
+ * @target: the page of its backing store that it goes to, from vmdemo_swap_target()
  * @bounce: a copy of the folio to write instead, freed when done; NULL: none
  *
  * When the write has ended writeback has too; a failed one leaves the folio dirty. May sleep.
  */
-void vmdemo_pager_write(struct vmdemo_io *io, struct folio *folio, struct page *bounce)
+void vmdemo_pager_write(struct vmdemo_io *io, struct folio *folio, u64 target,
+			struct page *bounce)
 {
 	struct vmdemo_space *space = io->space;
-	struct vmdemo_place place;
+	struct vmdemo_place place = vmdemo_place(space, target,
+						 space->swap ? U64_MAX : space->size_bytes);
 
-	if (space->swap)
-		place = vmdemo_place(space, vmdemo_swap_assign(space, folio->index), U64_MAX);
-	else
-		place = vmdemo_place(space, folio->index, space->size_bytes);
 	atomic_inc(&space->pool->nr_writing);
 	if (!space->swap)
 		atomic_inc(&space->pool->nr_cleaning);

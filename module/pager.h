@@ -36,7 +36,8 @@ int vmdemo_pager_init(struct vmdemo_pool *pool);
 void vmdemo_pager_exit(struct vmdemo_pool *pool);
 bool vmdemo_pager_zero(struct vmdemo_space *space, struct folio *folio);
 void vmdemo_pager_read(struct vmdemo_io *io, struct folio *folio);
-void vmdemo_pager_write(struct vmdemo_io *io, struct folio *folio, struct page *bounce);
+void vmdemo_pager_write(struct vmdemo_io *io, struct folio *folio, u64 target,
+			struct page *bounce);
 void vmdemo_pager_submit(struct vmdemo_io *io);
 
 #endif /* VMDEMO_PAGER_H */

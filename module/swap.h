@@ -30,4 +30,10 @@ static inline int vmdemo_swap_reserve(struct vmdemo_space *space, pgoff_t index)
 	return space->swap ? vmdemo_swap_reserve_slot(space, index) : 0;
 }
 
+/* The page of its backing store that page @index, about to be written, goes to. */
+static inline u64 vmdemo_swap_target(struct vmdemo_space *space, pgoff_t index)
+{
+	return space->swap ? vmdemo_swap_assign(space, index) : index;
+}
+
 #endif /* VMDEMO_SWAP_H */

@@ -55,6 +55,7 @@ int vmdemo_writeback_folio(struct vmdemo_io *io, struct folio *folio)
 {
 	struct vmdemo_space *space = vmdemo_folio_space(folio);
 	struct page *bounce = NULL;
+	u64 target;
 
 	if (PageHWPoison(folio_page(folio, 0))) {
 		vmdemo_swap_poisoned(space->pool, folio);
@@ -74,13 +75,15 @@ int vmdemo_writeback_folio(struct vmdemo_io *io, struct folio *folio)
 	} else {
 		folio_test_clear_dirty(folio);
 	}
+	/* Who sees that it is being written sees where to. */
+	target = vmdemo_swap_target(space, folio->index);
 	vmdemo_dirty_start_write(space->pool, vmdemo_frame_nr(folio));
 	folio_unlock(folio);
 	if (io->space != space) {
 		vmdemo_pager_submit(io);
 		io->space = space;
 	}
-	vmdemo_pager_write(io, folio, bounce);
+	vmdemo_pager_write(io, folio, target, bounce);
 	return 0;
 }
 

@@ -344,6 +344,47 @@ TEST_F(space, pagemap_on_the_way)
 	close(fd);
 }
 
+/* Whoever looks while pages go out sees each of them somewhere, and written to a slot only. */
+TEST_F(space, pagemap_meets_eviction)
+{
+	struct vmdemo_page pages[32];
+	struct vmdemo_pagemap map = {
+		.length = sizeof(pages) / sizeof(*pages) * VT_PAGE,
+		.pages = (__u64)(unsigned long)pages,
+	};
+	__u64 acted, deadline = vt_now_ms() + 3000;
+	int fd, status, nowhere = 0, slotless = 0, writing = 0;
+	unsigned int i;
+	char *mem;
+	pid_t pid;
+
+	while (vt_now_ms() < deadline) {
+		/* A new space each time: a page keeps its slot. */
+		fd = make_space(self->dev, map.length);
+		mem = map_space(fd, 0, map.length, MAP_SHARED);
+		fill(mem, 0, map.length / VT_PAGE, SEED);
+		pid = fork();
+		ASSERT_GE(pid, 0);
+		if (!pid)
+			_exit(vt_range(fd, VMDEMO_IOC_EVICT, 0, map.length / VT_PAGE, &acted) != 0);
+		do {
+			ASSERT_EQ(ioctl(fd, VMDEMO_IOC_PAGEMAP, &map), 0);
+			for (i = 0; i < map.length / VT_PAGE; i++) {
+				nowhere += pages[i].state == VMDEMO_PAGE_UNTOUCHED;
+				writing += pages[i].state == VMDEMO_PAGE_WRITING;
+				slotless += pages[i].state == VMDEMO_PAGE_WRITING && !pages[i].slot;
+			}
+		} while (!waitpid(pid, &status, WNOHANG));
+		ASSERT_EQ(status, 0);
+		munmap(mem, map.length);
+		close(fd);
+	}
+	TH_LOG("saw %d pages being written", writing);
+	EXPECT_GT(writing, 0);
+	EXPECT_EQ(nowhere, 0);
+	EXPECT_EQ(slotless, 0);
+}
+
 /* The bytes on the swap device are the page's, in its slot. */
 TEST_F(space, slot_is_the_place)
 {
