@@ -177,13 +177,23 @@ open(sys.argv[3], 'a').write('%d\n' % (2 * forks))
 END
 }
 
-# phase SECONDS: all of it.  The pressure yields, or nothing else would come about on a slow machine.
+# press SECONDS: on memory and processors.  It yields, or nothing else would come about on a slow machine.
+press() {
+	if nice -n 10 stress-ng --quiet --vm 1 --vm-bytes 60% --vm-keep --cpu 1 --timeout "$1" >"$work/stress" 2>&1; then
+		echo >>"$work/pressed"
+	else
+		echo "stress-ng ended with $?" >>"$work/stress"
+		mv "$work/stress" "$work/failed-stress"
+	fi
+}
+
+# phase SECONDS: all of it.
 phase() {
 	end=$((SECONDS + $1))
 	turn &
 	fork_and_look "$1" &
 	fork_in_a_space "$1" &
-	nice -n 10 stress-ng --quiet --vm 1 --vm-bytes 60% --vm-keep --cpu 1 --timeout "$1" >"$work/stress" 2>&1 &
+	press "$1" &
 	verify
 	wait
 	set_to frames "$frames"
@@ -233,6 +243,7 @@ nothing_failed() {
 
 enough_happened() {
 	at_least "rounds of fio" "$rounds" 2 &&
+		equal "halves under pressure" "$(wc -l <"$work/pressed")" 2 &&
 		at_least "changes of settings" "$(wc -l <"$work/turns")" $((seconds / 20)) &&
 		at_least "changes of the pool's size" "$(wc -l <"$work/resizes")" $((seconds / 20)) &&
 		at_least forks "$(awk '{ n += $1 } END { print n }' "$work/forks")" 6 &&
