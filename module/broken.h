@@ -53,8 +53,16 @@
 #define VMDEMO_NO_FLUSH		0
 #endif
 
+/* Take a page for unmapped while a processor may still store to it (before Linux 6.2). */
+#ifdef VMDEMO_BREAK_stale_tlb
+#define VMDEMO_STALE_TLB	1
+#else
+#define VMDEMO_STALE_TLB	0
+#endif
+
 #define VMDEMO_BROKEN	(VMDEMO_DIRTY_EARLY || VMDEMO_DIRTY_FIRST || VMDEMO_INDEX_EARLY || \
-			 VMDEMO_NO_REFCHECK || VMDEMO_NO_RECHECK || VMDEMO_NO_FLUSH)
+			 VMDEMO_NO_REFCHECK || VMDEMO_NO_RECHECK || VMDEMO_NO_FLUSH || \
+			 VMDEMO_STALE_TLB)
 
 /* Give the race that a shortcut opens the time to happen. */
 static inline void vmdemo_broken_widen(void)
@@ -72,6 +80,13 @@ static inline void vmdemo_broken_widen_atomic(void)
 
 	if (atomic_inc_return(&calls) % 64 == 0)
 		mdelay(10);
+}
+
+/* The same when all pages of a page table have been taken out of it but the last one, this. */
+static inline void vmdemo_broken_widen_unmapping(pgoff_t index)
+{
+	if (index % PTRS_PER_PTE == PTRS_PER_PTE - 1)
+		mdelay(40);
 }
 
 #endif /* VMDEMO_BROKEN_H */

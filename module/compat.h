@@ -62,6 +62,9 @@ static inline void vmdemo_inode_init_ts(struct inode *inode)
 #define pte_mkwrite_novma pte_mkwrite
 #endif
 
+/* Before 6.2 who unmaps pages takes them out of the rmap first, and flushes the TLBs afterwards. */
+#define VMDEMO_RMAP_FIRST	(LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0))
+
 /* The per-CPU cache of bios: before 6.2 only for bios that end in process context. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
 #define VMDEMO_REQ_CACHE	0

@@ -124,10 +124,11 @@ static void vmdemo_read_endio(struct bio *bio)
 	rcu_read_unlock();
 }
 
-/* A page of a write has ended: its frame is clean, or keeps its data and its dirt. */
-static void vmdemo_write_end_folio(struct vmdemo_pool *pool, struct folio *folio, int err)
+/* A page of a write has ended. Returns whether its frame is clean; if not it keeps its data. */
+static bool vmdemo_write_end_folio(struct vmdemo_pool *pool, struct folio *folio, int err)
 {
 	u32 nr = vmdemo_frame_nr(folio);
+	bool clean;
 
 	if (err) {
 		mapping_set_error(folio->mapping, err);
@@ -137,7 +138,9 @@ static void vmdemo_write_end_folio(struct vmdemo_pool *pool, struct folio *folio
 	}
 	if (!folio_test_swapbacked(folio))
 		atomic_dec(&pool->nr_cleaning);
+	clean = !folio_test_dirty(folio);
 	vmdemo_dirty_end_write(pool, nr);
+	return clean;
 }
 
 static void vmdemo_write_endio(struct bio *bio)
@@ -147,7 +150,7 @@ static void vmdemo_write_endio(struct bio *bio)
 	struct vmdemo_pool *pool = vbio->pool;
 	int err = blk_status_to_errno(bio->bi_status);
 	struct bio_vec *bv;
-	u32 nr = vbio->nr;
+	u32 nr = vbio->nr, clean = 0;
 	unsigned int i;
 
 	rcu_read_lock();
@@ -157,18 +160,18 @@ static void vmdemo_write_endio(struct bio *bio)
 		WRITE_ONCE(pool->retry_at, jiffies + HZ / 10);
 	} else {
 		vmdemo_stat_add(pool, pages_out, nr);
-		/* A copy that was written leaves its page dirty: that helps nobody. */
-		if (!vbio->bounced)
-			atomic_long_add(nr, &pool->progress);
 	}
 	bio_for_each_bvec_all(bv, bio, i) {
 		if (vbio->bounced) {
-			vmdemo_write_end_folio(pool, vbio->bounced, err);
+			clean += vmdemo_write_end_folio(pool, vbio->bounced, err);
 			__free_page(bv->bv_page);
 		} else {
-			vmdemo_write_end_folio(pool, page_folio(bv->bv_page), err);
+			clean += vmdemo_write_end_folio(pool, page_folio(bv->bv_page), err);
 		}
 	}
+	/* Those that stay dirty help nobody. */
+	if (clean)
+		atomic_long_add(clean, &pool->progress);
 	bio_put(bio);
 	if (sync)
 		vmdemo_sync_end(sync, err);

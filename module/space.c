@@ -377,6 +377,8 @@ static bool vmdemo_space_dirty_folio(struct address_space *mapping, struct folio
 {
 	struct vmdemo_space *space = mapping->host->i_private;
 
+	if (VMDEMO_STALE_TLB && !folio_test_locked(folio))
+		vmdemo_broken_widen_unmapping(folio->index);
 	return vmdemo_dirty_set(space->pool, folio);
 }
 

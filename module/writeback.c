@@ -9,7 +9,7 @@
  * Writing write-protects the page first (folio_mkclean), clears the dirty flag, sets writeback and
  * drops the folio lock: readers go on, writers come to vmdemo_vm_page_mkwrite() and wait there for
  * the write to end (stable pages). A page under DMA cannot be stopped from changing: a copy of it
- * is written, and it stays dirty.
+ * is written, and it stays dirty. So does, on kernels before 6.2, one that is just being unmapped.
  *
  * The flusher looks at all unwritten frames twice in every dirty_age_ms: what it sees a second time
  * goes out. It is armed by the first page to become dirty and sleeps while none is.
@@ -19,6 +19,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "broken.h"
 #include "dirty.h"
 #include "index.h"
 #include "order.h"
@@ -42,6 +43,16 @@ struct vmdemo_dirty {
 	u64 key;
 	struct folio *folio;
 };
+
+/*
+ * Is somebody about to unmap a page, with processors that still know the way to it? Its entry is
+ * gone then, and on an old kernel its place in the rmap, so that folio_mkclean() does not wait for
+ * him; but he lets go of the page only when the TLBs are flushed. Others who hold it look the same.
+ */
+static bool vmdemo_writeback_stale(struct folio *folio)
+{
+	return VMDEMO_RMAP_FIRST && !VMDEMO_STALE_TLB && vmdemo_folio_pinned(folio, 1);
+}
 
 /**
  * vmdemo_writeback_folio - start writing a dirty page
@@ -72,7 +83,7 @@ int vmdemo_writeback_folio(struct vmdemo_io *io, struct folio *folio)
 			return -ENOMEM;
 		}
 		copy_highpage(bounce, folio_page(folio, 0));
-	} else {
+	} else if (!vmdemo_writeback_stale(folio)) {
 		folio_test_clear_dirty(folio);
 	}
 	/* Who sees that it is being written sees where to. */
