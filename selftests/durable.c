@@ -394,6 +394,7 @@ struct discarder {
 	pthread_t thread;
 	char *mem;
 	int fd, err;
+	unsigned int discards;
 	bool stop;
 };
 
@@ -408,8 +409,10 @@ static void *store_and_discard(void *data)
 
 		vt_fill(d->mem + page * VT_PAGE, page, version);
 		__atomic_store_n(&stored[page], version, __ATOMIC_SEQ_CST);
-		if (vt_random(&state) % 2)
+		if (vt_random(&state) % 2) {
 			d->err = vt_range(d->fd, VMDEMO_IOC_DISCARD, page, 1, NULL);
+			d->discards++;
+		}
 	}
 	return NULL;
 }
@@ -437,6 +440,8 @@ TEST_F_TIMEOUT(durable, discard, 400)
 	__atomic_store_n(&d.stop, true, __ATOMIC_SEQ_CST);
 	pthread_join(d.thread, NULL);
 	EXPECT_EQ(d.err, 0);
+	TH_LOG("%u discards", d.discards);
+	EXPECT_GT(d.discards, ACKS);
 	munmap(d.mem, PAGES * VT_PAGE);
 	finish(&self->fd, self->replay);
 	EXPECT_EQ(self->replay->bad, 0);

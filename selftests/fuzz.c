@@ -762,6 +762,7 @@ static void do_setting(struct fuzzer *f)
 		{ "frames", LEAST_FRAMES, 2 * FRAMES }, { "reserve", 0, FRAMES / 3 },
 		{ "standby_pct", 0, 90 }, { "demote_pages", 1, 4096 },
 		{ "read_ahead_pages", 0, 512 }, { "dirty_pct", 1, 100 }, { "dirty_age_ms", 0, 100 },
+		{ "space_max_pages", 0, 4 * FRAMES },
 	};
 	/* None of these is a valid number of anything. */
 	static const char * const nonsense[] = {
@@ -772,7 +773,7 @@ static void do_setting(struct fuzzer *f)
 	static const char * const names[] = {
 		"frames", "reserve", "policy", "standby_pct", "demote_pages", "read_ahead_pages",
 		"dirty_pct", "dirty_age_ms", "backing", "swap", "size_bytes", "frames_actual",
-		"swap_slots", "stats/pages_in", "stats/frames_pinned",
+		"swap_slots", "space_max_pages", "stats/pages_in", "stats/frames_pinned",
 	};
 	/* It is open, so none of these may succeed, neither as backing nor as swap. */
 	const char * const disks[] = {

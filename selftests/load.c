@@ -218,25 +218,6 @@ TEST_F(load, bad_swap_parameter)
 	EXPECT_TRUE(vt_shell("dmsetup remove --retry " DM "-small"));
 }
 
-/* Kilobytes that are free, when nothing is on its way to be. */
-static long memory_free(void)
-{
-	char line[128];
-	long kb = -1;
-	FILE *f;
-
-	if (!vt_shell("sync; echo 3 >/proc/sys/vm/drop_caches; sleep 1"))
-		vt_fail("the caches cannot be dropped");
-	f = fopen("/proc/meminfo", "r");
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "MemFree: %ld kB", &kb) == 1)
-			break;
-	if (kb < 0)
-		vt_fail("no MemFree in /proc/meminfo");
-	fclose(f);
-	return kb;
-}
-
 /* Pages of a space and of the device, more than there are frames. */
 static void use_pages(size_t pages)
 {
@@ -271,7 +252,7 @@ TEST_F(load, frames_go_back)
 	vt_disk_fill(vt_disk2(), 0, 4 * pages, SEED);
 	for (int i = -2; i < times; i++) {
 		if (!i)
-			before = memory_free();
+			before = vt_memory_free();
 		vt_load("backing=%s swap=%s frames=%zu", vt_disk(), vt_disk2(), frames);
 		ASSERT_EQ(vt_set("frames", "%zu", pages / 2), 0);
 		use_pages(pages);
@@ -279,7 +260,7 @@ TEST_F(load, frames_go_back)
 		ASSERT_EQ(vt_set("frames", "%zu", frames), 0);
 		ASSERT_EQ(vt_try_unload(), 0);
 	}
-	after = memory_free();
+	after = vt_memory_free();
 	TH_LOG("%ld kB less are free after %d times %zu kB", before - after, times, frames * 4);
 	/* A sixteenth of them. */
 	EXPECT_LT(before - after, times * (long)frames * 4 / 16);

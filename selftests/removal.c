@@ -473,7 +473,7 @@ TEST_F(dm, suspended_killed)
 		work_start(&self->work);
 		ASSERT_TRUE(work_wait_done(&self->work, 20, SLOW));
 		silence();
-		vt_nap(500);
+		EXPECT_TRUE(work_stands_still(&self->work, SLOW));
 		for (i = 0; i < WORKERS; i++)
 			EXPECT_TRUE(dies(self->work.pid[i]));
 		answer();
@@ -521,6 +521,8 @@ TEST_F(dm, suspended_detach)
 	}
 	vt_nap(500);
 	EXPECT_EQ(waitpid(detach, NULL, WNOHANG), 0);
+	EXPECT_EQ(waitpid(open_it, NULL, WNOHANG), 0);
+	EXPECT_EQ(waitpid(look, NULL, WNOHANG), 0);
 	EXPECT_TRUE(dies(open_it));
 	EXPECT_TRUE(dies(look));
 	EXPECT_TRUE(dies(detach));

@@ -599,6 +599,24 @@ bool vt_balanced(void)
 	return balanced(true);
 }
 
+long vt_memory_free(void)
+{
+	char line[128];
+	long kb = -1;
+	FILE *f;
+
+	if (!vt_shell("sync; echo 3 >/proc/sys/vm/drop_caches; sleep 1"))
+		vt_fail("the caches cannot be dropped");
+	f = fopen("/proc/meminfo", "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemFree: %ld kB", &kb) == 1)
+			break;
+	if (kb < 0)
+		vt_fail("no MemFree in /proc/meminfo");
+	fclose(f);
+	return kb;
+}
+
 __u64 vt_random(__u64 *state)
 {
 	__u64 z = *state += 0x9e3779b97f4a7c15ULL;

@@ -120,6 +120,9 @@ bool vt_ends_within(pid_t pid, unsigned int ms, int *status);
 /* The accounts that must balance when nothing moves, which is waited for; tells which do not. */
 bool vt_balanced(void);
 
+/* Kilobytes of the machine's memory that are free, when nothing is on its way to be. */
+long vt_memory_free(void);
+
 /* A small generator, so that tests repeat. */
 __u64 vt_random(__u64 *state);
 
