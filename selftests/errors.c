@@ -1059,20 +1059,6 @@ TEST_F(errors, unreadable_origin)
 	EXPECT_GE(vt_stat("read_errors"), 3);
 }
 
-static void in_space_with_origin(const struct wait *wait)
-{
-	const struct vmdemo_segment part = {
-		.name = "part", .bound = 16 * VT_PAGE, .limit = 16 * VT_PAGE, .prot = PROT_READ,
-		.loading = VMDEMO_LOAD_UPFRONT, .flags = VMDEMO_SEGMENT_ORIGIN,
-		.origin = wait->page * VT_PAGE,
-	};
-	struct vmdemo_space_args args = {
-		.size = part.bound, .segments = (uintptr_t)&part, .nr_segments = 1,
-	};
-
-	ioctl(wait->fd, VMDEMO_IOC_SPACE, &args);
-}
-
 static void in_shrink(const struct wait *wait)
 {
 	(void)wait;
@@ -1083,8 +1069,7 @@ static void in_shrink(const struct wait *wait)
 TEST_F(errors, silent_load)
 {
 	struct wait waits[] = {
-		{ in_fault, NULL, -1, 0 }, { in_space_with_origin, NULL, -1, 100 },
-		{ in_shrink, NULL, -1, 0 },
+		{ in_fault, NULL, -1, 0 }, { in_shrink, NULL, -1, 0 },
 	};
 	char *mem;
 
@@ -1092,7 +1077,6 @@ TEST_F(errors, silent_load)
 	waits[0].fd = space_with_origin(self, VMDEMO_LOAD_WHOLE);
 	mem = vt_map(waits[0].fd, 0, 16, PROT_READ, MAP_SHARED);
 	waits[0].mem = mem;
-	waits[1].fd = self->fd;
 	store(self, 200, FRAMES, SEED + 1);
 	silence();
 	all_wait_killably(_metadata, waits, ARRAY_SIZE(waits));
