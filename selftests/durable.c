@@ -411,7 +411,7 @@ static void *store_and_discard(void *data)
 		__atomic_store_n(&stored[page], version, __ATOMIC_SEQ_CST);
 		if (vt_random(&state) % 2) {
 			d->err = vt_range(d->fd, VMDEMO_IOC_DISCARD, page, 1, NULL);
-			d->discards++;
+			__atomic_add_fetch(&d->discards, 1, __ATOMIC_SEQ_CST);
 		}
 	}
 	return NULL;
@@ -428,6 +428,9 @@ TEST_F_TIMEOUT(durable, discard, 400)
 	d.mem = vt_map(self->fd, 0, PAGES, VT_RW, MAP_SHARED);
 	ASSERT_EQ(pthread_create(&d.thread, NULL, store_and_discard, &d), 0);
 	for (number = 0; number < ARRAY_SIZE(acks); number++) {
+		/* One discard for every three, however slow that thread is. */
+		while (__atomic_load_n(&d.discards, __ATOMIC_SEQ_CST) < number / 3 && !d.err)
+			sched_yield();
 		ack = &acks[number];
 		ack->nr = MOST;
 		for (i = 0; i < MOST; i++) {
@@ -441,7 +444,6 @@ TEST_F_TIMEOUT(durable, discard, 400)
 	pthread_join(d.thread, NULL);
 	EXPECT_EQ(d.err, 0);
 	TH_LOG("%u discards", d.discards);
-	EXPECT_GT(d.discards, ACKS);
 	munmap(d.mem, PAGES * VT_PAGE);
 	finish(&self->fd, self->replay);
 	EXPECT_EQ(self->replay->bad, 0);
