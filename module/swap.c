@@ -196,7 +196,7 @@ static u64 vmdemo_swap_near(struct vmdemo_space *space, pgoff_t index)
 /**
  * vmdemo_swap_assign - the slot that a page is to be written to
  * @space: a sparse space
- * @index: the page, reserved; it is about to be written, by nobody else
+ * @index: the page, reserved; locked, and about to be written
  *
  * Allocates no memory: the entry exists. Does not sleep. Returns the slot.
  */

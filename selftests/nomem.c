@@ -170,7 +170,6 @@ static int do_load(void)
 {
 	char params[128];
 
-	/* Few frames: each is an allocation. */
 	snprintf(params, sizeof(params), "backing=%s frames=%d", work.disk, work.frames);
 	return syscall(SYS_finit_module, work.ko, params, 0) ? -errno : 0;
 }
@@ -577,6 +576,7 @@ FIXTURE_SETUP(nomem)
 	work.buffer = vt_buffer(16);
 	memset(work.buffer, 1, 16 * VT_PAGE);
 	work.page = 300;
+	/* Few, where each allocation fails in turn: each is one. */
 	work.frames = 8;
 	work.space = -1;
 	work.ko = open(getenv("VMDEMO_KO") ?: "", O_RDONLY | O_CLOEXEC);
