@@ -71,14 +71,14 @@ static inline void vmdemo_broken_widen(void)
 }
 
 /*
- * The same where sleeping is not allowed: seldom and long, for while everybody waits nobody gets
- * into the window.
+ * The same where sleeping is not allowed: one time in so many, and long, for while everybody waits
+ * nobody gets into the window.
  */
-static inline void vmdemo_broken_widen_atomic(void)
+static inline void vmdemo_broken_widen_atomic(int one_in)
 {
 	static atomic_t calls;
 
-	if (atomic_inc_return(&calls) % 64 == 0)
+	if (atomic_inc_return(&calls) % one_in == 0)
 		mdelay(10);
 }
 

@@ -27,7 +27,7 @@ static struct folio *vmdemo_index_try_get(struct vmdemo_pool *pool, u32 nr, u64 
 	struct folio *folio = READ_ONCE(frame->folio);
 
 	if (VMDEMO_NO_RECHECK)
-		vmdemo_broken_widen_atomic();
+		vmdemo_broken_widen_atomic(64);
 	/* The frame may go just now, and its page with it: then there is no reference to be had. */
 	if (!folio || !folio_try_get(folio))
 		return NULL;
@@ -102,6 +102,68 @@ struct folio *vmdemo_index_get_frame(struct vmdemo_pool *pool, u32 frame)
 	}
 	spin_unlock(&pool->lock);
 	return folio;
+}
+
+/**
+ * vmdemo_index_describe - what a page is just now
+ * @space: the space
+ * @index: which page
+ * @page:  out: state, frame and flags of a resident page; otherwise as it was
+ *
+ * Without a reference, which would keep the page from leaving just then. Takes the pool lock, does
+ * not sleep. Returns whether the page is resident.
+ */
+bool vmdemo_index_describe(struct vmdemo_space *space, pgoff_t index, struct vmdemo_page *page)
+{
+	struct vmdemo_pool *pool = space->pool;
+	u64 key = space->key + index;
+	struct folio *folio;
+	u32 nr;
+
+	spin_lock(&pool->lock);
+	nr = vmdemo_hash_find(pool, vmdemo_hash_bucket(vmdemo_hash_buckets(pool), key), key,
+			      U32_MAX);
+	if (nr == VMDEMO_NONE) {
+		spin_unlock(&pool->lock);
+		return false;
+	}
+	folio = vmdemo_frame(pool, nr)->folio;
+	page->frame = nr;
+	if (vmdemo_frame_writing(pool, nr))
+		page->state = VMDEMO_PAGE_WRITING;
+	else if (!folio_test_uptodate(folio))
+		page->state = VMDEMO_PAGE_LOADING;
+	else if (vmdemo_policy_where(&pool->policy, nr) == VMDEMO_LIST_STANDBY)
+		page->state = VMDEMO_PAGE_STANDBY;
+	else
+		page->state = VMDEMO_PAGE_ACTIVE;
+	if (folio_test_dirty(folio))
+		page->flags |= VMDEMO_PAGE_DIRTY;
+	if (vmdemo_folio_pinned(folio, 0))
+		page->flags |= VMDEMO_PAGE_PINNED;
+	if (folio_mapped(folio))
+		page->flags |= VMDEMO_PAGE_MAPPED;
+	spin_unlock(&pool->lock);
+	return true;
+}
+
+/**
+ * vmdemo_index_pinned - does somebody besides page tables hold the page in a frame?
+ * @pool:  the pool
+ * @frame: number
+ *
+ * As vmdemo_index_describe(), without a reference. Takes the pool lock, does not sleep.
+ */
+bool vmdemo_index_pinned(struct vmdemo_pool *pool, u32 frame)
+{
+	bool pinned;
+
+	spin_lock(&pool->lock);
+	pinned = frame < pool->top &&
+		 vmdemo_policy_where(&pool->policy, frame) != VMDEMO_LIST_NONE &&
+		 vmdemo_folio_pinned(vmdemo_frame(pool, frame)->folio, 0);
+	spin_unlock(&pool->lock);
+	return pinned;
 }
 
 /*
@@ -372,7 +434,8 @@ static bool vmdemo_index_must_stay(const struct folio *folio)
 static bool vmdemo_index_may_go(const struct vmdemo_pool *pool, const struct folio *folio, u32 nr)
 {
 	if (VMDEMO_DIRTY_FIRST && !vmdemo_index_must_stay(folio)) {
-		vmdemo_broken_widen_atomic();
+		if (vmdemo_frame_writing(pool, nr))
+			vmdemo_broken_widen_atomic(2);
 		return !vmdemo_frame_writing(pool, nr);
 	}
 	return !vmdemo_frame_writing(pool, nr) && !vmdemo_index_must_stay(folio);

@@ -5,6 +5,8 @@
 #ifndef VMDEMO_INDEX_H
 #define VMDEMO_INDEX_H
 
+#include <vmdemo.h>
+
 #include "frame.h"
 
 /* Victims handed over, and looked at, by one vmdemo_index_evict_oldest(). */
@@ -21,6 +23,8 @@ enum vmdemo_slow {
 struct folio *vmdemo_index_lookup(struct vmdemo_pool *pool, u64 key);
 struct folio *vmdemo_index_lookup_sure(struct vmdemo_pool *pool, u64 key);
 struct folio *vmdemo_index_get_frame(struct vmdemo_pool *pool, u32 frame);
+bool vmdemo_index_describe(struct vmdemo_space *space, pgoff_t index, struct vmdemo_page *page);
+bool vmdemo_index_pinned(struct vmdemo_pool *pool, u32 frame);
 struct folio *vmdemo_index_insert(struct vmdemo_space *space, pgoff_t index, u32 *spare, bool hard);
 int vmdemo_index_evict(struct vmdemo_pool *pool, struct folio *folio, u32 *keep,
 		       unsigned long *lost);

@@ -13,7 +13,6 @@
 #include "evict.h"
 #include "index.h"
 #include "ioctl.h"
-#include "order.h"
 #include "range.h"
 #include "segment.h"
 #include "swap.h"
@@ -103,41 +102,18 @@ static long vmdemo_ioctl_range(struct file *file, unsigned int cmd, struct vmdem
 	return put_user((u64)ret, &arg->pages) ? -EFAULT : 0;
 }
 
-static u64 vmdemo_ioctl_slot(struct vmdemo_space *space, pgoff_t index)
-{
-	return space->swap ? vmdemo_swap_slot(space, index) : 0;
-}
-
 static void vmdemo_ioctl_describe(struct vmdemo_space *space, pgoff_t index,
 				  struct vmdemo_page *page)
 {
-	struct folio *folio = vmdemo_index_lookup_sure(space->pool, space->key + index);
+	bool resident;
 
 	*page = (struct vmdemo_page){ .frame = VMDEMO_NO_FRAME };
+	resident = vmdemo_index_describe(space, index, page);
 	/* The slot is read last: a page has it before it is written, and before it leaves. */
-	if (!folio) {
-		page->slot = vmdemo_ioctl_slot(space, index);
-		if (page->slot)
-			page->state = VMDEMO_PAGE_SWAPPED;
-		return;
-	}
-	page->frame = vmdemo_frame_nr(folio);
-	if (vmdemo_frame_writing(space->pool, page->frame))
-		page->state = VMDEMO_PAGE_WRITING;
-	else if (!folio_test_uptodate(folio))
-		page->state = VMDEMO_PAGE_LOADING;
-	else if (vmdemo_order_where(space->pool, page->frame) == VMDEMO_LIST_STANDBY)
-		page->state = VMDEMO_PAGE_STANDBY;
-	else
-		page->state = VMDEMO_PAGE_ACTIVE;
-	if (folio_test_dirty(folio))
-		page->flags |= VMDEMO_PAGE_DIRTY;
-	if (vmdemo_folio_pinned(folio, 1))
-		page->flags |= VMDEMO_PAGE_PINNED;
-	if (folio_mapped(folio))
-		page->flags |= VMDEMO_PAGE_MAPPED;
-	page->slot = vmdemo_ioctl_slot(space, index);
-	folio_put(folio);
+	if (space->swap)
+		page->slot = vmdemo_swap_slot(space, index);
+	if (!resident && page->slot)
+		page->state = VMDEMO_PAGE_SWAPPED;
 }
 
 static long vmdemo_ioctl_pagemap(struct file *file, struct vmdemo_pagemap __user *arg)

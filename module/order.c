@@ -63,23 +63,6 @@ void vmdemo_order_rotate(struct vmdemo_pool *pool, u32 frame)
 }
 
 /**
- * vmdemo_order_where - which list is a frame on?
- * @pool:  the pool
- * @frame: its number
- *
- * Takes the pool lock, does not sleep.
- */
-enum vmdemo_list_id vmdemo_order_where(struct vmdemo_pool *pool, u32 frame)
-{
-	enum vmdemo_list_id id;
-
-	spin_lock(&pool->lock);
-	id = vmdemo_policy_where(&pool->policy, frame);
-	spin_unlock(&pool->lock);
-	return id;
-}
-
-/**
  * vmdemo_order_demote - put the frames the policy wants on standby
  * @pool:   the pool
  * @most:   how many at most; VMDEMO_ORDER_DEMOTE in one go

@@ -17,7 +17,6 @@ void vmdemo_order_touch(struct vmdemo_pool *pool, u32 frame, bool soft, bool ahe
 bool vmdemo_order_spare(struct vmdemo_pool *pool, u32 frame);
 void vmdemo_order_rotate(struct vmdemo_pool *pool, u32 frame);
 u32 vmdemo_order_demote(struct vmdemo_pool *pool, u32 most, struct folio **mapped);
-enum vmdemo_list_id vmdemo_order_where(struct vmdemo_pool *pool, u32 frame);
 u32 vmdemo_order_dirty(struct vmdemo_pool *pool, u32 *cursor, struct folio **folios, u32 most);
 void vmdemo_order_set_policy(struct vmdemo_pool *pool, const struct vmdemo_policy_ops *ops);
 

@@ -296,12 +296,7 @@ static u32 vmdemo_sysfs_pinned(struct vmdemo_pool *pool)
 	u32 nr, pinned = 0;
 
 	for (nr = 0; nr < READ_ONCE(pool->top); nr++) {
-		struct folio *folio = vmdemo_index_get_frame(pool, nr);
-
-		if (folio) {
-			pinned += vmdemo_folio_pinned(folio, 1);
-			folio_put(folio);
-		}
+		pinned += vmdemo_index_pinned(pool, nr);
 		cond_resched();
 	}
 	return pinned;

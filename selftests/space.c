@@ -344,7 +344,10 @@ TEST_F(space, pagemap_on_the_way)
 	close(fd);
 }
 
-/* Whoever looks while pages go out sees each of them somewhere, and written to a slot only. */
+/*
+ * Whoever looks while pages go out sees each of them somewhere, and written to a slot only; and no
+ * page stays because it is looked at.
+ */
 TEST_F(space, pagemap_meets_eviction)
 {
 	struct vmdemo_page pages[32];
@@ -366,7 +369,8 @@ TEST_F(space, pagemap_meets_eviction)
 		pid = fork();
 		ASSERT_GE(pid, 0);
 		if (!pid)
-			_exit(vt_range(fd, VMDEMO_IOC_EVICT, 0, map.length / VT_PAGE, &acted) != 0);
+			_exit(vt_range(fd, VMDEMO_IOC_EVICT, 0, map.length / VT_PAGE, &acted) ||
+			      acted != map.length / VT_PAGE);
 		do {
 			ASSERT_EQ(ioctl(fd, VMDEMO_IOC_PAGEMAP, &map), 0);
 			for (i = 0; i < map.length / VT_PAGE; i++) {
@@ -374,6 +378,7 @@ TEST_F(space, pagemap_meets_eviction)
 				writing += pages[i].state == VMDEMO_PAGE_WRITING;
 				slotless += pages[i].state == VMDEMO_PAGE_WRITING && !pages[i].slot;
 			}
+			vt_stat("frames_pinned");
 		} while (!waitpid(pid, &status, WNOHANG));
 		ASSERT_EQ(status, 0);
 		munmap(mem, map.length);
