@@ -128,9 +128,10 @@ enum vmdemo_evicted vmdemo_evict_folio(struct vmdemo_pool *pool, struct folio *f
 		/* Its last write failed, or was in vain: it is not to hold up the others. */
 		if (written && !force)
 			vmdemo_order_rotate(pool, nr);
+		folio_put(folio);
 		if (!vmdemo_writeback_folio(io, folio) && !written)
 			result = VMDEMO_WRITING;
-		goto put;
+		return result;
 	}
 	if (err == -EAGAIN && !io)
 		result = VMDEMO_DIRTY;

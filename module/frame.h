@@ -70,6 +70,12 @@ struct vmdemo_chunk {
 	DECLARE_BITMAP(aged, VMDEMO_CHUNK_FRAMES);
 };
 
+/* A page seen dirty in a frame, to be written. It may have left since: nothing holds it there. */
+struct vmdemo_dirty {
+	u64 key;
+	u32 frame;
+};
+
 /* Where the pages of one hash value are found, or were. */
 struct vmdemo_bucket {
 	u32 head;		/* pool lock to write: first frame of the chain */

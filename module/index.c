@@ -9,7 +9,6 @@
  * chain in motion and end in another one: then it misses, and the insertion that follows finds the
  * duplicate. Who inserts nothing looks up under the lock.
  */
-#include "broken.h"
 #include "dirty.h"
 #include "freelist.h"
 #include "hash.h"
@@ -19,24 +18,6 @@
 
 /* A lookup without the lock gives up after so many hops, and takes the lock. */
 #define VMDEMO_MAX_CHAIN	64
-
-/* Reference the page in frame @nr if that frame holds page @key, and goes on to hold it. */
-static struct folio *vmdemo_index_try_get(struct vmdemo_pool *pool, u32 nr, u64 key)
-{
-	struct vmdemo_frame *frame = vmdemo_frame(pool, nr);
-	struct folio *folio = READ_ONCE(frame->folio);
-
-	if (VMDEMO_NO_RECHECK)
-		vmdemo_broken_widen_atomic(64);
-	/* The frame may go just now, and its page with it: then there is no reference to be had. */
-	if (!folio || !folio_try_get(folio))
-		return NULL;
-	/* With a reference it stays where it is, if it was there still. */
-	if ((READ_ONCE(frame->key) == key && READ_ONCE(frame->folio) == folio) || VMDEMO_NO_RECHECK)
-		return folio;
-	folio_put(folio);
-	return NULL;
-}
 
 /**
  * vmdemo_index_lookup_sure - find a resident page; no race makes it miss
@@ -54,7 +35,7 @@ struct folio *vmdemo_index_lookup_sure(struct vmdemo_pool *pool, u64 key)
 	nr = vmdemo_hash_find(pool, vmdemo_hash_bucket(vmdemo_hash_buckets(pool), key), key,
 			      U32_MAX);
 	if (nr != VMDEMO_NONE)
-		folio = vmdemo_index_try_get(pool, nr, key);
+		folio = vmdemo_index_get_page(pool, nr, key);
 	spin_unlock(&pool->lock);
 	return folio;
 }
@@ -77,7 +58,7 @@ struct folio *vmdemo_index_lookup(struct vmdemo_pool *pool, u64 key)
 	nr = vmdemo_hash_find(pool, vmdemo_hash_bucket(rcu_dereference(pool->buckets), key), key,
 			      VMDEMO_MAX_CHAIN);
 	if (nr < VMDEMO_HASH_LOST)
-		folio = vmdemo_index_try_get(pool, nr, key);
+		folio = vmdemo_index_get_page(pool, nr, key);
 	rcu_read_unlock();
 	if (nr == VMDEMO_HASH_LOST)
 		return vmdemo_index_lookup_sure(pool, key);

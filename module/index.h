@@ -7,6 +7,7 @@
 
 #include <vmdemo.h>
 
+#include "broken.h"
 #include "frame.h"
 
 /* Victims handed over, and looked at, by one vmdemo_index_evict_oldest(). */
@@ -38,6 +39,28 @@ u32 vmdemo_index_evict_oldest(struct vmdemo_pool *pool, u32 want, u32 *keep,
 			      enum vmdemo_slow how, struct folio **victims, u32 *nr);
 void vmdemo_index_orphan(struct vmdemo_pool *pool, struct folio *folio, unsigned long *lost);
 bool vmdemo_index_poisoned(struct vmdemo_pool *pool, struct folio *folio);
+
+/*
+ * Reference the page in frame @nr if that frame holds page @key, and goes on to hold it; or NULL.
+ * Needs no lock. Inline: every page that is written comes by here.
+ */
+static __always_inline struct folio *vmdemo_index_get_page(struct vmdemo_pool *pool, u32 nr,
+							   u64 key)
+{
+	struct vmdemo_frame *frame = vmdemo_frame(pool, nr);
+	struct folio *folio = READ_ONCE(frame->folio);
+
+	if (VMDEMO_NO_RECHECK)
+		vmdemo_broken_widen_atomic(64);
+	/* The frame may go just now, and its page with it: then there is no reference to be had. */
+	if (!folio || !folio_try_get(folio))
+		return NULL;
+	/* With a reference it stays where it is, if it was there still. */
+	if ((READ_ONCE(frame->key) == key && READ_ONCE(frame->folio) == folio) || VMDEMO_NO_RECHECK)
+		return folio;
+	folio_put(folio);
+	return NULL;
+}
 
 /*
  * Does somebody besides page tables hold @folio? @own references are the caller's, one is the

@@ -102,14 +102,14 @@ u32 vmdemo_order_demote(struct vmdemo_pool *pool, u32 most, struct folio **mappe
  * vmdemo_order_dirty - the next dirty pages in order of eviction
  * @pool:   the pool
  * @cursor: where the search begins and ends: a frame; VMDEMO_NONE: the oldest
- * @folios: out: dirty, of a linear space, and not being written, each with a reference
+ * @dirty:  out: those dirty, of a linear space, and not being written
  * @most:   how many at most
  *
  * Looks at VMDEMO_ORDER_LOOK frames at most. If the frame at the cursor has become free meanwhile,
  * the search starts over; if it has become young, it ends early. Takes the pool lock, does not
  * sleep. Returns how many; @cursor is VMDEMO_NONE at the end of the order.
  */
-u32 vmdemo_order_dirty(struct vmdemo_pool *pool, u32 *cursor, struct folio **folios, u32 most)
+u32 vmdemo_order_dirty(struct vmdemo_pool *pool, u32 *cursor, struct vmdemo_dirty *dirty, u32 most)
 {
 	u32 nr = 0, looked = 0;
 
@@ -118,17 +118,16 @@ u32 vmdemo_order_dirty(struct vmdemo_pool *pool, u32 *cursor, struct folio **fol
 	    vmdemo_policy_where(&pool->policy, *cursor) == VMDEMO_LIST_NONE)
 		*cursor = VMDEMO_NONE;
 	do {
-		struct folio *folio;
+		const struct vmdemo_frame *frame;
 
 		*cursor = vmdemo_policy_victim(&pool->policy, *cursor);
 		if (*cursor == VMDEMO_NONE)
 			break;
-		folio = vmdemo_frame(pool, *cursor)->folio;
-		if (!folio_test_dirty(folio) || folio_test_swapbacked(folio) ||
+		frame = vmdemo_frame(pool, *cursor);
+		if (!folio_test_dirty(frame->folio) || folio_test_swapbacked(frame->folio) ||
 		    vmdemo_frame_writing(pool, *cursor))
 			continue;
-		folio_get(folio);
-		folios[nr++] = folio;
+		dirty[nr++] = (struct vmdemo_dirty){ .key = frame->key, .frame = *cursor };
 	} while (nr < most && ++looked < VMDEMO_ORDER_LOOK);
 	spin_unlock(&pool->lock);
 	return nr;

@@ -17,7 +17,7 @@ void vmdemo_order_touch(struct vmdemo_pool *pool, u32 frame, bool soft, bool ahe
 bool vmdemo_order_spare(struct vmdemo_pool *pool, u32 frame);
 void vmdemo_order_rotate(struct vmdemo_pool *pool, u32 frame);
 u32 vmdemo_order_demote(struct vmdemo_pool *pool, u32 most, struct folio **mapped);
-u32 vmdemo_order_dirty(struct vmdemo_pool *pool, u32 *cursor, struct folio **folios, u32 most);
+u32 vmdemo_order_dirty(struct vmdemo_pool *pool, u32 *cursor, struct vmdemo_dirty *dirty, u32 most);
 void vmdemo_order_set_policy(struct vmdemo_pool *pool, const struct vmdemo_policy_ops *ops);
 
 #endif /* VMDEMO_ORDER_H */

@@ -38,12 +38,6 @@
 /* The longest a writer is held up at a time, in jiffies. */
 #define VMDEMO_PAUSE	(HZ / 2)
 
-/* Frames gathered to be written in order of their place. */
-struct vmdemo_dirty {
-	u64 key;
-	struct folio *folio;
-};
-
 /*
  * Is somebody about to unmap a page, with processors that still know the way to it? Its entry is
  * gone then, and on an old kernel its place in the rmap, so that folio_mkclean() does not wait for
@@ -51,13 +45,14 @@ struct vmdemo_dirty {
  */
 static bool vmdemo_writeback_stale(struct folio *folio)
 {
-	return VMDEMO_RMAP_FIRST && !VMDEMO_STALE_TLB && vmdemo_folio_pinned(folio, 1);
+	return VMDEMO_RMAP_FIRST && !VMDEMO_STALE_TLB && vmdemo_folio_pinned(folio, 0);
 }
 
 /**
  * vmdemo_writeback_folio - start writing a dirty page
  * @io:    gathers pages; the caller submits
- * @folio: locked, dirty, in the index, not under writeback; unlocked on return
+ * @folio: locked, dirty, in the index, not under writeback; unlocked on return. The caller has no
+ *         reference, or it would look like somebody who unmaps the page: the lock keeps it here
  *
  * If its memory has failed there is nothing to write, and the frame leaves the pool. Returns 0, or
  * -ENOMEM if it is pinned and there is no memory for a copy. May sleep.
@@ -69,8 +64,10 @@ int vmdemo_writeback_folio(struct vmdemo_io *io, struct folio *folio)
 	u64 target;
 
 	if (PageHWPoison(folio_page(folio, 0))) {
+		folio_get(folio);
 		vmdemo_swap_poisoned(space->pool, folio);
 		folio_unlock(folio);
+		folio_put(folio);
 		return 0;
 	}
 	if (folio_mapped(folio))
@@ -167,41 +164,55 @@ static u32 vmdemo_writeback_run(const struct vmdemo_dirty *batch, u32 nr)
 	return run;
 }
 
+/* Has somebody locked the page in a frame, as far as can be seen without a reference? */
+static bool vmdemo_writeback_locked(struct vmdemo_pool *pool, u32 nr)
+{
+	struct folio *folio = READ_ONCE(vmdemo_frame(pool, nr)->folio);
+
+	return folio && folio_test_locked(folio);
+}
+
 /*
- * Write the pages of a batch, in order of their place, and drop the references to them. @wait: also
- * those that are locked or being written now; otherwise these are left out.
+ * Write the pages of a batch, in order of their place. @wait: also those that are locked or being
+ * written now; otherwise these are left out. None is held before its turn: a page that is held is
+ * in the way of others.
  */
-static int vmdemo_writeback_batch(struct vmdemo_io *io, struct vmdemo_dirty *batch, u32 nr,
-				  bool wait)
+static int vmdemo_writeback_batch(struct vmdemo_io *io, struct vmdemo_pool *pool,
+				  struct vmdemo_dirty *batch, u32 nr, bool wait)
 {
 	u32 i, run = 0;
 	int err = 0;
 
 	vmdemo_writeback_sort(batch, nr);
-	for (i = 0; i < nr; i++, run--) {
-		struct folio *folio = batch[i].folio;
-		int ret = 0;
+	for (i = 0; i < nr && !err; i++, run--) {
+		struct folio *folio;
 
 		if (!run) {
 			run = vmdemo_writeback_run(batch + i, nr - i);
 			io->expect = run;
 		}
-		if (wait && !err)
-			ret = vmdemo_writeback_lock(io, folio);
-		else if (!folio_trylock(folio))
-			ret = -EAGAIN;
-		if (!ret) {
-			/* Evicted meanwhile: then it is on the device. */
-			if (folio->mapping && folio_test_dirty(folio) &&
-			    !vmdemo_frame_writing(vmdemo_folio_space(folio)->pool,
-						  vmdemo_frame_nr(folio)))
-				ret = vmdemo_writeback_folio(io, folio);
-			else
-				folio_unlock(folio);
+		if (!wait && vmdemo_writeback_locked(pool, batch[i].frame))
+			continue;
+		folio = vmdemo_index_get_page(pool, batch[i].frame, batch[i].key);
+		/* Evicted meanwhile: then it is on the device. */
+		if (!folio)
+			continue;
+		if (wait)
+			err = vmdemo_writeback_lock(io, folio);
+		if (err || (!wait && !folio_trylock(folio))) {
+			folio_put(folio);
+			continue;
 		}
-		folio_put(folio);
-		if (wait && ret && !err)
-			err = ret;
+		if (folio->mapping && folio_test_dirty(folio) &&
+		    !vmdemo_frame_writing(pool, batch[i].frame)) {
+			folio_put(folio);
+			err = vmdemo_writeback_folio(io, folio);
+		} else {
+			folio_unlock(folio);
+			folio_put(folio);
+		}
+		if (!wait)
+			err = 0;
 	}
 	return err;
 }
@@ -219,6 +230,7 @@ static int vmdemo_writeback_batch(struct vmdemo_io *io, struct vmdemo_dirty *bat
 int vmdemo_writeback_range(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
 {
 	struct vmdemo_io io = { .space = space, .write = true };
+	struct vmdemo_pool *pool = space->pool;
 	struct vmdemo_dirty *batch;
 	struct vmdemo_walk walk;
 	struct blk_plug plug;
@@ -226,7 +238,7 @@ int vmdemo_writeback_range(struct vmdemo_space *space, pgoff_t first, pgoff_t la
 	int err = 0, ret;
 	u32 nr = 0;
 
-	if (!space->swap && !atomic_read(&space->pool->nr_unwritten))
+	if (!space->swap && !atomic_read(&pool->nr_unwritten))
 		return 0;
 	/* Data are not left unwritten for want of a page: nobody waits for memory of ours. */
 	batch = kmalloc_array(VMDEMO_BATCH, sizeof(*batch), GFP_NOIO | __GFP_NOFAIL);
@@ -236,11 +248,13 @@ int vmdemo_writeback_range(struct vmdemo_space *space, pgoff_t first, pgoff_t la
 	do {
 		folio = vmdemo_walk_next(&walk);
 		if (folio) {
-			batch[nr].key = READ_ONCE(folio->index);
-			batch[nr++].folio = folio;
+			batch[nr].frame = vmdemo_frame_nr(folio);
+			batch[nr].key = READ_ONCE(vmdemo_frame(pool, batch[nr].frame)->key);
+			nr++;
+			folio_put(folio);
 		}
 		if (nr == VMDEMO_BATCH || !folio) {
-			err = vmdemo_writeback_batch(&io, batch, nr, true);
+			err = vmdemo_writeback_batch(&io, pool, batch, nr, true);
 			nr = 0;
 		}
 	} while (folio && !err);
@@ -278,9 +292,8 @@ static void vmdemo_writeback_oldest(struct vmdemo_pool *pool, struct vmdemo_io *
 	struct vmdemo_dirty *batch = pool->flush_batch;
 	u32 background = vmdemo_writeback_background(pool);
 	int target = background - DIV_ROUND_UP(background, 16);
-	struct folio *folios[VMDEMO_OLDEST];
 	bool whole = false;
-	u32 i, nr;
+	u32 nr;
 
 	/* From where the last one ended; from there to the end there may be little. */
 	do {
@@ -290,13 +303,9 @@ static void vmdemo_writeback_oldest(struct vmdemo_pool *pool, struct vmdemo_io *
 		if (excess <= 0)
 			break;
 		whole |= pool->clean_cursor == VMDEMO_NONE;
-		nr = vmdemo_order_dirty(pool, &pool->clean_cursor, folios,
+		nr = vmdemo_order_dirty(pool, &pool->clean_cursor, batch,
 					min(excess, VMDEMO_OLDEST));
-		for (i = 0; i < nr; i++) {
-			batch[i].key = folios[i]->index;
-			batch[i].folio = folios[i];
-		}
-		vmdemo_writeback_batch(io, batch, nr, false);
+		vmdemo_writeback_batch(io, pool, batch, nr, false);
 		cond_resched();
 	} while (pool->clean_cursor != VMDEMO_NONE || !whole);
 }
@@ -313,14 +322,13 @@ static void vmdemo_writeback_aged(struct vmdemo_pool *pool, struct vmdemo_io *io
 			struct vmdemo_chunk *chunk = pool->chunks[frame >> VMDEMO_CHUNK_SHIFT];
 
 			if (test_and_set_bit(frame & (VMDEMO_CHUNK_FRAMES - 1), chunk->aged)) {
-				batch[nr].folio = vmdemo_index_get_frame(pool, frame);
 				batch[nr].key = READ_ONCE(vmdemo_frame(pool, frame)->key);
-				nr += !!batch[nr].folio;
+				batch[nr++].frame = frame;
 			}
 			frame++;
 		}
 		if (nr == VMDEMO_BATCH || (nr && frame == VMDEMO_NONE)) {
-			vmdemo_writeback_batch(io, batch, nr, false);
+			vmdemo_writeback_batch(io, pool, batch, nr, false);
 			nr = 0;
 			cond_resched();
 		}
