@@ -203,11 +203,11 @@ static size_t touch_around_bad(struct _test_data_errors *self, size_t first, siz
 	return wrong;
 }
 
-/* Send SIGKILL; true if the process has ended within a second. */
+/* Send SIGKILL; true if the process ends long before anything else would end its wait. */
 static bool dies_at_once(pid_t pid)
 {
 	kill(pid, SIGKILL);
-	return vt_ends_within(pid, 1000, NULL);
+	return vt_ends_within(pid, 3000, NULL);
 }
 
 /* ---- reading ---- */
@@ -574,7 +574,8 @@ static void starve(struct __test_metadata *_metadata, struct _test_data_errors *
 	int status = 0;
 	bool ended;
 
-	ended = vt_ends_within(pid, 9000, &status);
+	/* If the machine stands still just when it is about to be told, it waits once more. */
+	ended = vt_ends_within(pid, 16000, &status);
 	EXPECT_GE(vt_now_ms() - begin, 4000);
 	EXPECT_TRUE(ended) {
 		TH_LOG("SIGBUS does not come");
@@ -794,7 +795,7 @@ TEST_F(errors, silent_killable)
 	vt_nap(200);
 	EXPECT_TRUE(dies_at_once(pid));
 	pid = start_waiting(&waits[9]);
-	vt_nap(500);
+	EXPECT_TRUE(vt_comes_to_wait(pid));
 	all_wait_killably(_metadata, &behind, 1);
 	EXPECT_TRUE(dies_at_once(pid));
 	answer();
@@ -859,8 +860,7 @@ TEST_F(errors, silent_mmap_lock)
 	ASSERT_EQ(pthread_create(&thread, NULL, wait_for_page, &waiter), 0);
 	while (!__atomic_load_n(&waiter.begun, __ATOMIC_SEQ_CST))
 		vt_nap(1);
-	vt_nap(500);
-	EXPECT_EQ(vt_page(self->fd, 100).state, VMDEMO_PAGE_LOADING);
+	EXPECT_TRUE(becomes(self->fd, 100, VMDEMO_PAGE_LOADING));
 	map = vt_buffer(16);
 	memset(map, 1, 16 * VT_PAGE);
 	EXPECT_EQ(mprotect(map, VT_PAGE, PROT_READ), 0);
@@ -897,12 +897,13 @@ TEST_F(errors, silent_munmap)
 
 		waiter.page = vt_map(self->fd, 100, 1, PROT_READ, MAP_SHARED);
 		pthread_create(&thread, NULL, wait_for_page, &waiter);
-		vt_nap(500);
+		if (!becomes(self->fd, 100, VMDEMO_PAGE_LOADING))
+			_exit(2);
 		munmap(waiter.page, VT_PAGE);
 		_exit(__atomic_load_n(&waiter.done, __ATOMIC_SEQ_CST) ? 1 : 0);
 	}
 	/* The device does not answer before. */
-	EXPECT_TRUE(vt_ends_within(pid, 3000, &status));
+	EXPECT_TRUE(vt_ends_within(pid, 30000, &status));
 	EXPECT_EQ(status, 0);
 	page = vt_page(self->fd, 100);
 	EXPECT_EQ(page.state, VMDEMO_PAGE_LOADING);
@@ -933,7 +934,8 @@ TEST_F(errors, dirty_pct)
 	}
 	/* Who is held up in vain is so for half a second: that would be a minute in all. */
 	EXPECT_LT(held_up, 120);
-	EXPECT_LE(most, 2 * FRAMES * 5 / 100);
+	/* He then makes a page dirty all the same. */
+	EXPECT_LE(most, 2 * FRAMES * 5 / 100 + held_up);
 	EXPECT_GT(most, 0);
 	EXPECT_EQ(fsync(self->fd), 0);
 	EXPECT_TRUE(vt_disk_check(lower, 0, PAGES, SEED));
@@ -967,12 +969,13 @@ TEST_F(errors, dirty_pct_dead)
 
 /*
  * A dirty page gets to the disk by itself within twice dirty_age_ms, and not at all with 0. It
- * should be there after once that: the rest, three seconds here, is for a machine that is busy.
+ * should be there after once that: the rest, three seconds here, is for a machine that is busy; so
+ * busy at times that seconds are counted by our own naps.
  */
 TEST_F(errors, dirty_age)
 {
-	__u64 begin, took;
-	int round;
+	int round, naps;
+	__u64 begin;
 
 	store(self, 0, 1, SEED + 1);
 	vt_nap(1000);
@@ -982,10 +985,10 @@ TEST_F(errors, dirty_age)
 	for (round = 2; round < 5; round++) {
 		begin = vt_now_ms();
 		store(self, 0, 8, SEED + round);
-		EXPECT_TRUE(vt_wait_stat("frames_dirty", 0, 0, 10));
-		took = vt_now_ms() - begin;
-		EXPECT_GE(took, 1200);
-		EXPECT_LE(took, 6000);
+		for (naps = 0; naps < 2000 && vt_stat("frames_dirty"); naps++)
+			vt_nap(5);
+		EXPECT_GE(vt_now_ms() - begin, 1200);
+		EXPECT_LE(naps, 6000 / 5);
 		EXPECT_TRUE(vt_disk_check(lower, 0, 8, SEED + round));
 	}
 }
@@ -1356,7 +1359,7 @@ TEST_F(swap, silent_punch)
 	evicter = start_waiting(&evict);
 	ASSERT_TRUE(becomes(fd, 20, VMDEMO_PAGE_WRITING));
 	puncher = start_waiting(&punch);
-	vt_nap(500);
+	ASSERT_TRUE(vt_comes_to_wait(puncher));
 	all_wait_killably(_metadata, waits, ARRAY_SIZE(waits));
 	EXPECT_EQ(waitpid(puncher, NULL, WNOHANG), 0);
 	EXPECT_TRUE(dies_at_once(evicter));
@@ -1392,7 +1395,7 @@ TEST_F(swap, silent_limit)
 	evicter = start_waiting(&evict);
 	ASSERT_TRUE(becomes(fd, 3, VMDEMO_PAGE_WRITING));
 	limiter = start_waiting(&limit);
-	vt_nap(500);
+	ASSERT_TRUE(vt_comes_to_wait(limiter));
 	all_wait_killably(_metadata, waits, ARRAY_SIZE(waits));
 	EXPECT_EQ(waitpid(limiter, NULL, WNOHANG), 0);
 	EXPECT_TRUE(dies_at_once(evicter));

@@ -1040,7 +1040,8 @@ static bool right_on_disk(void)
 /* Nothing is held by anybody, and nothing was lost. */
 static bool all_is_free(void)
 {
-	if (vt_stat("frames_pinned") || vt_set("backing", "none"))
+	/* The flusher may hold what it is about to write. */
+	if (!vt_wait_stat("frames_pinned", 0, 0, 10) || vt_set("backing", "none"))
 		return false;
 	/* The last shrinking may have been given up for want of frames that could go. */
 	vt_set("frames", "%d", FRAMES);

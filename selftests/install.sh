@@ -40,11 +40,17 @@ check() {
 
 # modprobe finds the module by its name alone, and the data it is given is on the disk.
 use() {
-	scripts/vm -k "$1" --no-module -d 64M -- sh -c 'set -e
-		modprobe vmdemo backing=/dev/vda frames=64
-		dd if=/dev/urandom of=/dev/vmdemo bs=64k count=16 conv=fsync
-		cmp -n 1048576 /dev/vmdemo /dev/vda
-		rmmod vmdemo'
+	local try log=$layers/log
+	for try in 1 2 3; do
+		scripts/vm -k "$1" --no-module -d 64M --log "$log" -- sh -c 'set -e
+			modprobe vmdemo backing=/dev/vda frames=64
+			dd if=/dev/urandom of=/dev/vmdemo bs=64k count=16 conv=fsync
+			cmp -n 1048576 /dev/vmdemo /dev/vda
+			rmmod vmdemo' && return
+		ran_stale_code "$log" || return
+		echo "QEMU ran stale code, try $try"
+	done
+	return 1
 }
 
 removed() {

@@ -9,8 +9,8 @@
  * number into some of them, all over the page, makes them durable in one of the ways there are, and
  * then prints `ack WORKER ROUND PAGE...`. A page on the disk must therefore hold the round that was
  * last acknowledged for it, or a later one, whose acknowledgment was still on its way out of the
- * machine; in each of its sectors, as a write may be torn that nobody was told of. powercut.sh cuts
- * the power.
+ * machine; in each of its words, as somebody else's fsync may write a page that is half stored.
+ * powercut.sh cuts the power.
  */
 #include <err.h>
 #include <errno.h>
@@ -25,33 +25,34 @@
 #include <unistd.h>
 
 #define PAGE	4096
-#define SECTOR	512
 #define WORKERS	4
 #define MOST	12	/* pages a round */
 
-/* What stands in each 16 bytes of a page. */
-struct stamp {
-	__u32 page;
-	__u32 round;
-	__u64 sum;
-};
+/* Each word of a page says which page it is of, and when it was stored: no two are alike. */
+#define WORDS	(PAGE / sizeof(__u64))
+#define MIX	0x9e3779b97f4a7c15ULL
+#define UNMIX	0xf1de83e19937733dULL	/* its inverse modulo 2^64 */
 
-static struct stamp stamp(__u32 page, __u32 round, size_t place)
+static __u64 stamp(__u32 page, __u32 round, size_t place)
 {
-	return (struct stamp) {
-		.page = page,
-		.round = round,
-		.sum = ((__u64)page << 32 | round) * 0x9e3779b97f4a7c15ULL + place,
-	};
+	return ((__u64)page << 32 | round) * MIX + place;
+}
+
+static void stamped(__u64 word, size_t place, __u32 *page, __u32 *round)
+{
+	__u64 both = (word - place) * UNMIX;
+
+	*page = both >> 32;
+	*round = both;
 }
 
 static void fill(void *buffer, __u32 page, __u32 round)
 {
-	struct stamp *stamps = buffer;
+	__u64 *words = buffer;
 	size_t i;
 
-	for (i = 0; i < PAGE / sizeof(*stamps); i++)
-		stamps[i] = stamp(page, round, i);
+	for (i = 0; i < WORDS; i++)
+		words[i] = stamp(page, round, i);
 }
 
 static __u64 next_random(__u64 *state)
@@ -169,31 +170,32 @@ static void read_log(const char *name, size_t pages, struct said *said)
 	fclose(log);
 }
 
-/* Is this sector of @page as it was stored in round @least or later? */
-static bool sector_is_good(const struct stamp *stamps, __u32 page, size_t place, __u32 least)
+/* Is each word of @page as it was stored in round @least or later? */
+static bool page_is_good(const __u64 *words, size_t page, __u32 least)
 {
-	static const char zeros[SECTOR];
-	__u32 round = stamps->round;
+	__u32 which, round;
 	size_t i;
 
-	if (!least && !memcmp(stamps, zeros, SECTOR))
-		return true;
-	for (i = 0; i < SECTOR / sizeof(*stamps); i++) {
-		struct stamp expected = stamp(page, round, place + i);
-
-		if (memcmp(&stamps[i], &expected, sizeof(expected)))
-			return false;
+	for (i = 0; i < WORDS; i++) {
+		if (!least && !words[i])
+			continue;
+		stamped(words[i], i, &which, &round);
+		if (which == page && round >= least)
+			continue;
+		printf("# page %zu, word %zu: round %u of page %u, not %u\n", page, i, round,
+		       which, least);
+		return false;
 	}
-	return round >= least;
+	return true;
 }
 
 static int check(const char *disk, size_t pages, const char *log)
 {
 	struct said said = { .acked = calloc(pages, sizeof(*said.acked)) };
 	int fd = open(disk, O_RDONLY);
-	static struct stamp stamps[PAGE / sizeof(struct stamp)];
 	unsigned long bad = 0, sure = 0;
-	size_t page, at;
+	static __u64 words[WORDS];
+	size_t page;
 
 	if (!said.acked || fd < 0)
 		err(2, "%s", disk);
@@ -201,18 +203,10 @@ static int check(const char *disk, size_t pages, const char *log)
 	for (page = 0; page < pages; page++) {
 		__u32 least = said.acked[page];
 
-		if (pread(fd, stamps, PAGE, page * PAGE) != PAGE)
+		if (pread(fd, words, PAGE, page * PAGE) != PAGE)
 			err(2, "%s", disk);
 		sure += !!least;
-		for (at = 0; at < PAGE / sizeof(*stamps); at += SECTOR / sizeof(*stamps)) {
-			if (sector_is_good(stamps + at, page, at, least))
-				continue;
-			printf("# page %zu, sector %zu: round %u of page %u, not %u\n", page,
-			       at * sizeof(*stamps) / SECTOR, stamps[at].round, stamps[at].page,
-			       least);
-			bad++;
-			break;
-		}
+		bad += !page_is_good(words, page, least);
 	}
 	printf("# %lu acknowledgments, %lu pages, %lu of them wrong\n", said.acks, sure, bad);
 	return bad || !said.acks;

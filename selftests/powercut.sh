@@ -10,6 +10,7 @@
 # file, and only that.
 
 cd "$(dirname "$0")/.." || exit
+. scripts/lib.sh
 cuts=${1:-8} seed=${2:-$RANDOM}
 [[ $cuts =~ ^[1-9][0-9]*$ && $seed =~ ^[0-9]+$ ]] || {
 	echo "powercut.sh: give a number of cuts and perhaps a seed, not '$*'." >&2
@@ -52,6 +53,11 @@ for ((cut = 1; cut <= cuts; cut++)); do
 	kill -KILL "$(cat "$dir/pid")" 2>/dev/null || died=yes
 	wait $vm 2>/dev/null
 	vm=''
+	if ran_stale_code "$dir/kernel"; then
+		echo "# $kernel: QEMU ran stale code, once more"
+		cut=$((cut - 1))
+		continue
+	fi
 	echo "# $kernel, power cut $wait_ms ms after the first acknowledgment"
 	if [ -z "$died" ] && "$program" check "$dir/disk" $pages "$dir/log"; then
 		echo "ok $cut cut $cut"

@@ -106,7 +106,8 @@ FIXTURE_TEARDOWN(scsi)
 {
 	work_free(&self->work);
 	unload();
-	EXPECT_TRUE(vt_shell("rmmod scsi_debug"));
+	/* The kernel closes a file for a kernel thread a moment later. */
+	EXPECT_TRUE(vt_shell("rmmod scsi_debug || { sleep 2; rmmod scsi_debug; }"));
 	unsetenv("VMDEMO_TEST_DISK");
 }
 
@@ -508,7 +509,7 @@ TEST_F(dm, suspended_detach)
 		vt_set("backing", "none");
 		_exit(0);
 	}
-	vt_nap(500);
+	ASSERT_TRUE(vt_comes_to_wait(detach));
 	open_it = fork();
 	if (!open_it) {
 		vt_open(O_RDWR);
@@ -519,7 +520,8 @@ TEST_F(dm, suspended_detach)
 		vt_show("backing");
 		_exit(0);
 	}
-	vt_nap(500);
+	EXPECT_TRUE(vt_comes_to_wait(open_it));
+	EXPECT_TRUE(vt_comes_to_wait(look));
 	EXPECT_EQ(waitpid(detach, NULL, WNOHANG), 0);
 	EXPECT_EQ(waitpid(open_it, NULL, WNOHANG), 0);
 	EXPECT_EQ(waitpid(look, NULL, WNOHANG), 0);

@@ -342,7 +342,7 @@ char *vt_map(int fd, size_t first, size_t pages, int prot, int flags)
 
 /* contents */
 
-static __u64 vt_word(__u64 page, __u64 seed, unsigned int i)
+__u64 vt_word(__u64 page, __u64 seed, unsigned int i)
 {
 	return (page * 512 + i + 1) * 0x9e3779b97f4a7c15ULL ^ (seed * 0xbf58476d1ce4e5b9ULL + page);
 }
@@ -570,6 +570,25 @@ bool vt_ends_within(pid_t pid, unsigned int ms, int *status)
 	return waitpid(pid, status, WNOHANG) == pid;
 }
 
+bool vt_comes_to_wait(pid_t pid)
+{
+	char state = 0;
+	int naps;
+
+	for (naps = 0; naps < 4000 && state != 'D'; naps++) {
+		char path[32];
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+		f = fopen(path, "r");
+		if (!f || fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+			vt_fail("%s cannot be read", path);
+		fclose(f);
+		vt_nap(5);
+	}
+	return state == 'D';
+}
+
 /* One look at the accounts. */
 static bool balanced(bool tell)
 {
@@ -599,22 +618,33 @@ bool vt_balanced(void)
 	return balanced(true);
 }
 
+/* The sum of the numbers that lines of a file have for a key. */
+static long sum_of(const char *file, const char *key)
+{
+	long sum = 0, number, found = 0;
+	char line[128], name[32];
+	FILE *f = fopen(file, "r");
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%31s %ld", name, &number) != 2 || strcmp(name, key))
+			continue;
+		sum += number;
+		found++;
+	}
+	if (!found)
+		vt_fail("no %s in %s", key, file);
+	fclose(f);
+	return sum;
+}
+
 long vt_memory_free(void)
 {
-	char line[128];
-	long kb = -1;
-	FILE *f;
-
-	if (!vt_shell("sync; echo 3 >/proc/sys/vm/drop_caches; sleep 1"))
+	/* The slab caches part with what is free in them, and KASAN with what it keeps of it. */
+	if (!vt_shell("sync; echo 3 >/proc/sys/vm/drop_caches; "
+		      "for f in /sys/kernel/slab/*/shrink; do echo 1 >$f; done; sleep 1"))
 		vt_fail("the caches cannot be dropped");
-	f = fopen("/proc/meminfo", "r");
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "MemFree: %ld kB", &kb) == 1)
-			break;
-	if (kb < 0)
-		vt_fail("no MemFree in /proc/meminfo");
-	fclose(f);
-	return kb;
+	/* Each processor keeps free pages for itself, up to some 27 MB of them on 6.1. */
+	return sum_of("/proc/meminfo", "MemFree:") + 4 * sum_of("/proc/zoneinfo", "count:");
 }
 
 __u64 vt_random(__u64 *state)

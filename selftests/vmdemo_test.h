@@ -84,6 +84,7 @@ int vt_open(int flags);
 char *vt_map(int fd, size_t first, size_t pages, int prot, int flags);
 
 /* Contents that tell seed, page and place of every word. vt_check() returns the first bad one. */
+__u64 vt_word(__u64 page, __u64 seed, unsigned int i);
 void vt_fill(void *buffer, __u64 page, __u64 seed);
 long vt_check(const void *buffer, __u64 page, __u64 seed);
 bool vt_is_zero(const void *buffer);
@@ -116,6 +117,9 @@ int vt_reap(pid_t pid);
  * machine is too busy to run it, it is too busy to run us. True if it has ended.
  */
 bool vt_ends_within(pid_t pid, unsigned int ms, int *status);
+
+/* Does a process come to wait where a signal does not wake it, but perhaps SIGKILL? Up to 20 s. */
+bool vt_comes_to_wait(pid_t pid);
 
 /* The accounts that must balance when nothing moves, which is waited for; tells which do not. */
 bool vt_balanced(void);
