@@ -25,6 +25,13 @@
 #define VMDEMO_DIRTY_FIRST	0
 #endif
 
+/* Take a page for gone because it cannot be referenced: its eviction may just be given up. */
+#ifdef VMDEMO_BREAK_frozen
+#define VMDEMO_FROZEN		1
+#else
+#define VMDEMO_FROZEN		0
+#endif
+
 /* Free the frame while its write is still on the way: it is read back too early. */
 #ifdef VMDEMO_BREAK_index_early
 #define VMDEMO_INDEX_EARLY	1
@@ -62,7 +69,7 @@
 
 #define VMDEMO_BROKEN	(VMDEMO_DIRTY_EARLY || VMDEMO_DIRTY_FIRST || VMDEMO_INDEX_EARLY || \
 			 VMDEMO_NO_REFCHECK || VMDEMO_NO_RECHECK || VMDEMO_NO_FLUSH || \
-			 VMDEMO_STALE_TLB)
+			 VMDEMO_STALE_TLB || VMDEMO_FROZEN)
 
 /* Give the race that a shortcut opens the time to happen. */
 static inline void vmdemo_broken_widen(void)

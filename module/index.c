@@ -86,6 +86,25 @@ struct folio *vmdemo_index_get_frame(struct vmdemo_pool *pool, u32 frame)
 }
 
 /**
+ * vmdemo_index_get_page_sure - reference a page that was seen in a frame
+ * @pool:  the pool
+ * @frame: number, below pool->top
+ * @key:   of the page
+ *
+ * As vmdemo_index_get_page(), but NULL means that the page has left the frame. Takes the pool lock,
+ * does not sleep.
+ */
+struct folio *vmdemo_index_get_page_sure(struct vmdemo_pool *pool, u32 frame, u64 key)
+{
+	struct folio *folio;
+
+	spin_lock(&pool->lock);
+	folio = vmdemo_index_get_page(pool, frame, key);
+	spin_unlock(&pool->lock);
+	return folio;
+}
+
+/**
  * vmdemo_index_describe - what a page is just now
  * @space: the space
  * @index: which page
@@ -429,10 +448,13 @@ static bool vmdemo_index_may_go(const struct vmdemo_pool *pool, const struct fol
 static bool vmdemo_index_evict_idle(struct vmdemo_pool *pool, struct folio *folio, u32 nr)
 {
 	/* The pool's reference and no other: so it is not mapped either. */
-	if ((VMDEMO_BROKEN && !VMDEMO_DIRTY_FIRST) || vmdemo_index_must_stay(folio) ||
+	if ((VMDEMO_BROKEN && !VMDEMO_DIRTY_FIRST && !VMDEMO_FROZEN) ||
+	    vmdemo_index_must_stay(folio) ||
 	    folio_ref_count(folio) != 1 || !folio_trylock(folio))
 		return false;
 	if (folio_ref_freeze(folio, 1)) {
+		if (VMDEMO_FROZEN && vmdemo_frame_writing(pool, nr))
+			vmdemo_broken_widen_atomic(2);
 		if (vmdemo_index_may_go(pool, folio, nr))
 			return true;
 		folio_ref_unfreeze(folio, 1);

@@ -24,6 +24,7 @@ enum vmdemo_slow {
 struct folio *vmdemo_index_lookup(struct vmdemo_pool *pool, u64 key);
 struct folio *vmdemo_index_lookup_sure(struct vmdemo_pool *pool, u64 key);
 struct folio *vmdemo_index_get_frame(struct vmdemo_pool *pool, u32 frame);
+struct folio *vmdemo_index_get_page_sure(struct vmdemo_pool *pool, u32 frame, u64 key);
 bool vmdemo_index_describe(struct vmdemo_space *space, pgoff_t index, struct vmdemo_page *page);
 bool vmdemo_index_pinned(struct vmdemo_pool *pool, u32 frame);
 struct folio *vmdemo_index_insert(struct vmdemo_space *space, pgoff_t index, u32 *spare, bool hard);
@@ -42,7 +43,8 @@ bool vmdemo_index_poisoned(struct vmdemo_pool *pool, struct folio *folio);
 
 /*
  * Reference the page in frame @nr if that frame holds page @key, and goes on to hold it; or NULL.
- * Needs no lock. Inline: every page that is written comes by here.
+ * Needs no lock; without the pool lock it also fails while an eviction is being tried. Inline:
+ * every page that is written comes by here.
  */
 static __always_inline struct folio *vmdemo_index_get_page(struct vmdemo_pool *pool, u32 nr,
 							   u64 key)

@@ -131,10 +131,9 @@ static void vmdemo_writeback_sort(struct vmdemo_dirty *batch, u32 nr)
 }
 
 /* Lock a page to write it, when its last write has ended. Nothing of ours may hold it up. */
-static int vmdemo_writeback_lock(struct vmdemo_io *io, struct folio *folio)
+static int vmdemo_writeback_lock(struct vmdemo_io *io, struct vmdemo_pool *pool,
+				 struct folio *folio, u32 nr)
 {
-	struct vmdemo_pool *pool = io->space->pool;
-	u32 nr = vmdemo_frame_nr(folio);
 	int err;
 
 	for (;;) {
@@ -164,12 +163,16 @@ static u32 vmdemo_writeback_run(const struct vmdemo_dirty *batch, u32 nr)
 	return run;
 }
 
-/* Has somebody locked the page in a frame, as far as can be seen without a reference? */
+/*
+ * Has somebody locked the page in a frame, as far as can be seen without a reference? Where a
+ * reference makes his write one in vain; elsewhere it is not worth asking.
+ */
 static bool vmdemo_writeback_locked(struct vmdemo_pool *pool, u32 nr)
 {
 	struct folio *folio = READ_ONCE(vmdemo_frame(pool, nr)->folio);
 
-	return folio && folio_test_locked(folio);
+	/* Not folio_test_locked(): if the frame goes just now it may be anything. */
+	return VMDEMO_RMAP_FIRST && folio && test_bit(PG_locked, &folio->flags);
 }
 
 /*
@@ -186,6 +189,7 @@ static int vmdemo_writeback_batch(struct vmdemo_io *io, struct vmdemo_pool *pool
 	vmdemo_writeback_sort(batch, nr);
 	for (i = 0; i < nr && !err; i++, run--) {
 		struct folio *folio;
+		int tries;
 
 		if (!run) {
 			run = vmdemo_writeback_run(batch + i, nr - i);
@@ -194,11 +198,19 @@ static int vmdemo_writeback_batch(struct vmdemo_io *io, struct vmdemo_pool *pool
 		if (!wait && vmdemo_writeback_locked(pool, batch[i].frame))
 			continue;
 		folio = vmdemo_index_get_page(pool, batch[i].frame, batch[i].key);
+		if (!folio && wait && !VMDEMO_FROZEN)
+			folio = vmdemo_index_get_page_sure(pool, batch[i].frame, batch[i].key);
+		/* The shortcut of BREAK=frozen: until an eviction is just being tried. */
+		for (tries = VMDEMO_FROZEN && wait ? 1000 : 0; folio && tries; tries--) {
+			folio_put(folio);
+			vmdemo_broken_widen();
+			folio = vmdemo_index_get_page(pool, batch[i].frame, batch[i].key);
+		}
 		/* Evicted meanwhile: then it is on the device. */
 		if (!folio)
 			continue;
 		if (wait)
-			err = vmdemo_writeback_lock(io, folio);
+			err = vmdemo_writeback_lock(io, pool, folio, batch[i].frame);
 		if (err || (!wait && !folio_trylock(folio))) {
 			folio_put(folio);
 			continue;
@@ -248,9 +260,13 @@ int vmdemo_writeback_range(struct vmdemo_space *space, pgoff_t first, pgoff_t la
 	do {
 		folio = vmdemo_walk_next(&walk);
 		if (folio) {
+			const struct vmdemo_frame *frame;
+
 			batch[nr].frame = vmdemo_frame_nr(folio);
-			batch[nr].key = READ_ONCE(vmdemo_frame(pool, batch[nr].frame)->key);
-			nr++;
+			frame = vmdemo_frame(pool, batch[nr].frame);
+			batch[nr].key = READ_ONCE(frame->key);
+			/* It has no frame any more if its memory has just failed. */
+			nr += READ_ONCE(frame->folio) == folio;
 			folio_put(folio);
 		}
 		if (nr == VMDEMO_BATCH || !folio) {

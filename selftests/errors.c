@@ -447,6 +447,40 @@ TEST_F(errors, refused_under_pressure)
 	EXPECT_TRUE(vt_disk_check(lower, 0, FRAMES / 2, SEED + 1));
 }
 
+/* What fsync has acknowledged is on a slow disk, whoever else wrote it or tries to evict it. */
+TEST_F(errors, acknowledged_under_pressure)
+{
+	__u64 deadline = vt_now_ms() + 5000;
+	char table[640];
+	pid_t pids[2];
+	int i, round;
+
+	if (!vt_shell("modprobe dm-delay"))
+		vt_skip("there is no dm-delay");
+	snprintf(table, sizeof(table), "0 %llu delay %s 0 0 %s 0 300", lower_sectors, lower, lower);
+	set_table(table);
+	/* So the flusher is at it already. */
+	ASSERT_EQ(vt_set("dirty_age_ms", "5"), 0);
+	for (i = 0; i < 2; i++) {
+		pids[i] = fork();
+		ASSERT_GE(pids[i], 0);
+		if (!pids[i])
+			_exit(!read_on(self, 100 + 400 * i, 400, deadline));
+	}
+	for (round = 1; vt_now_ms() < deadline; round++) {
+		/* One page: to wait for a neighbour would be to wait for its write as well. */
+		vt_fill(self->buffer, 7, SEED + round);
+		ASSERT_EQ(pwrite(self->fd, self->buffer, VT_PAGE, 7 * VT_PAGE), VT_PAGE);
+		/* Soon it is next to be evicted, again and again. */
+		vt_nap(20);
+		ASSERT_EQ(fsync(self->fd), 0);
+		ASSERT_TRUE(vt_disk_check(lower, 7, 1, SEED + round));
+	}
+	EXPECT_GT(round, 3);
+	for (i = 0; i < 2; i++)
+		EXPECT_EQ(vt_reap(pids[i]), 0);
+}
+
 /* A failure in the background: every file that was open hears of it by fsync, once. */
 TEST_F(errors, background)
 {
