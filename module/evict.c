@@ -13,7 +13,7 @@
 #include "dirty.h"
 #include "evict.h"
 #include "freelist.h"
-#include "index.h"
+#include "leave.h"
 #include "order.h"
 #include "pool.h"
 #include "swap.h"
@@ -43,7 +43,7 @@ static int vmdemo_evict_broken_write(struct vmdemo_pool *pool, struct folio *fol
 	u32 nr;
 
 	folio_test_clear_dirty(folio);
-	if (vmdemo_index_evict(pool, folio, &nr, NULL)) {
+	if (vmdemo_leave_evict(pool, folio, &nr, NULL)) {
 		folio_set_dirty(folio);
 		kfree(io.sync);
 		return -EBUSY;
@@ -107,11 +107,11 @@ enum vmdemo_evicted vmdemo_evict_folio(struct vmdemo_pool *pool, struct folio *f
 	if (was_clean)
 		folio_test_clear_dirty(folio);
 	written = vmdemo_frame(pool, nr)->flags & VMDEMO_FRAME_WRITTEN;
-	err = vmdemo_index_evict(pool, folio, keep, NULL);
+	err = vmdemo_leave_evict(pool, folio, keep, NULL);
 	if (err == -EAGAIN && VMDEMO_INDEX_EARLY)
 		err = vmdemo_evict_broken_write(pool, folio, keep);
 	if (err == -EBUSY && VMDEMO_NO_REFCHECK && !folio_test_dirty(folio)) {
-		vmdemo_index_orphan(pool, folio, NULL);
+		vmdemo_leave_orphan(pool, folio, NULL);
 		folio_unlock(folio);
 		folio_put(folio);
 		return vmdemo_pool_add_page(pool, nr) ? VMDEMO_KEPT : VMDEMO_FREED;
@@ -226,11 +226,11 @@ static int vmdemo_evict_drop_one(struct vmdemo_space *space, struct folio *folio
 			vmdemo_evict_unmap(space, folio->index, 1);
 		/* Who forks just now may have mapped it again: that is no reason to give up. */
 		late = time_after(jiffies, until) && !folio_mapped(folio);
-		err = vmdemo_index_evict(pool, folio, NULL, how == VMDEMO_DROP_CLEAN ? NULL : lost);
+		err = vmdemo_leave_evict(pool, folio, NULL, how == VMDEMO_DROP_CLEAN ? NULL : lost);
 		if (!err)
 			return 0;
 		if (err == -EBUSY && late && how >= VMDEMO_DROP_LEAVE) {
-			vmdemo_index_orphan(pool, folio, lost);
+			vmdemo_leave_orphan(pool, folio, lost);
 			detached = how == VMDEMO_DROP_DETACH;
 			err = 0;
 		}

@@ -10,17 +10,6 @@
 #include "broken.h"
 #include "frame.h"
 
-/* Victims handed over, and looked at, by one vmdemo_index_evict_oldest(). */
-#define VMDEMO_EVICT_BATCH	32
-#define VMDEMO_EVICT_LOOK	256
-
-/* What vmdemo_index_evict_oldest() does with victims that cannot go at once. */
-enum vmdemo_slow {
-	VMDEMO_SLOW_STOP,	/* hand over the first, and look no further */
-	VMDEMO_SLOW_DIRTY,	/* hand them over, but for those that are being written */
-	VMDEMO_SLOW_CLEAN,	/* ... and for those that would have to be written */
-};
-
 struct folio *vmdemo_index_lookup(struct vmdemo_pool *pool, u64 key);
 struct folio *vmdemo_index_lookup_sure(struct vmdemo_pool *pool, u64 key);
 struct folio *vmdemo_index_get_frame(struct vmdemo_pool *pool, u32 frame);
@@ -28,18 +17,12 @@ struct folio *vmdemo_index_get_page_sure(struct vmdemo_pool *pool, u32 frame, u6
 bool vmdemo_index_describe(struct vmdemo_space *space, pgoff_t index, struct vmdemo_page *page);
 bool vmdemo_index_pinned(struct vmdemo_pool *pool, u32 frame);
 struct folio *vmdemo_index_insert(struct vmdemo_space *space, pgoff_t index, u32 *spare, bool hard);
-int vmdemo_index_evict(struct vmdemo_pool *pool, struct folio *folio, u32 *keep,
-		       unsigned long *lost);
 u32 vmdemo_index_insert_ahead(struct vmdemo_space *space, pgoff_t first, u32 nr, u32 keep,
 			      struct folio **folios, u32 *done);
 u32 vmdemo_index_get_run(struct vmdemo_space *space, pgoff_t first, u32 most, bool write,
 			 struct page **pages);
 void vmdemo_index_close(struct vmdemo_space *space, pgoff_t first, pgoff_t nr);
 bool vmdemo_index_closed(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
-u32 vmdemo_index_evict_oldest(struct vmdemo_pool *pool, u32 want, u32 *keep,
-			      enum vmdemo_slow how, struct folio **victims, u32 *nr);
-void vmdemo_index_orphan(struct vmdemo_pool *pool, struct folio *folio, unsigned long *lost);
-bool vmdemo_index_poisoned(struct vmdemo_pool *pool, struct folio *folio);
 
 /*
  * Reference the page in frame @nr if that frame holds page @key, and goes on to hold it; or NULL.

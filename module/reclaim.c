@@ -24,7 +24,7 @@
 
 #include "evict.h"
 #include "freelist.h"
-#include "index.h"
+#include "leave.h"
 #include "order.h"
 #include "reclaim.h"
 #include "trace.h"
@@ -148,7 +148,7 @@ static u32 vmdemo_reclaim_batch(struct vmdemo_pool *pool, u32 want, bool write, 
 	if (write)
 		blk_start_plug(&plug);
 	while (freed < want && rounds-- && !blocked) {
-		freed += vmdemo_index_evict_oldest(pool, want - freed, keep, how, victims, &nr);
+		freed += vmdemo_leave_oldest(pool, want - freed, keep, how, victims, &nr);
 		if (!nr)
 			break;
 		for (i = 0; i < nr; i++) {

@@ -17,7 +17,7 @@
 #include <linux/vmalloc.h>
 
 #include "backing.h"
-#include "index.h"
+#include "leave.h"
 #include "segment.h"
 #include "swap.h"
 
@@ -245,7 +245,7 @@ u64 vmdemo_swap_slot(struct vmdemo_space *space, pgoff_t index)
  * @pool:  the pool
  * @folio: the page it holds, locked and not being written
  *
- * As vmdemo_index_poisoned(). What is in the slot, if there is one, is older than what was lost,
+ * As vmdemo_leave_poisoned(). What is in the slot, if there is one, is older than what was lost,
  * and does not take its place.
  */
 bool vmdemo_swap_poisoned(struct vmdemo_pool *pool, struct folio *folio)
@@ -260,7 +260,7 @@ bool vmdemo_swap_poisoned(struct vmdemo_pool *pool, struct folio *folio)
 		if (slot)
 			vmdemo_swap_give_back(space->swap, slot);
 	}
-	return vmdemo_index_poisoned(pool, folio);
+	return vmdemo_leave_poisoned(pool, folio);
 }
 
 /**

@@ -175,6 +175,43 @@ static bool vmdemo_writeback_locked(struct vmdemo_pool *pool, u32 nr)
 	return VMDEMO_RMAP_FIRST && folio && test_bit(PG_locked, &folio->flags);
 }
 
+/* The shortcut of BREAK=frozen: wait until an eviction is just being tried, and give up. */
+static struct folio *vmdemo_writeback_broken_get(struct vmdemo_pool *pool,
+						 const struct vmdemo_dirty *dirty)
+{
+	struct folio *folio;
+	int tries;
+
+	for (tries = 0; tries < 1000; tries++) {
+		folio = vmdemo_index_get_page(pool, dirty->frame, dirty->key);
+		if (!folio)
+			return NULL;
+		folio_put(folio);
+		vmdemo_broken_widen();
+	}
+	return vmdemo_index_get_page_sure(pool, dirty->frame, dirty->key);
+}
+
+/*
+ * Reference a page whose turn it is. NULL: it was evicted meanwhile, so it is on the device; or
+ * without @wait, it is not to be had at once.
+ */
+static __always_inline struct folio *vmdemo_writeback_get(struct vmdemo_pool *pool,
+							  const struct vmdemo_dirty *dirty,
+							  bool wait)
+{
+	struct folio *folio;
+
+	if (!wait && vmdemo_writeback_locked(pool, dirty->frame))
+		return NULL;
+	if (wait && VMDEMO_FROZEN)
+		return vmdemo_writeback_broken_get(pool, dirty);
+	folio = vmdemo_index_get_page(pool, dirty->frame, dirty->key);
+	if (!folio && wait)
+		folio = vmdemo_index_get_page_sure(pool, dirty->frame, dirty->key);
+	return folio;
+}
+
 /*
  * Write the pages of a batch, in order of their place. @wait: also those that are locked or being
  * written now; otherwise these are left out. None is held before its turn: a page that is held is
@@ -189,24 +226,12 @@ static int vmdemo_writeback_batch(struct vmdemo_io *io, struct vmdemo_pool *pool
 	vmdemo_writeback_sort(batch, nr);
 	for (i = 0; i < nr && !err; i++, run--) {
 		struct folio *folio;
-		int tries;
 
 		if (!run) {
 			run = vmdemo_writeback_run(batch + i, nr - i);
 			io->expect = run;
 		}
-		if (!wait && vmdemo_writeback_locked(pool, batch[i].frame))
-			continue;
-		folio = vmdemo_index_get_page(pool, batch[i].frame, batch[i].key);
-		if (!folio && wait && !VMDEMO_FROZEN)
-			folio = vmdemo_index_get_page_sure(pool, batch[i].frame, batch[i].key);
-		/* The shortcut of BREAK=frozen: until an eviction is just being tried. */
-		for (tries = VMDEMO_FROZEN && wait ? 1000 : 0; folio && tries; tries--) {
-			folio_put(folio);
-			vmdemo_broken_widen();
-			folio = vmdemo_index_get_page(pool, batch[i].frame, batch[i].key);
-		}
-		/* Evicted meanwhile: then it is on the device. */
+		folio = vmdemo_writeback_get(pool, batch + i, wait);
 		if (!folio)
 			continue;
 		if (wait)

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * leave.c - a page leaves the index and the order, and its frame is free
+ *
+ * What can be decided under the pool lock: whether anybody holds the page, whether it is dirty.
+ * Unmapping it before, and writing it, are the callers'.
+ */
+#include "broken.h"
+#include "dirty.h"
+#include "freelist.h"
+#include "hash.h"
+#include "leave.h"
+#include "trace.h"
+
+/* The page in frame @nr leaves the index and the order. */
+static inline void vmdemo_leave_index(struct vmdemo_pool *pool, u32 nr)
+{
+	struct vmdemo_frame *frame = vmdemo_frame(pool, nr);
+	struct vmdemo_bucket *bucket;
+
+	lockdep_assert_held(&pool->lock);
+	trace_vmdemo_policy(pool, "forget", nr);
+	bucket = vmdemo_hash_bucket(vmdemo_hash_buckets(pool), frame->key);
+	bucket->ghost = vmdemo_hash_ghost(frame->key);
+	vmdemo_hash_unlink(pool, bucket, frame, nr);
+	vmdemo_policy_remove(&pool->policy, nr);
+}
+
+/* The page in frame @nr is gone: nobody has a reference, its folio is locked. */
+static inline void vmdemo_leave_frame(struct vmdemo_pool *pool, struct folio *folio, u32 nr)
+{
+	trace_vmdemo_evict(folio, nr);
+	vmdemo_leave_index(pool, nr);
+	folio->mapping = NULL;
+	folio->index = 0;
+	/* At once: a memory failure may set its own flag any time. */
+	set_mask_bits(&folio->flags, BIT(PG_uptodate) | BIT(PG_referenced) | BIT(PG_active) |
+		      BIT(PG_swapbacked), 0UL);
+}
+
+/**
+ * vmdemo_leave_evict - free the frame of a page that nobody else holds
+ * @pool:  the pool
+ * @folio: the page: locked, unmapped, in the index, not under writeback; one reference is ours
+ * @keep:  the free frame's number goes here; NULL: it goes to the free list
+ * @lost:  NULL, or a dirty page goes too and is counted here
+ *
+ * The reference count is frozen first, then the dirty flag read: with no references left nobody
+ * can set it any more. All of it under the pool lock, so that what is in the order always has the
+ * pool's reference, and a walk misses nothing. Returns 0, and @folio is no longer the caller's;
+ * -EBUSY if somebody holds it, -EAGAIN if it is dirty, and nothing has changed. Does not sleep.
+ */
+int vmdemo_leave_evict(struct vmdemo_pool *pool, struct folio *folio, u32 *keep,
+		       unsigned long *lost)
+{
+	u32 nr = vmdemo_frame_nr(folio);
+	struct folio *gone = NULL;
+
+	if (folio_test_dirty(folio) && !lost)
+		return folio_ref_count(folio) > 2 ? -EBUSY : -EAGAIN;
+	spin_lock(&pool->lock);
+	if (!folio_ref_freeze(folio, 2)) {
+		spin_unlock(&pool->lock);
+		return -EBUSY;
+	}
+	if (folio_test_dirty(folio)) {
+		if (!lost) {
+			folio_ref_unfreeze(folio, 2);
+			spin_unlock(&pool->lock);
+			return -EAGAIN;
+		}
+		folio_test_clear_dirty(folio);
+		vmdemo_dirty_unmark(pool, nr, folio);
+		(*lost)++;
+	}
+	vmdemo_leave_frame(pool, folio, nr);
+	if (keep)
+		*keep = nr;
+	else
+		vmdemo_free_push(pool, nr, &gone);
+	spin_unlock(&pool->lock);
+	atomic_long_inc(&pool->progress);
+	if (!keep)
+		vmdemo_free_finish(pool, gone);
+	return 0;
+}
+
+/* Dirty, or not to be used again. */
+static bool vmdemo_leave_must_stay(const struct folio *folio)
+{
+	return READ_ONCE(folio->flags) & (BIT(PG_dirty) | BIT(PG_hwpoison));
+}
+
+/* In this order: a write that fails makes the page dirty again before it ends. */
+static bool vmdemo_leave_may_go(const struct vmdemo_pool *pool, const struct folio *folio, u32 nr)
+{
+	if (VMDEMO_DIRTY_FIRST && !vmdemo_leave_must_stay(folio)) {
+		if (vmdemo_frame_writing(pool, nr))
+			vmdemo_broken_widen_atomic(2);
+		return !vmdemo_frame_writing(pool, nr);
+	}
+	return !vmdemo_frame_writing(pool, nr) && !vmdemo_leave_must_stay(folio);
+}
+
+/*
+ * Take the page in frame @nr out if that needs no more than the pool lock: nobody has it mapped,
+ * locked or referenced, and it is clean. The order is that of vmdemo_leave_evict().
+ */
+static bool vmdemo_leave_idle(struct vmdemo_pool *pool, struct folio *folio, u32 nr)
+{
+	/* The pool's reference and no other: so it is not mapped either. */
+	if ((VMDEMO_BROKEN && !VMDEMO_DIRTY_FIRST && !VMDEMO_FROZEN) ||
+	    vmdemo_leave_must_stay(folio) ||
+	    folio_ref_count(folio) != 1 || !folio_trylock(folio))
+		return false;
+	if (folio_ref_freeze(folio, 1)) {
+		if (VMDEMO_FROZEN && vmdemo_frame_writing(pool, nr))
+			vmdemo_broken_widen_atomic(2);
+		if (vmdemo_leave_may_go(pool, folio, nr))
+			return true;
+		folio_ref_unfreeze(folio, 1);
+	}
+	folio_unlock(folio);
+	return false;
+}
+
+/**
+ * vmdemo_leave_oldest - free the frames of the next victims
+ * @pool:    the pool
+ * @want:    how many
+ * @keep:    the free frame's number goes here, @want is 1; NULL: they go to the free list
+ * @how:     what to do with victims that cannot go at once
+ * @victims: out: those handed over, each with a reference: at most VMDEMO_EVICT_BATCH
+ * @nr:      out: how many victims
+ *
+ * The common case of eviction, clean pages that nobody uses, under one hold of the pool lock.
+ * Takes the pool lock, does not sleep. Returns how many frames are free now.
+ */
+u32 vmdemo_leave_oldest(struct vmdemo_pool *pool, u32 want, u32 *keep,
+			      enum vmdemo_slow how, struct folio **victims, u32 *nr)
+{
+	u32 frame, next, looked = 0, freed = 0, written = 0;
+	struct folio *gone = NULL;
+
+	*nr = 0;
+	spin_lock(&pool->lock);
+	for (frame = vmdemo_policy_victim(&pool->policy, VMDEMO_NONE);
+	     frame != VMDEMO_NONE && freed < want && looked < VMDEMO_EVICT_LOOK; frame = next) {
+		struct folio *folio = vmdemo_frame(pool, frame)->folio;
+
+		looked++;
+		next = vmdemo_policy_victim(&pool->policy, frame);
+		if (vmdemo_leave_idle(pool, folio, frame)) {
+			written += !!(vmdemo_frame(pool, frame)->flags & VMDEMO_FRAME_WRITTEN);
+			vmdemo_leave_frame(pool, folio, frame);
+			if (keep)
+				*keep = frame;
+			else
+				vmdemo_free_push(pool, frame, &gone);
+			freed++;
+		} else if (folio_test_locked(folio) && !vmdemo_frame_writing(pool, frame)) {
+			/* Being read, most likely: nobody can say when it may go. */
+			continue;
+		} else if (how == VMDEMO_SLOW_STOP ||
+			   (!vmdemo_frame_writing(pool, frame) &&
+			    !(how == VMDEMO_SLOW_CLEAN && folio_test_dirty(folio)))) {
+			folio_get(folio);
+			victims[(*nr)++] = folio;
+			if (how == VMDEMO_SLOW_STOP || *nr == VMDEMO_EVICT_BATCH)
+				break;
+		}
+	}
+	spin_unlock(&pool->lock);
+	if (!freed)
+		return 0;
+	vmdemo_stat_add(pool, evictions_dirty, written);
+	vmdemo_stat_add(pool, evictions_clean, freed - written);
+	atomic_long_add(freed, &pool->progress);
+	if (!keep)
+		vmdemo_free_finish(pool, gone);
+	return freed;
+}
+
+/**
+ * vmdemo_leave_orphan - let go of a page that somebody else holds and will not return
+ * @pool:  the pool, one frame smaller afterwards
+ * @folio: locked, unmapped, in the index; the caller's reference and lock remain
+ * @lost:  incremented if it was dirty; NULL: it is not
+ *
+ * The page belongs to its holders from now on and is freed by the last. Takes the pool lock, does
+ * not sleep.
+ */
+void vmdemo_leave_orphan(struct vmdemo_pool *pool, struct folio *folio, unsigned long *lost)
+{
+	u32 nr = vmdemo_frame_nr(folio);
+
+	if (folio_test_clear_dirty(folio) && lost)
+		(*lost)++;
+	vmdemo_dirty_unmark(pool, nr, folio);
+	spin_lock(&pool->lock);
+	vmdemo_leave_index(pool, nr);
+	vmdemo_frame(pool, nr)->folio = NULL;
+	pool->nr_frames--;
+	pool->policy.nr_frames--;
+	spin_unlock(&pool->lock);
+	folio->mapping = NULL;
+	folio->private = NULL;
+	folio_put(folio);
+}
+
+/**
+ * vmdemo_leave_poisoned - the memory of a frame has failed: it is never used again
+ * @pool:  the pool, one frame smaller afterwards
+ * @folio: locked, in the index, not under writeback; the caller's reference and lock remain
+ *
+ * What was not on the device is lost: that is counted, and fsync fails once. Its page can be read
+ * into another frame. May sleep. Returns whether something was lost.
+ */
+bool vmdemo_leave_poisoned(struct vmdemo_pool *pool, struct folio *folio)
+{
+	struct address_space *mapping = folio->mapping;
+	unsigned long lost = 0;
+
+	unmap_mapping_pages(mapping, folio->index, 1, false);
+	/* Now: when the page has left the index its space may go. */
+	if (folio_test_dirty(folio))
+		mapping_set_error(mapping, -EIO);
+	vmdemo_leave_orphan(pool, folio, &lost);
+	vmdemo_stat_add(pool, pages_lost, lost);
+	return lost;
+}
