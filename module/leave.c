@@ -12,8 +12,8 @@
 #include "leave.h"
 #include "trace.h"
 
-/* The page in frame @nr leaves the index and the order. */
-static inline void vmdemo_leave_index(struct vmdemo_pool *pool, u32 nr)
+/* The page in frame @nr leaves the index and the order. Inline: every eviction comes by here. */
+static __always_inline void vmdemo_leave_index(struct vmdemo_pool *pool, u32 nr)
 {
 	struct vmdemo_frame *frame = vmdemo_frame(pool, nr);
 	struct vmdemo_bucket *bucket;
@@ -27,7 +27,7 @@ static inline void vmdemo_leave_index(struct vmdemo_pool *pool, u32 nr)
 }
 
 /* The page in frame @nr is gone: nobody has a reference, its folio is locked. */
-static inline void vmdemo_leave_frame(struct vmdemo_pool *pool, struct folio *folio, u32 nr)
+static __always_inline void vmdemo_leave_frame(struct vmdemo_pool *pool, struct folio *folio, u32 nr)
 {
 	trace_vmdemo_evict(folio, nr);
 	vmdemo_leave_index(pool, nr);
