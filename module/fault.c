@@ -12,9 +12,11 @@
  * A fault returns the frame's own struct page, locked and referenced. The kernel maps it as it maps
  * a file's page, so fork, copy-on-write, O_DIRECT, futexes and ptrace work as on a file.
  *
- * Waiting, for a read or for a frame, happens without the mmap lock or VMA lock where the kernel
- * allows that: it is dropped and the fault tried again, since otherwise munmap() and ps(1) would
- * hang behind a slow disk. On the second attempt it has to be waited for in place.
+ * Waiting, for a read, a write or a frame, happens without the mmap lock or VMA lock wherever the
+ * kernel allows that: it is dropped and the fault tried again, since otherwise munmap() and ps(1)
+ * would hang behind a slow disk. Without the lock the page is brought all the way, so that the next
+ * attempt finds it. ->page_mkwrite() may never drop the lock: what would have to wait there loses its
+ * page table entry instead, and comes by ->fault().
  */
 #include <linux/file.h>
 #include <linux/sched/signal.h>
@@ -22,9 +24,11 @@
 
 #include "device.h"
 #include "dirty.h"
+#include "evict.h"
 #include "fault.h"
 #include "index.h"
 #include "range.h"
+#include "reclaim.h"
 #include "segment.h"
 #include "swap.h"
 #include "trace.h"
@@ -71,6 +75,18 @@ static struct file *vmdemo_vm_unlock(struct vm_fault *vmf)
 	return file;
 }
 
+/* May the locks of the fault be dropped, to wait without them? */
+static bool vmdemo_vm_may_unlock(const struct vm_fault *vmf)
+{
+	return (vmf->flags & FAULT_FLAG_ALLOW_RETRY) && !(vmf->flags & FAULT_FLAG_RETRY_NOWAIT);
+}
+
+/* Will a page of the linear space become dirty by this access, while too many are? */
+static bool vmdemo_vm_crowded(const struct vmdemo_access *acc)
+{
+	return acc->write && !acc->space->swap && vmdemo_writeback_crowded(acc->space->pool);
+}
+
 /*
  * The page is not there yet. Either wait here (0: try again), or without the lock (VM_FAULT_RETRY),
  * or fail (VM_FAULT_SIGBUS).
@@ -81,15 +97,37 @@ static vm_fault_t vmdemo_vm_wait(struct vm_fault *vmf, struct vmdemo_access *acc
 
 	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
 		return VM_FAULT_RETRY;
-	if (!fault_flag_allow_retry_first(vmf->flags))
+	if (!vmdemo_vm_may_unlock(vmf))
 		return vmdemo_space_wait(acc) ? VM_FAULT_SIGBUS : 0;
+	/* For want of a frame, and the attempt before this one has waited for it in vain? */
+	if (acc->again && !acc->wait && !acc->closed && vmdemo_reclaim_stalled(acc->space->pool))
+		return VM_FAULT_SIGBUS;
 	file = vmdemo_vm_unlock(vmf);
-	vmdemo_space_wait(acc);
+	vmdemo_space_fetch(acc);
+	if (vmdemo_vm_crowded(acc))
+		vmdemo_writeback_pause(acc->space->pool);
 	vmdemo_access_end(acc);
 	acc->wait = NULL;
 	acc->spare = VMDEMO_NONE;
 	fput(file);
 	/* MAJOR makes the kernel see the next attempt as the second, also after a VMA lock. */
+	return VM_FAULT_RETRY | VM_FAULT_MAJOR;
+}
+
+/*
+ * Hold up a program that makes pages dirty faster than they are written. Its page is locked, and
+ * let go of. Once a fault: the next attempt goes on in any case.
+ */
+static noinline vm_fault_t vmdemo_vm_throttle(struct vm_fault *vmf, struct vmdemo_pool *pool,
+					      struct folio *folio)
+{
+	struct file *file;
+
+	folio_unlock(folio);
+	folio_put(folio);
+	file = vmdemo_vm_unlock(vmf);
+	vmdemo_writeback_pause(pool);
+	fput(file);
 	return VM_FAULT_RETRY | VM_FAULT_MAJOR;
 }
 
@@ -113,6 +151,9 @@ static vm_fault_t vmdemo_vm_get(struct vm_fault *vmf, struct vmdemo_access *acc,
 	}
 	switch (err) {
 	case 0:
+		if (vmdemo_vm_crowded(acc) && !folio_test_dirty(*folio) && !acc->again &&
+		    vmdemo_vm_may_unlock(vmf))
+			return vmdemo_vm_throttle(vmf, acc->space->pool, *folio);
 		return VM_FAULT_LOCKED;
 	case -EHWPOISON:
 		return VM_FAULT_HWPOISON;
@@ -135,7 +176,7 @@ static vm_fault_t vmdemo_vm_load_segment(struct vm_fault *vmf, struct vmdemo_spa
 	/* It has lost all of them meanwhile. */
 	if (!limit)
 		return 0;
-	if (!fault_flag_allow_retry_first(vmf->flags)) {
+	if (!vmdemo_vm_may_unlock(vmf)) {
 		vmdemo_range_prefetch(space, vmdemo_seg_start(seg, limit), last);
 		return 0;
 	}
@@ -179,7 +220,7 @@ static int vmdemo_vm_make_writable(pte_t *pte, unsigned long addr, void *data)
 static noinline_for_stack void vmdemo_vm_map_around(struct vm_fault *vmf, struct vmdemo_access *acc)
 {
 	struct vm_area_struct *vma = vmf->vma;
-	bool write = (vmf->flags & FAULT_FLAG_WRITE) && (vma->vm_flags & VM_SHARED);
+	bool write = acc->write;
 	unsigned long addr = (vmf->address & PAGE_MASK) + PAGE_SIZE;
 	unsigned long most = (min(vma->vm_end, ALIGN(addr, PMD_SIZE)) - addr) >> PAGE_SHIFT;
 	struct vmdemo_pool *pool = acc->space->pool;
@@ -237,6 +278,8 @@ static vm_fault_t vmdemo_vm_fault(struct vm_fault *vmf)
 	vm_fault_t result;
 
 	vmdemo_access_begin(&acc, space, index, VMDEMO_ASK_FAULT);
+	acc.write = (vmf->flags & FAULT_FLAG_WRITE) && (vma->vm_flags & VM_SHARED);
+	acc.again = vmf->flags & FAULT_FLAG_TRIED;
 	acc.id = vmdemo_fault_id();
 	acc.streams = &vf->streams;
 	acc.advice = vmdemo_vm_advice(vma, vf);
@@ -248,8 +291,7 @@ static vm_fault_t vmdemo_vm_fault(struct vm_fault *vmf)
 		if (result)
 			return result;
 	}
-	if ((vmf->flags & FAULT_FLAG_WRITE) && !(vma->vm_flags & VM_SHARED) &&
-	    !(vmf->flags & FAULT_FLAG_TRIED))
+	if ((vmf->flags & FAULT_FLAG_WRITE) && !acc.write && !acc.again)
 		vmdemo_stat_inc(pool, faults_cow);
 
 	result = vmdemo_vm_get(vmf, &acc, &folio);
@@ -267,6 +309,16 @@ static vm_fault_t vmdemo_vm_fault(struct vm_fault *vmf)
 }
 
 /*
+ * A page that is resident is to be written, and has to wait before that: it goes out of the page
+ * tables, so that the access comes by ->fault(), which may wait without the lock.
+ */
+static noinline vm_fault_t vmdemo_vm_come_again(struct vmdemo_space *space, pgoff_t index)
+{
+	vmdemo_evict_unmap(space, index, 1);
+	return VM_FAULT_NOPAGE;
+}
+
+/*
  * A shared page is about to be written. The folio lock, taken here and held until the PTE is set,
  * keeps writeback from cleaning the page in between.
  */
@@ -276,25 +328,22 @@ static vm_fault_t vmdemo_vm_page_mkwrite(struct vm_fault *vmf)
 	struct vmdemo_space *space = vf->space;
 	struct folio *folio = page_folio(vmf->page);
 	int err;
-	u32 nr;
 
-	vmdemo_stat_inc(space->pool, faults_mkwrite);
-	if (!space->swap && !folio_test_dirty(folio) && vmdemo_writeback_throttle(space->pool))
-		return VM_FAULT_SIGBUS;
-	for (;;) {
-		folio_lock(folio);
-		if (!vmdemo_space_owns(space, folio, vmf->pgoff)) {
-			folio_unlock(folio);
-			return VM_FAULT_NOPAGE;
-		}
-		/* Stable pages: what is being written does not change. */
-		nr = vmdemo_frame_nr(folio);
-		if (!vmdemo_frame_writing(space->pool, nr))
-			break;
+	/* One that is mapped nowhere comes from ->fault(), which has held it up. */
+	if (!space->swap && !folio_test_dirty(folio) && vmdemo_writeback_crowded(space->pool) &&
+	    folio_mapped(folio))
+		return vmdemo_vm_come_again(space, vmf->pgoff);
+	folio_lock(folio);
+	if (!vmdemo_space_owns(space, folio, vmf->pgoff)) {
 		folio_unlock(folio);
-		if (vmdemo_dirty_wait_write(space->pool, nr, TASK_KILLABLE))
-			return VM_FAULT_SIGBUS;
+		return VM_FAULT_NOPAGE;
 	}
+	/* Stable pages: what is being written does not change. */
+	if (vmdemo_frame_writing(space->pool, vmdemo_frame_nr(folio))) {
+		folio_unlock(folio);
+		return vmdemo_vm_come_again(space, vmf->pgoff);
+	}
+	vmdemo_stat_inc(space->pool, faults_mkwrite);
 	if (PageHWPoison(vmf->page)) {
 		bool lost = vmdemo_swap_poisoned(space->pool, folio);
 

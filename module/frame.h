@@ -52,6 +52,7 @@
 #define VMDEMO_FRAME_FRESH	BIT(0)	/* its hard fault has not returned to the program */
 #define VMDEMO_FRAME_AHEAD	BIT(1)	/* read ahead and not touched yet */
 #define VMDEMO_FRAME_WRITTEN	BIT(2)	/* was dirty when its turn to go came */
+#define VMDEMO_FRAME_FAILED	BIT(3)	/* a read of this page alone has failed */
 
 struct vmdemo_frame {
 	struct folio *folio;	/* pool lock; NULL: no such frame now */

@@ -27,7 +27,8 @@ static __always_inline void vmdemo_leave_index(struct vmdemo_pool *pool, u32 nr)
 }
 
 /* The page in frame @nr is gone: nobody has a reference, its folio is locked. */
-static __always_inline void vmdemo_leave_frame(struct vmdemo_pool *pool, struct folio *folio, u32 nr)
+static __always_inline void vmdemo_leave_frame(struct vmdemo_pool *pool, struct folio *folio,
+					       u32 nr)
 {
 	trace_vmdemo_evict(folio, nr);
 	vmdemo_leave_index(pool, nr);
@@ -136,8 +137,8 @@ static bool vmdemo_leave_idle(struct vmdemo_pool *pool, struct folio *folio, u32
  * The common case of eviction, clean pages that nobody uses, under one hold of the pool lock.
  * Takes the pool lock, does not sleep. Returns how many frames are free now.
  */
-u32 vmdemo_leave_oldest(struct vmdemo_pool *pool, u32 want, u32 *keep,
-			      enum vmdemo_slow how, struct folio **victims, u32 *nr)
+u32 vmdemo_leave_oldest(struct vmdemo_pool *pool, u32 want, u32 *keep, enum vmdemo_slow how,
+			struct folio **victims, u32 *nr)
 {
 	u32 frame, next, looked = 0, freed = 0, written = 0;
 	struct folio *gone = NULL;

@@ -253,6 +253,18 @@ static int vmdemo_reclaim_direct(struct vmdemo_pool *pool, u32 *spare)
 	return freed;
 }
 
+/**
+ * vmdemo_reclaim_stalled - has a waiter given up a moment ago, and nothing moved since?
+ * @pool: the pool
+ *
+ * Another one need not wait as long to find the same. Any context.
+ */
+bool vmdemo_reclaim_stalled(const struct vmdemo_pool *pool)
+{
+	return atomic_long_read(&pool->progress) == READ_ONCE(pool->stalled_at) &&
+	       time_before(jiffies, READ_ONCE(pool->stalled_until));
+}
+
 /* How long somebody has been waiting in vain. */
 struct vmdemo_patience {
 	unsigned long began;
@@ -275,8 +287,7 @@ static bool vmdemo_reclaim_hope(struct vmdemo_pool *pool, struct vmdemo_patience
 		patience->since = jiffies;
 		return true;
 	}
-	if (progress == READ_ONCE(pool->stalled_at) &&
-	    time_before(jiffies, READ_ONCE(pool->stalled_until)))
+	if (vmdemo_reclaim_stalled(pool))
 		return false;
 	if (time_before(jiffies, patience->since + VMDEMO_STALL))
 		return true;
@@ -302,9 +313,11 @@ int vmdemo_reclaim_wait(struct vmdemo_pool *pool, u32 *spare)
 		.progress	= atomic_long_read(&pool->progress),
 	};
 	ktime_t start = ktime_get();
+	long nap = 1;
 	int ret;
 
-	for (;;) {
+	/* Nothing tells that a page that was being read can go now: look soon, then less often. */
+	for (;; nap = min(2 * nap, HZ / 10)) {
 		long seen = atomic_long_read(&pool->progress);
 
 		ret = READ_ONCE(pool->nr_free) ?: vmdemo_reclaim_direct(pool, spare);
@@ -312,7 +325,7 @@ int vmdemo_reclaim_wait(struct vmdemo_pool *pool, u32 *spare)
 			break;
 		if (wait_event_killable_timeout(pool->free_wait, READ_ONCE(pool->nr_free) ||
 						seen != atomic_long_read(&pool->progress),
-						HZ / 10) < 0) {
+						nap) < 0) {
 			ret = -EINTR;
 			break;
 		}

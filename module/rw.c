@@ -112,19 +112,6 @@ static int vmdemo_rw_undo(struct vmdemo_space *space, struct folio *folio)
 	return err;
 }
 
-/* Wait until a locked folio is not being written to the device; it is locked again after. */
-static int vmdemo_rw_stable(struct vmdemo_pool *pool, struct folio *folio)
-{
-	u32 nr = vmdemo_frame_nr(folio);
-	int err;
-
-	if (!vmdemo_frame_writing(pool, nr))
-		return 0;
-	folio_unlock(folio);
-	err = vmdemo_dirty_wait_write(pool, nr, TASK_KILLABLE);
-	return err ?: -EAGAIN;
-}
-
 /* Write into one page. Returns bytes copied; 0: fault the source in and come again. */
 static ssize_t vmdemo_rw_write_page(struct file *file, loff_t pos, size_t bytes,
 				    struct iov_iter *from)
@@ -136,18 +123,12 @@ static ssize_t vmdemo_rw_write_page(struct file *file, loff_t pos, size_t bytes,
 	size_t copied;
 	ssize_t err;
 
-	do {
-		vmdemo_rw_begin(&acc, file, pos >> PAGE_SHIFT);
-		acc.overwrite = bytes == PAGE_SIZE || pos + bytes >= space->size_bytes;
-		acc.overwrite &= !offset_in_page(pos);
-		err = vmdemo_space_get_wait(&acc, &folio);
-		vmdemo_access_end(&acc);
-		if (err)
-			return err;
-		err = vmdemo_rw_stable(space->pool, folio);
-		if (err)
-			folio_put(folio);
-	} while (err == -EAGAIN);
+	vmdemo_rw_begin(&acc, file, pos >> PAGE_SHIFT);
+	acc.write = true;
+	acc.overwrite = bytes == PAGE_SIZE || pos + bytes >= space->size_bytes;
+	acc.overwrite &= !offset_in_page(pos);
+	err = vmdemo_space_get_wait(&acc, &folio);
+	vmdemo_access_end(&acc);
 	if (err)
 		return err;
 	err = vmdemo_swap_reserve(space, folio->index);
@@ -197,7 +178,8 @@ static ssize_t vmdemo_rw_write(struct kiocb *iocb, struct iov_iter *from, u64 en
 			ret = -EFAULT;
 			break;
 		}
-		ret = space->swap ? 0 : vmdemo_writeback_throttle(space->pool);
+		ret = !space->swap && vmdemo_writeback_crowded(space->pool) ?
+		      vmdemo_writeback_pause(space->pool) : 0;
 		if (!ret)
 			ret = vmdemo_rw_write_page(iocb->ki_filp, iocb->ki_pos, bytes, from);
 		/* Its segment was cut off meanwhile. */
@@ -274,16 +256,10 @@ int vmdemo_rw_zero(struct vmdemo_space *space, u64 pos, size_t bytes)
 	/* It is zeros. */
 	if (!bytes || !vmdemo_swap_written(space, index))
 		return 0;
-	do {
-		vmdemo_access_begin(&acc, space, index, VMDEMO_ASK_RW);
-		err = vmdemo_space_get_wait(&acc, &folio);
-		vmdemo_access_end(&acc);
-		if (err)
-			return err;
-		err = vmdemo_rw_stable(space->pool, folio);
-		if (err)
-			folio_put(folio);
-	} while (err == -EAGAIN);
+	vmdemo_access_begin(&acc, space, index, VMDEMO_ASK_RW);
+	acc.write = true;
+	err = vmdemo_space_get_wait(&acc, &folio);
+	vmdemo_access_end(&acc);
 	if (err)
 		return err;
 	/* Discarded as a whole meanwhile, it is zeros as well. */

@@ -161,6 +161,7 @@ static void vmdemo_space_reread(struct vmdemo_access *acc, struct folio *folio)
 {
 	struct vmdemo_io io = { .space = acc->space, .id = acc->id };
 
+	vmdemo_frame(acc->space->pool, vmdemo_frame_nr(folio))->flags &= ~VMDEMO_FRAME_FAILED;
 	if (!acc->loaded)
 		vmdemo_space_count(acc);
 	acc->loaded = true;
@@ -245,10 +246,34 @@ int vmdemo_space_wait_discard(struct vmdemo_space *space, pgoff_t first, pgoff_t
 	return vmdemo_index_closed(space, first, last) ? vmdemo_space_wait_open(space) : 0;
 }
 
+/*
+ * The page, locked, is not up to date: read it. -EIO: that was in vain, for us just now or for the
+ * attempt before this one. Its reference is used up.
+ */
+static int vmdemo_space_read(struct vmdemo_access *acc, struct folio *folio)
+{
+	struct vmdemo_frame *frame = vmdemo_frame(acc->space->pool, vmdemo_frame_nr(folio));
+	bool failed = acc->loaded && acc->alone;
+
+	if (failed || (acc->again && (frame->flags & VMDEMO_FRAME_FAILED))) {
+		if (failed)
+			frame->flags |= VMDEMO_FRAME_FAILED;
+		else
+			frame->flags &= ~VMDEMO_FRAME_FAILED;
+		folio_unlock(folio);
+		folio_put(folio);
+		return -EIO;
+	}
+	vmdemo_space_reread(acc, folio);
+	folio_put(folio);
+	return 0;
+}
+
 /**
  * vmdemo_space_get - get a page into a frame
  * @acc:   the request
- * @folio: the page: locked, with a reference, and up to date unless @acc->overwrite
+ * @folio: the page: locked, with a reference, up to date unless @acc->overwrite, and for
+ *         @acc->write not being written to the device
  *
  * Sleeps for locks at most. Returns 0; -EAGAIN: call vmdemo_space_wait(), then again; -EIO: the
  * page could not be read; -ENXIO: it is beyond the end; -EHWPOISON: it was lost with the memory of
@@ -290,21 +315,24 @@ int vmdemo_space_get(struct vmdemo_access *acc, struct folio **folio)
 			folio_put(*folio);
 			continue;
 		}
-		if (PageHWPoison(folio_page(*folio, 0))) {
+		if (PageHWPoison(folio_page(*folio, 0)) && !acc->fetch) {
 			err = vmdemo_space_poisoned(pool, *folio);
-			if (err)
-				return err;
-			continue;
+		} else {
+			if (folio_test_uptodate(*folio) || acc->overwrite)
+				break;
+			err = vmdemo_space_read(acc, *folio);
 		}
-		if (folio_test_uptodate(*folio) || acc->overwrite)
-			break;
-		if (acc->loaded && acc->alone) {
-			folio_unlock(*folio);
-			folio_put(*folio);
-			return -EIO;
-		}
-		vmdemo_space_reread(acc, *folio);
-		folio_put(*folio);
+		if (err)
+			return err;
+	}
+	if (acc->fetch)
+		return 0;
+	/* Stable pages: what is being written does not change. */
+	if (acc->write && vmdemo_frame_writing(pool, vmdemo_frame_nr(*folio))) {
+		folio_unlock(*folio);
+		acc->wait = *folio;
+		acc->writing = true;
+		return -EAGAIN;
 	}
 	vmdemo_space_hit(acc, *folio);
 	return 0;
@@ -318,6 +346,7 @@ int vmdemo_space_get(struct vmdemo_access *acc, struct folio **folio)
  */
 int vmdemo_space_wait(struct vmdemo_access *acc)
 {
+	struct vmdemo_pool *pool = acc->space->pool;
 	struct folio *folio = acc->wait;
 	int err;
 
@@ -327,11 +356,49 @@ int vmdemo_space_wait(struct vmdemo_access *acc)
 		return vmdemo_space_wait_open(acc->space);
 	}
 	if (!folio)
-		return vmdemo_reclaim_wait(acc->space->pool, &acc->spare);
+		return vmdemo_reclaim_wait(pool, &acc->spare);
 	acc->wait = NULL;
-	err = folio_wait_locked_killable(folio);
+	if (acc->writing)
+		err = vmdemo_dirty_wait_write(pool, vmdemo_frame_nr(folio), TASK_KILLABLE);
+	else
+		err = folio_wait_locked_killable(folio);
+	acc->writing = false;
 	folio_put(folio);
 	return err;
+}
+
+/**
+ * vmdemo_space_fetch - wait for what vmdemo_space_get() lacked, and then for the page
+ * @acc: the request, not to overwrite
+ *
+ * For a fault that has let go of its locks, and has to begin anew afterwards: so that it will not
+ * have to wait then, with the locks held. It will look at the page itself, so no reference is
+ * counted here, the policy hears of none, and what went wrong is found again: a frame marked
+ * VMDEMO_FRAME_FAILED, failed memory, or a pool that has given up. Sleeps, killably.
+ */
+void vmdemo_space_fetch(struct vmdemo_access *acc)
+{
+	bool writing = acc->writing;
+	struct folio *folio;
+	int err;
+
+	acc->fetch = true;
+	acc->again = false;
+	do {
+		err = vmdemo_space_wait(acc);
+		/* It was there. */
+		if (writing)
+			return;
+		if (!err)
+			err = vmdemo_space_get(acc, &folio);
+	} while (err == -EAGAIN);
+	if (err)
+		return;
+	/* Zeros are fresh as what was read is: the same fault comes back for them. */
+	if (acc->zeroed)
+		vmdemo_frame(acc->space->pool, vmdemo_frame_nr(folio))->flags = VMDEMO_FRAME_FRESH;
+	folio_unlock(folio);
+	folio_put(folio);
 }
 
 /**

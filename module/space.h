@@ -25,12 +25,16 @@ struct vmdemo_access {
 	enum vmdemo_asker asker;
 	enum vmdemo_advice advice;
 	struct vmdemo_plan plan;	/* out: what the reference asks for besides its page */
-	bool overwrite;			/* all of the page will be written: do not read it */
+	bool write;			/* the page will be changed: not while it is written */
+	bool overwrite;			/* all of it will be: do not read it */
+	bool fetch;			/* bring it for another attempt: see vmdemo_space_fetch() */
+	bool again;			/* this is one: see VMDEMO_FRAME_FAILED */
 	bool zeroed;			/* out: it was nowhere yet, and is zeros now */
 	bool loaded;			/* out: a read of ours was submitted */
 	bool alone;			/* the last one was for this page only */
 	u32 spare;			/* a free frame that is ours */
 	struct folio *wait;		/* the folio whose lock to wait for, referenced */
+	bool writing;			/* or rather the end of its write */
 	bool closed;			/* the page is being discarded: wait for the end of that */
 	u64 id;				/* for tracing */
 };
@@ -48,6 +52,7 @@ void vmdemo_access_end(struct vmdemo_access *acc);
 int vmdemo_space_get(struct vmdemo_access *acc, struct folio **folio);
 int vmdemo_space_wait(struct vmdemo_access *acc);
 int vmdemo_space_get_wait(struct vmdemo_access *acc, struct folio **folio);
+void vmdemo_space_fetch(struct vmdemo_access *acc);
 int vmdemo_space_wait_discard(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
 u32 vmdemo_space_data_run(struct vmdemo_space *space, pgoff_t first, u32 most, bool stored);
 

@@ -7,9 +7,9 @@
  * its way with one look, and a failed write leaves its frame where the next fsync finds it.
  *
  * Writing write-protects the page first (folio_mkclean), clears the dirty flag, sets writeback and
- * drops the folio lock: readers go on, writers come to vmdemo_vm_page_mkwrite() and wait there for
- * the write to end (stable pages). A page under DMA cannot be stopped from changing: a copy of it
- * is written, and it stays dirty. So does, on kernels before 6.2, one that is just being unmapped.
+ * drops the folio lock: readers go on, writers come to vmdemo_vm_page_mkwrite() and have to wait
+ * for the write to end (stable pages). A page under DMA cannot be stopped from changing: a copy of
+ * it is written, and it stays dirty. So does, on kernels before 6.2, one that is just being unmapped.
  *
  * The flusher looks at all unwritten frames twice in every dirty_age_ms: what it sees a second time
  * goes out. It is armed by the first page to become dirty and sleeps while none is.
@@ -410,29 +410,38 @@ bool vmdemo_writeback_near_limit(const struct vmdemo_pool *pool, u32 nr)
 }
 
 /**
- * vmdemo_writeback_throttle - hold up who dirties pages faster than they are written
+ * vmdemo_writeback_crowded - are so many frames dirty that a writer should be held up?
  * @pool: the pool
  *
- * To be called before a page is made dirty, with no folio lock held. Above dirty_pct it waits for
- * writes to end, killably and for VMDEMO_PAUSE at most: the waiter may itself hold the pages that
- * cannot become clean, by a DMA it is setting up. Below it costs a comparison. Returns 0, or -EINTR
- * when killed.
+ * To be asked before a page is made dirty; a little below that it starts the flusher. Any context.
  */
-int vmdemo_writeback_throttle(struct vmdemo_pool *pool)
+bool vmdemo_writeback_crowded(struct vmdemo_pool *pool)
 {
 	int nr = atomic_read(&pool->nr_unwritten);
-	int limit = vmdemo_writeback_limit(pool);
 
 	if (likely(nr < (int)vmdemo_writeback_background(pool)))
-		return 0;
+		return false;
 	if (!atomic_xchg(&pool->flush_kicked, 1))
 		mod_delayed_work(pool->flusher, &pool->flush_work, 0);
-	if (nr < limit)
-		return 0;
-	if (wait_event_killable_timeout(pool->clean_wait,
-					atomic_read(&pool->nr_unwritten) < limit, VMDEMO_PAUSE) < 0)
-		return -EINTR;
-	return 0;
+	return nr >= (int)vmdemo_writeback_limit(pool);
+}
+
+/**
+ * vmdemo_writeback_pause - hold up a program that dirties pages faster than they are written
+ * @pool: the pool, crowded
+ *
+ * With no folio locked and, if possible, no other lock either: waits for writes to end, killably
+ * and for VMDEMO_PAUSE at most, since the waiter may itself hold the pages that cannot become
+ * clean, by a DMA it is setting up. Returns 0, or -EINTR when killed.
+ */
+int vmdemo_writeback_pause(struct vmdemo_pool *pool)
+{
+	int limit = vmdemo_writeback_limit(pool);
+	long left;
+
+	left = wait_event_killable_timeout(pool->clean_wait,
+					   atomic_read(&pool->nr_unwritten) < limit, VMDEMO_PAUSE);
+	return left < 0 ? -EINTR : 0;
 }
 
 /**

@@ -13,7 +13,8 @@ void vmdemo_writeback_exit(struct vmdemo_pool *pool);
 int vmdemo_writeback_folio(struct vmdemo_io *io, struct folio *folio);
 int vmdemo_writeback_range(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
 bool vmdemo_writeback_near_limit(const struct vmdemo_pool *pool, u32 nr);
-int vmdemo_writeback_throttle(struct vmdemo_pool *pool);
+bool vmdemo_writeback_crowded(struct vmdemo_pool *pool);
+int vmdemo_writeback_pause(struct vmdemo_pool *pool);
 void vmdemo_writeback_set_age(struct vmdemo_pool *pool, u32 ms);
 
 /* No faulter waits longer than this, in jiffies, while nothing at all moves. */

@@ -72,20 +72,27 @@ static void break_all(void)
 	set_table(table);
 }
 
-/* Writes fail, and with @reads reads too, but only after so many milliseconds. */
-static void break_slowly(unsigned int ms, bool reads)
+/* Writes go to @disk, and with @reads reads too, but only after so many milliseconds. */
+static void slow_down(const char *disk, unsigned int ms, bool reads)
 {
-	char table[512], dead[64];
-	char good[280];
+	char table[640], at_once[280];
 
 	if (!vt_shell("modprobe dm-delay"))
 		vt_skip("there is no dm-delay");
+	snprintf(at_once, sizeof(at_once), "%s 0 0 ", lower);
+	snprintf(table, sizeof(table), "0 %llu delay %s%s 0 %u", lower_sectors,
+		 reads ? "" : at_once, disk, ms);
+	set_table(table);
+}
+
+/* Writes fail, and with @reads reads too, but only after so many milliseconds. */
+static void break_slowly(unsigned int ms, bool reads)
+{
+	char dead[64];
+
 	snprintf(dead, sizeof(dead), "0 %llu error", lower_sectors);
 	make_device(DM_DEAD, dead);
-	snprintf(good, sizeof(good), "%s 0 0 ", lower);
-	snprintf(table, sizeof(table), "0 %llu delay %s/dev/mapper/" DM_DEAD " 0 %u", lower_sectors,
-		 reads ? "" : good, ms);
-	set_table(table);
+	slow_down("/dev/mapper/" DM_DEAD, ms, reads);
 }
 
 /* The device takes requests and does not answer; it answers them all after answer(). */
@@ -451,14 +458,10 @@ TEST_F(errors, refused_under_pressure)
 TEST_F(errors, acknowledged_under_pressure)
 {
 	__u64 deadline = vt_now_ms() + 5000;
-	char table[640];
 	pid_t pids[2];
 	int i, round;
 
-	if (!vt_shell("modprobe dm-delay"))
-		vt_skip("there is no dm-delay");
-	snprintf(table, sizeof(table), "0 %llu delay %s 0 0 %s 0 300", lower_sectors, lower, lower);
-	set_table(table);
+	slow_down(lower, 300, false);
 	/* So the flusher is at it already. */
 	ASSERT_EQ(vt_set("dirty_age_ms", "5"), 0);
 	for (i = 0; i < 2; i++) {
@@ -913,6 +916,98 @@ TEST_F(errors, silent_mmap_lock)
 	EXPECT_EQ(pthread_join(thread, NULL), 0);
 	EXPECT_EQ(waiter.bad, -1);
 	munmap(finished, VT_PAGE);
+}
+
+/*
+ * Map, and unmap the end of the mapping that the waiter waits in, until it is done. The slowest of
+ * it, in ms.
+ */
+static __u64 slowest_mapping(struct _test_data_errors *self, struct waiter *waiter)
+{
+	char *end = self->mem + PAGES * VT_PAGE;
+	__u64 begin, slowest = 0;
+
+	while (!__atomic_load_n(&waiter->done, __ATOMIC_SEQ_CST)) {
+		begin = vt_now_ms();
+		munmap(vt_map(self->fd, 0, 1, PROT_READ, MAP_SHARED), VT_PAGE);
+		if (end > self->mem + PAGES / 2 * VT_PAGE) {
+			end -= VT_PAGE;
+			munmap(end, VT_PAGE);
+		}
+		if (vt_now_ms() - begin > slowest)
+			slowest = vt_now_ms() - begin;
+		vt_nap(20);
+	}
+	return slowest;
+}
+
+/*
+ * A thread waits for a frame, for which a dirty page has to be written, and then for its page.
+ * Writing and reading take 3 s each, and in none of them does another thread wait that maps and
+ * unmaps.
+ */
+TEST_F(errors, dirty_mmap_lock)
+{
+	struct waiter waiter = { .page = self->mem + 100 * VT_PAGE };
+	__u64 slowest, begin;
+	pthread_t thread;
+
+	ASSERT_EQ(vt_set("dirty_pct", "100"), 0);
+	EXPECT_EQ(vt_count_bad(self->mem, 0, FRAMES, SEED), 0);
+	slow_down(lower, 3000, true);
+	/* The flusher begins with the oldest before all are dirty. */
+	store(self, 0, FRAMES, SEED + 1);
+	begin = vt_now_ms();
+	ASSERT_EQ(pthread_create(&thread, NULL, wait_for_page, &waiter), 0);
+	slowest = slowest_mapping(self, &waiter);
+	EXPECT_EQ(pthread_join(thread, NULL), 0);
+	EXPECT_EQ(waiter.bad, -1);
+	EXPECT_GE(vt_now_ms() - begin, 4500);
+	EXPECT_LT(slowest, 2000);
+	heal();
+}
+
+static void *wait_to_store(void *arg)
+{
+	struct waiter *waiter = arg;
+
+	vt_fill(waiter->page, 20, SEED + 2);
+	__atomic_store_n(&waiter->done, true, __ATOMIC_SEQ_CST);
+	return NULL;
+}
+
+static void *wait_for_sync(void *arg)
+{
+	struct waiter *waiter = arg;
+
+	waiter->bad = fsync(*(int *)waiter->page);
+	return NULL;
+}
+
+/* A thread stores to a page that is being written, and waits for the end of that: it alone. */
+TEST_F(errors, written_mmap_lock)
+{
+	struct waiter waiter = { .page = self->mem + 20 * VT_PAGE };
+	struct waiter syncer = { .page = (void *)&self->fd };
+	pthread_t thread, sync;
+	__u64 slowest, begin;
+
+	store(self, 20, 1, SEED + 1);
+	slow_down(lower, 3000, false);
+	begin = vt_now_ms();
+	ASSERT_EQ(pthread_create(&sync, NULL, wait_for_sync, &syncer), 0);
+	EXPECT_TRUE(becomes(self->fd, 20, VMDEMO_PAGE_WRITING));
+	ASSERT_EQ(pthread_create(&thread, NULL, wait_to_store, &waiter), 0);
+	slowest = slowest_mapping(self, &waiter);
+	EXPECT_EQ(pthread_join(thread, NULL), 0);
+	EXPECT_GE(vt_now_ms() - begin, 2500);
+	EXPECT_LT(slowest, 2000);
+	EXPECT_EQ(pthread_join(sync, NULL), 0);
+	EXPECT_EQ(syncer.bad, 0);
+	/* What was on its way is what was acknowledged, and what came after it is there as well. */
+	EXPECT_TRUE(vt_disk_check(lower, 20, 1, SEED + 1));
+	EXPECT_EQ(vt_count_bad(self->mem + 20 * VT_PAGE, 20, 1, SEED + 2), 0);
+	heal();
 }
 
 /* The mapping may go altogether while a thread waits for a page of it. */
