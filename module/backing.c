@@ -10,7 +10,6 @@
 #include <linux/slab.h>
 
 #include "backing.h"
-#include "broken.h"
 
 /* The device's own page cache: nothing dirty in it, nothing in it. */
 static int vmdemo_backing_quiesce(struct vmdemo_backing *backing)
@@ -71,19 +70,6 @@ void vmdemo_backing_close(struct vmdemo_backing *backing)
 	kfree(backing->path);
 	backing->path = NULL;
 	backing->readonly = false;
-}
-
-/**
- * vmdemo_backing_flush - make the device put its write cache on stable storage
- * @backing: bound
- *
- * May sleep. Returns 0 or the block layer's error.
- */
-int vmdemo_backing_flush(struct vmdemo_backing *backing)
-{
-	if (backing->readonly || VMDEMO_NO_FLUSH)
-		return 0;
-	return blkdev_issue_flush(backing->handle.bdev);
 }
 
 /**

@@ -131,7 +131,8 @@ int vmdemo_device_bind(struct vmdemo_device *device, const char *path)
 
 static bool vmdemo_device_quiet(struct vmdemo_device *device)
 {
-	return !atomic_read(&device->pool->nr_writing);
+	return !atomic_read(&device->pool->nr_writing) &&
+	       !atomic_read(&device->backing.nr_flushes);
 }
 
 /* Nobody has the device open and the pool is empty. */
@@ -394,5 +395,5 @@ int vmdemo_device_sync(struct vmdemo_device *device, u64 start, u64 end)
 		err = vmdemo_writeback_range(space, first, last);
 		err = err ?: vmdemo_space_wait_discard(space, first, last);
 	}
-	return err ?: vmdemo_backing_flush(&device->backing);
+	return err ?: vmdemo_pager_flush(space);
 }

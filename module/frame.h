@@ -143,6 +143,7 @@ struct vmdemo_backing {
 	struct vmdemo_bdev handle;	/* immutable while bound; handle.bdev NULL: unbound */
 	char *path;
 	bool readonly;
+	atomic_t nr_flushes;		/* that have not ended */
 };
 
 /*

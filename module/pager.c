@@ -16,6 +16,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "broken.h"
 #include "dirty.h"
 #include "index.h"
 #include "pager.h"
@@ -31,6 +32,7 @@ struct vmdemo_bio {
 	struct vmdemo_pool *pool;
 	struct vmdemo_sync *sync;
 	struct folio *bounced;	/* the bio holds a copy of this folio */
+	struct vmdemo_space *flushed;	/* of a flush only: what it makes durable */
 	u64 id;
 	pgoff_t first;
 	u32 nr;
@@ -177,6 +179,29 @@ static void vmdemo_write_endio(struct bio *bio)
 		vmdemo_sync_end(sync, err);
 	/* Who finds this zero may take the pool away, after a grace period. */
 	if (atomic_sub_and_test(nr, &pool->nr_writing) || wq_has_sleeper(&pool->free_wait))
+		wake_up_all(&pool->free_wait);
+	rcu_read_unlock();
+}
+
+/*
+ * What has been written and not flushed may be lost, whoever wrote it: each open file is to hear of
+ * that, once, as of any failure in the background.
+ */
+static void vmdemo_flush_endio(struct bio *bio)
+{
+	struct vmdemo_bio *vbio = vmdemo_bio(bio);
+	struct vmdemo_space *space = vbio->flushed;
+	struct vmdemo_sync *sync = vbio->sync;
+	struct vmdemo_pool *pool = vbio->pool;
+	int err = blk_status_to_errno(bio->bi_status);
+
+	rcu_read_lock();
+	if (err)
+		mapping_set_error(space->inode->i_mapping, err);
+	bio_put(bio);
+	vmdemo_sync_end(sync, err);
+	/* As at the end of a write. */
+	if (atomic_dec_and_test(&space->backing->nr_flushes))
 		wake_up_all(&pool->free_wait);
 	rcu_read_unlock();
 }
@@ -416,6 +441,38 @@ void vmdemo_pager_write(struct vmdemo_io *io, struct folio *folio, u64 target,
 	vmdemo_bio(io->bio)->bounced = folio;
 	__bio_add_page(io->bio, bounce, place.bytes, 0);
 	vmdemo_pager_submit(io);
+}
+
+/**
+ * vmdemo_pager_flush - make the device put its write cache on stable storage
+ * @space: a linear one, bound
+ *
+ * May sleep. Returns 0, the block layer's error, or -EINTR when killed: then the flush goes on, and
+ * the space stays bound until it has ended.
+ */
+int vmdemo_pager_flush(struct vmdemo_space *space)
+{
+	struct vmdemo_backing *backing = space->backing;
+	struct block_device *bdev = backing->handle.bdev;
+	struct vmdemo_sync *sync;
+	struct vmdemo_bio *vbio;
+	struct bio *bio;
+
+	if (backing->readonly || VMDEMO_NO_FLUSH || !bdev_write_cache(bdev))
+		return 0;
+	sync = vmdemo_sync_create();
+	bio = bio_alloc_bioset(bdev, 0, REQ_OP_WRITE | REQ_SYNC | REQ_PREFLUSH, GFP_NOIO,
+			       &space->pool->bios);
+	bio->bi_end_io = vmdemo_flush_endio;
+	vbio = vmdemo_bio(bio);
+	vbio->pool = space->pool;
+	vbio->flushed = space;
+	vbio->sync = sync;
+	refcount_inc(&sync->refs);
+	atomic_inc(&sync->pending);
+	atomic_inc(&backing->nr_flushes);
+	submit_bio(bio);
+	return vmdemo_sync_wait(sync);
 }
 
 /**

@@ -39,5 +39,6 @@ void vmdemo_pager_read(struct vmdemo_io *io, struct folio *folio);
 void vmdemo_pager_write(struct vmdemo_io *io, struct folio *folio, u64 target,
 			struct page *bounce);
 void vmdemo_pager_submit(struct vmdemo_io *io);
+int vmdemo_pager_flush(struct vmdemo_space *space);
 
 #endif /* VMDEMO_PAGER_H */

@@ -19,6 +19,7 @@
 #define BAD	10	/* the page that fails, where it is one */
 #define DM	"vmdemo-errors"
 #define DM_DEAD	DM "-dead"
+#define DM_CACHE	DM "-cache"
 
 static char lower[256];		/* the disk below */
 static __u64 lower_sectors;
@@ -95,6 +96,26 @@ static void break_slowly(unsigned int ms, bool reads)
 	slow_down("/dev/mapper/" DM_DEAD, ms, reads);
 }
 
+/*
+ * The device has a write cache, which is there to be flushed: that of dm-log-writes, for RAM disks
+ * have none. With @fails writes fail, and flushes.
+ */
+static void have_write_cache(bool fails)
+{
+	char table[512];
+
+	if (!exists(DM_CACHE)) {
+		if (!vt_shell("modprobe dm-log-writes && modprobe dm-flakey"))
+			vt_skip("there is no dm-log-writes, or no dm-flakey");
+		snprintf(table, sizeof(table), "0 %llu log-writes %s %s", lower_sectors, lower,
+			 vt_disk2());
+		make_device(DM_CACHE, table);
+	}
+	snprintf(table, sizeof(table), "0 %llu %s /dev/mapper/" DM_CACHE " 0 %s", lower_sectors,
+		 fails ? "flakey" : "linear", fails ? "0 1000 1 error_writes" : "");
+	set_table(table);
+}
+
 /* The device takes requests and does not answer; it answers them all after answer(). */
 static void silence(void)
 {
@@ -119,6 +140,8 @@ static void clear_away(void)
 	}
 	if (exists(DM_DEAD))
 		vt_shell("dmsetup remove --retry " DM_DEAD);
+	if (exists(DM_CACHE))
+		vt_shell("dmsetup remove --retry " DM_CACHE);
 }
 
 static void put_between(void)
@@ -720,6 +743,12 @@ static void in_msync(const struct wait *wait)
 	msync(wait->mem + wait->page * VT_PAGE, VT_PAGE, MS_SYNC);
 }
 
+static void in_detach(const struct wait *wait)
+{
+	(void)wait;
+	vt_set("backing", "none");
+}
+
 static void in_evict(const struct wait *wait)
 {
 	vt_range(wait->fd, VMDEMO_IOC_EVICT, wait->page, 1, NULL);
@@ -843,6 +872,62 @@ TEST_F(errors, silent_killable)
 	EXPECT_TRUE(vt_disk_check(lower, 0, 4, SEED + 1));
 	EXPECT_TRUE(vt_disk_check(lower, 5, 200, SEED));
 	EXPECT_TRUE(vt_balanced());
+}
+
+/* All is written, and the disk does not say that its write cache is flushed. */
+TEST_F(errors, silent_flush)
+{
+	char *mem = self->mem;
+	int fd = self->fd;
+	const struct wait waits[] = {
+		{ in_fsync, mem, fd, 0 }, { in_msync, mem, fd, 0 },
+	};
+
+	have_write_cache(false);
+	store(self, 0, 4, SEED + 1);
+	ASSERT_EQ(vt_range(fd, VMDEMO_IOC_EVICT, 0, 4, NULL), 0);
+	silence();
+	all_wait_killably(_metadata, waits, ARRAY_SIZE(waits));
+	/* The flushes of those who are dead are on their way yet: it stays bound till they end. */
+	munmap(mem, PAGES * VT_PAGE);
+	close(fd);
+	all_wait_killably(_metadata, &(const struct wait){ in_detach, NULL, -1, 0 }, 1);
+	answer();
+	self->fd = vt_open(O_RDWR);
+	self->mem = vt_map(self->fd, 0, PAGES, VT_RW, MAP_SHARED);
+	EXPECT_EQ(fsync(self->fd), 0);
+	EXPECT_TRUE(vt_disk_check(lower, 0, 4, SEED + 1));
+	EXPECT_TRUE(vt_balanced());
+}
+
+/*
+ * The flush fails: what was written may be lost with the cache. Each open file hears of that once,
+ * also one whose own flush succeeds, later.
+ */
+TEST_F(errors, flush_fails)
+{
+	int other = vt_open(O_RDWR), late;
+
+	have_write_cache(false);
+	store(self, 0, 4, SEED + 1);
+	ASSERT_EQ(vt_range(self->fd, VMDEMO_IOC_EVICT, 0, 4, NULL), 0);
+	have_write_cache(true);
+	EXPECT_EQ(vt_stat("frames_dirty"), 0);
+	EXPECT_EQ(fsync(self->fd), -1);
+	EXPECT_EQ(errno, EIO);
+	EXPECT_EQ(fsync(self->fd), -1);
+	EXPECT_EQ(errno, EIO);
+	have_write_cache(false);
+	late = vt_open(O_RDWR);
+	EXPECT_EQ(fsync(other), -1);
+	EXPECT_EQ(errno, EIO);
+	EXPECT_EQ(fsync(other), 0);
+	EXPECT_EQ(fsync(self->fd), 0);
+	EXPECT_EQ(fsync(late), 0);
+	EXPECT_EQ(vt_stat("write_errors"), 0);
+	close(late);
+	close(other);
+	EXPECT_TRUE(vt_disk_check(lower, 0, 4, SEED + 1));
 }
 
 struct waiter {
