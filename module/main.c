@@ -3,11 +3,11 @@
  * main.c - module parameters, the devices, init and exit
  */
 #include <linux/module.h>
-#include <linux/reboot.h>
 
 #include "broken.h"
 #include "chardev.h"
 #include "device.h"
+#include "power.h"
 #include "sysfs.h"
 
 #define VMDEMO_MAX_DEVICES	16
@@ -115,26 +115,6 @@ err_devices:
 	return err;
 }
 
-/* The machine goes down: what programs wrote is not to be lost with it. */
-static int vmdemo_reboot(struct notifier_block *nb, unsigned long action, void *data)
-{
-	unsigned int id;
-
-	for (id = 0; id < num_devices; id++) {
-		struct vmdemo_device *device = vmdemo_devices[id];
-
-		mutex_lock(&device->lock);
-		if (device->backing.handle.bdev && vmdemo_device_sync(device, 0, U64_MAX))
-			dev_err(&device->dev, "writing %s failed\n", device->backing.path);
-		mutex_unlock(&device->lock);
-	}
-	return NOTIFY_DONE;
-}
-
-static struct notifier_block vmdemo_reboot_nb = {
-	.notifier_call = vmdemo_reboot,
-};
-
 static int __init vmdemo_init(void)
 {
 	unsigned int id;
@@ -162,16 +142,16 @@ static int __init vmdemo_init(void)
 		if (err)
 			goto err_devices;
 	}
-	err = register_reboot_notifier(&vmdemo_reboot_nb);
+	err = vmdemo_power_init(vmdemo_devices, num_devices);
 	if (err)
 		goto err_devices;
 	err = vmdemo_publish();
 	if (err)
-		goto err_reboot;
+		goto err_power;
 	return 0;
 
-err_reboot:
-	unregister_reboot_notifier(&vmdemo_reboot_nb);
+err_power:
+	vmdemo_power_exit();
 err_devices:
 	while (id--)
 		vmdemo_destroy(id);
@@ -190,7 +170,7 @@ static void __exit vmdemo_exit(void)
 	/* No new opens and no attributes after this; open files keep the module from leaving. */
 	for (id = 0; id < num_devices; id++)
 		cdev_device_del(&vmdemo_devices[id]->cdev, &vmdemo_devices[id]->dev);
-	unregister_reboot_notifier(&vmdemo_reboot_nb);
+	vmdemo_power_exit();
 	for (id = 0; id < num_devices; id++)
 		vmdemo_destroy(id);
 	class_unregister(&vmdemo_class);

@@ -401,20 +401,22 @@ static int vmdemo_reclaim_thread(void *data)
 	unsigned int noio = memalloc_noio_save();
 
 	set_user_nice(current, MIN_NICE / 4 * 3);
+	set_freezable();
 	while (!kthread_should_stop()) {
 		long progress = atomic_long_read(&pool->progress);
 		bool moved;
 
-		wait_event_interruptible(pool->reclaim_wait, kthread_should_stop() ||
-					 vmdemo_reclaim_needed(pool));
+		try_to_freeze();
+		wait_event_freezable(pool->reclaim_wait, kthread_should_stop() ||
+				     vmdemo_reclaim_needed(pool));
 		moved = vmdemo_reclaim_refill(pool);
 		if (vmdemo_reclaim_shrinking(pool))
 			moved &= vmdemo_reclaim_excess(pool);
 		/* Until a write ends. If none is on its way all is pinned: no event tells. */
 		if (!moved)
-			wait_event_interruptible_timeout(pool->free_wait, kthread_should_stop() ||
-							 atomic_long_read(&pool->progress) !=
-							 progress, HZ / 10);
+			wait_event_freezable_timeout(pool->free_wait, kthread_should_stop() ||
+						     atomic_long_read(&pool->progress) != progress,
+						     HZ / 10);
 	}
 	memalloc_noio_restore(noio);
 	return 0;

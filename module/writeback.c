@@ -473,7 +473,8 @@ int vmdemo_writeback_init(struct vmdemo_pool *pool)
 	pool->flush_batch = kmalloc_array(VMDEMO_BATCH, sizeof(*pool->flush_batch), GFP_KERNEL);
 	if (!pool->flush_batch)
 		return -ENOMEM;
-	pool->flusher = alloc_workqueue("vmdemo", WQ_UNBOUND | WQ_MEM_RECLAIM | WQ_HIGHPRI, 0);
+	pool->flusher = alloc_workqueue("vmdemo", WQ_UNBOUND | WQ_MEM_RECLAIM | WQ_HIGHPRI |
+					WQ_FREEZABLE, 0);
 	if (!pool->flusher) {
 		kfree(pool->flush_batch);
 		return -ENOMEM;

@@ -930,6 +930,62 @@ TEST_F(errors, flush_fails)
 	EXPECT_TRUE(vt_disk_check(lower, 0, 4, SEED + 1));
 }
 
+/* Send the machine to sleep, as far as that its processes are frozen. True if that succeeds. */
+static bool sleep_a_moment(void)
+{
+	bool slept;
+
+	if (!vt_shell("echo freezer >/sys/power/pm_test") ||
+	    !vt_shell("echo 0 >/sys/module/suspend/parameters/pm_test_delay"))
+		vt_fail("the machine does not sleep on trial");
+	slept = vt_shell("echo freeze >/sys/power/state");
+	vt_shell("echo none >/sys/power/pm_test");
+	return slept;
+}
+
+/* The machine goes to sleep: what is dirty is written before, if the disk answers. */
+TEST_F(errors, sleep)
+{
+	int log = vt_log_open();
+
+	if (access("/sys/power/pm_test", W_OK))
+		SKIP(return, "this kernel does not sleep on trial");
+	store(self, 0, 5, SEED + 1);
+	EXPECT_TRUE(sleep_a_moment());
+	EXPECT_EQ(vt_stat("frames_dirty"), 0);
+	EXPECT_TRUE(vt_disk_check(lower, 0, 5, SEED + 1));
+	EXPECT_FALSE(vt_log_says(log, "before the machine sleeps"));
+	/* Nothing of ours writes meanwhile: its thread is one that is frozen (not PF_NOFREEZE). */
+	EXPECT_TRUE(vt_shell("[ $(($(cut -d\\  -f9 /proc/$(pgrep -o vmdemo_recl)/stat) & 0x8000)) = 0 ]"));
+	close(log);
+}
+
+/* If it does not answer the machine sleeps all the same, before long, and says so. */
+TEST_F(errors, silent_sleep)
+{
+	int log = vt_log_open();
+	__u64 begin;
+
+	if (access("/sys/power/pm_test", W_OK))
+		SKIP(return, "this kernel does not sleep on trial");
+	store(self, 0, 5, SEED + 1);
+	silence();
+	begin = vt_now_ms();
+	EXPECT_TRUE(sleep_a_moment());
+	EXPECT_LT(vt_now_ms() - begin, 30000);
+	EXPECT_TRUE(vt_log_says(log, "before the machine sleeps: 5 pages not written"));
+	/* Whoever waited has gone: the disk can be given up. */
+	munmap(self->mem, PAGES * VT_PAGE);
+	close(self->fd);
+	all_wait_killably(_metadata, &(const struct wait){ in_detach, NULL, -1, 0 }, 1);
+	answer();
+	self->fd = vt_open(O_RDWR);
+	self->mem = vt_map(self->fd, 0, PAGES, VT_RW, MAP_SHARED);
+	EXPECT_EQ(fsync(self->fd), 0);
+	EXPECT_TRUE(vt_disk_check(lower, 0, 5, SEED + 1));
+	close(log);
+}
+
 struct waiter {
 	char *page;
 	long bad;	/* vt_check()'s answer */
