@@ -46,7 +46,8 @@ bool vmdemo_dirty_set(struct vmdemo_pool *pool, struct folio *folio)
  * @folio: its folio, still ours (under writeback or locked)
  *
  * The order against the dirty flag: a writer sets the flag, then the bit; here the bit goes first
- * and the flag is read after, so a page dirtied meanwhile keeps its bit. Any context.
+ * and the flag is read after, so a page dirtied meanwhile keeps its bit. For a moment it has none:
+ * then it is still being written, and vmdemo_dirty_unwritten() sees that. Any context.
  */
 void vmdemo_dirty_unmark(struct vmdemo_pool *pool, u32 frame, struct folio *folio)
 {
@@ -92,15 +93,46 @@ u32 vmdemo_dirty_next(struct vmdemo_pool *pool, u32 frame)
 }
 
 /**
- * vmdemo_dirty_unwritten - does a frame hold data that is not on the device?
+ * vmdemo_dirty_next_sure - the first frame that is unwritten or being written
+ * @pool:  the pool
+ * @frame: number to begin with
+ *
+ * Misses no frame that was unwritten when it was called, unless it is on the device when this
+ * returns: a write that ends takes the one bit away, gives it back if the page is dirty again, and
+ * only then takes away the other, which is read first here. Any context. Returns the frame's
+ * number, or VMDEMO_NONE.
+ */
+u32 vmdemo_dirty_next_sure(struct vmdemo_pool *pool, u32 frame)
+{
+	u32 top = READ_ONCE(pool->top);
+
+	while (frame < top) {
+		struct vmdemo_chunk *chunk = pool->chunks[frame >> VMDEMO_CHUNK_SHIFT];
+		u32 word = BIT_WORD(frame & (VMDEMO_CHUNK_FRAMES - 1));
+		unsigned long bits = smp_load_acquire(&chunk->writing[word]);
+
+		bits |= READ_ONCE(chunk->unwritten[word]);
+		bits &= BITMAP_FIRST_WORD_MASK(frame);
+		frame = round_down(frame, BITS_PER_LONG);
+		if (bits)
+			return frame + __ffs(bits);
+		frame += BITS_PER_LONG;
+	}
+	return VMDEMO_NONE;
+}
+
+/**
+ * vmdemo_dirty_unwritten - may a frame hold data that is not on the device?
  * @pool:  the pool
  * @frame: its number
  *
- * Any context.
+ * As vmdemo_dirty_next_sure(). Any context.
  */
 bool vmdemo_dirty_unwritten(struct vmdemo_pool *pool, u32 frame)
 {
-	return test_bit(frame & (VMDEMO_CHUNK_FRAMES - 1),
+	/* In this order. */
+	return vmdemo_frame_writing(pool, frame) ||
+	       test_bit(frame & (VMDEMO_CHUNK_FRAMES - 1),
 			pool->chunks[frame >> VMDEMO_CHUNK_SHIFT]->unwritten);
 }
 

@@ -11,6 +11,7 @@ bool vmdemo_dirty_set(struct vmdemo_pool *pool, struct folio *folio);
 void vmdemo_dirty_unmark(struct vmdemo_pool *pool, u32 frame, struct folio *folio);
 bool vmdemo_dirty_unwritten(struct vmdemo_pool *pool, u32 frame);
 u32 vmdemo_dirty_next(struct vmdemo_pool *pool, u32 frame);
+u32 vmdemo_dirty_next_sure(struct vmdemo_pool *pool, u32 frame);
 
 void vmdemo_dirty_start_write(struct vmdemo_pool *pool, u32 frame);
 void vmdemo_dirty_end_write(struct vmdemo_pool *pool, u32 frame);

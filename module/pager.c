@@ -138,8 +138,11 @@ static bool vmdemo_write_end_folio(struct vmdemo_pool *pool, struct folio *folio
 	} else {
 		vmdemo_dirty_unmark(pool, nr, folio);
 	}
-	if (!folio_test_swapbacked(folio))
+	if (!folio_test_swapbacked(folio)) {
+		/* Whoever finds that none is being written finds this one unwritten, if it is. */
+		smp_mb__before_atomic();
 		atomic_dec(&pool->nr_cleaning);
+	}
 	clean = !folio_test_dirty(folio);
 	vmdemo_dirty_end_write(pool, nr);
 	return clean;

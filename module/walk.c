@@ -42,7 +42,7 @@ static struct folio *vmdemo_walk_next_frame(struct vmdemo_walk *walk)
 		u64 key;
 
 		if (walk->unwritten) {
-			walk->pos = vmdemo_dirty_next(pool, walk->pos);
+			walk->pos = vmdemo_dirty_next_sure(pool, walk->pos);
 			if (walk->pos == VMDEMO_NONE)
 				break;
 		}

@@ -275,7 +275,9 @@ int vmdemo_writeback_range(struct vmdemo_space *space, pgoff_t first, pgoff_t la
 	int err = 0, ret;
 	u32 nr = 0;
 
-	if (!space->swap && !atomic_read(&pool->nr_unwritten))
+	/* In this order: see vmdemo_dirty_next_sure(). */
+	if (!space->swap && !atomic_read_acquire(&pool->nr_cleaning) &&
+	    !atomic_read(&pool->nr_unwritten))
 		return 0;
 	/* Data are not left unwritten for want of a page: nobody waits for memory of ours. */
 	batch = kmalloc_array(VMDEMO_BATCH, sizeof(*batch), GFP_NOIO | __GFP_NOFAIL);
@@ -455,6 +457,8 @@ void vmdemo_writeback_set_age(struct vmdemo_pool *pool, u32 ms)
 {
 	WRITE_ONCE(pool->set.dirty_age_ms, ms);
 	WRITE_ONCE(pool->age_due, jiffies);
+	/* Who makes the first page dirty sees the new age, or is seen here. */
+	smp_mb();
 	if (ms && atomic_read(&pool->nr_unwritten))
 		mod_delayed_work(pool->flusher, &pool->flush_work, 1);
 }
