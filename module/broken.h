@@ -67,9 +67,16 @@
 #define VMDEMO_STALE_TLB	0
 #endif
 
+/* Mark a page dirty that was read, and tell nobody, as KVM does: nothing is lost, one hopes. */
+#ifdef VMDEMO_BREAK_hidden_dirty
+#define VMDEMO_HIDDEN_DIRTY	1
+#else
+#define VMDEMO_HIDDEN_DIRTY	0
+#endif
+
 #define VMDEMO_BROKEN	(VMDEMO_DIRTY_EARLY || VMDEMO_DIRTY_FIRST || VMDEMO_INDEX_EARLY || \
 			 VMDEMO_NO_REFCHECK || VMDEMO_NO_RECHECK || VMDEMO_NO_FLUSH || \
-			 VMDEMO_STALE_TLB || VMDEMO_FROZEN)
+			 VMDEMO_STALE_TLB || VMDEMO_FROZEN || VMDEMO_HIDDEN_DIRTY)
 
 /* Give the race that a shortcut opens the time to happen. */
 static inline void vmdemo_broken_widen(void)

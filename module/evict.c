@@ -234,6 +234,9 @@ static int vmdemo_evict_drop_one(struct vmdemo_space *space, struct folio *folio
 			detached = how == VMDEMO_DROP_DETACH;
 			err = 0;
 		}
+		/* Marked by who does not tell, as KVM: now whoever looks for it finds it. */
+		if (err == -EAGAIN)
+			vmdemo_dirty_set(pool, folio);
 unlock:
 		folio_unlock(folio);
 		if (err != -EBUSY || late)
