@@ -10,13 +10,50 @@
 #include <linux/slab.h>
 
 #include "backing.h"
+#include "job.h"
 
-/* The device's own page cache: nothing dirty in it, nothing in it. */
+/* A device whose page cache is being written out. */
+struct vmdemo_quiesce {
+	struct vmdemo_job job;
+	struct vmdemo_bdev handle;
+};
+
+static int vmdemo_quiesce_run(struct vmdemo_job *job)
+{
+	struct vmdemo_quiesce *quiesce = container_of(job, struct vmdemo_quiesce, job);
+	int err = sync_blockdev(quiesce->handle.bdev);
+
+	invalidate_bdev(quiesce->handle.bdev);
+	return err;
+}
+
+static void vmdemo_quiesce_drop(struct vmdemo_job *job)
+{
+	struct vmdemo_quiesce *quiesce = container_of(job, struct vmdemo_quiesce, job);
+
+	vmdemo_bdev_close(&quiesce->handle);
+	kfree(quiesce);
+}
+
+/*
+ * The device's own page cache: nothing dirty in it, nothing in it. Returns 0, the block layer's
+ * error, or -EINTR when killed: then the device closes when it has answered, and is not ours now.
+ */
 static int vmdemo_backing_quiesce(struct vmdemo_backing *backing)
 {
-	int err = sync_blockdev(backing->handle.bdev);
+	struct vmdemo_quiesce *quiesce = kmalloc(sizeof(*quiesce), GFP_KERNEL | __GFP_NOFAIL);
+	int err;
 
-	invalidate_bdev(backing->handle.bdev);
+	quiesce->job.run = vmdemo_quiesce_run;
+	quiesce->job.drop = vmdemo_quiesce_drop;
+	quiesce->handle = backing->handle;
+	vmdemo_job_start(&quiesce->job);
+	if (!vmdemo_job_wait(&quiesce->job)) {
+		backing->handle.bdev = NULL;
+		return -EINTR;
+	}
+	err = quiesce->job.err;
+	kfree(quiesce);
 	return err;
 }
 
@@ -28,7 +65,7 @@ static int vmdemo_backing_quiesce(struct vmdemo_backing *backing)
  *
  * A device that refuses writing is opened for reading. May sleep. Returns 0, an error of the block
  * layer (-ENOENT, -ENOTBLK, -EBUSY, ...), -EINVAL for blocks larger than a page, -ENOSPC for an
- * empty device, or -ENOMEM.
+ * empty device, -ENOMEM, or -EINTR when killed while it waits for what others wrote.
  */
 int vmdemo_backing_open(struct vmdemo_backing *backing, const char *path, void *holder)
 {
@@ -61,12 +98,14 @@ int vmdemo_backing_open(struct vmdemo_backing *backing, const char *path, void *
  * vmdemo_backing_close - give up the claim
  * @backing: bound; no I/O of ours is in flight
  *
- * May sleep.
+ * May sleep, killably: then others can claim the device a little later.
  */
 void vmdemo_backing_close(struct vmdemo_backing *backing)
 {
-	vmdemo_backing_quiesce(backing);
-	vmdemo_bdev_close(&backing->handle);
+	if (backing->handle.bdev)
+		vmdemo_backing_quiesce(backing);
+	if (backing->handle.bdev)
+		vmdemo_bdev_close(&backing->handle);
 	kfree(backing->path);
 	backing->path = NULL;
 	backing->readonly = false;

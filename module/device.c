@@ -6,7 +6,9 @@
  * Unbinding never drops data: what cannot be written keeps the device bound. Only leaving for good
  * (rmmod), or being told to, gives up after a while, and says what was lost.
  */
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 
 #include "backing.h"
 #include "device.h"
@@ -129,33 +131,46 @@ int vmdemo_device_bind(struct vmdemo_device *device, const char *path)
 	return err;
 }
 
+/*
+ * Lock the device for who wants to unbind something. Spaces that nobody has any more do not count
+ * as open: they are waited for.
+ */
+static int vmdemo_device_lock_closed(struct vmdemo_device *device)
+{
+	int err = wait_var_event_killable(&device->nr_closing, !atomic_read(&device->nr_closing));
+
+	return err ?: mutex_lock_killable(&device->lock);
+}
+
 static bool vmdemo_device_quiet(struct vmdemo_device *device)
 {
 	return !atomic_read(&device->pool->nr_writing) &&
 	       !atomic_read(&device->backing.nr_flushes);
 }
 
-/* Nobody has the device open and the pool is empty. */
-static void vmdemo_device_close_backing(struct vmdemo_device *device)
+/* Nobody has the device open and the pool is empty. Returns 0, or -EINTR: it stays bound. */
+static int vmdemo_device_close_backing(struct vmdemo_device *device)
 {
-	wait_event(device->pool->free_wait, vmdemo_device_quiet(device));
+	if (wait_event_killable(device->pool->free_wait, vmdemo_device_quiet(device)))
+		return -EINTR;
 	vmdemo_backing_close(&device->backing);
 	vmdemo_space_set_size(&device->space, 0);
+	return 0;
 }
 
-/* Write everything and take it out of the pool. The end of a DMA may dirty a page once more. */
+/*
+ * Write everything and take it out of the pool. -EAGAIN: a page has become dirty meanwhile, as by
+ * the end of a DMA, and is written by the next attempt.
+ */
 static int vmdemo_device_empty(struct vmdemo_device *device)
 {
 	struct vmdemo_space *space = &device->space;
 	int err;
 
-	do {
-		err = vmdemo_device_sync(device, 0, U64_MAX);
-		if (!err)
-			err = vmdemo_evict_drop(space, 0, space->nr_pages - 1, VMDEMO_DROP_CLEAN,
-						NULL);
-	} while (err == -EAGAIN);
-	return err;
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	err = vmdemo_device_sync(device, 0, U64_MAX);
+	return err ?: vmdemo_evict_drop(space, 0, space->nr_pages - 1, VMDEMO_DROP_CLEAN, NULL);
 }
 
 /**
@@ -167,32 +182,36 @@ static int vmdemo_device_empty(struct vmdemo_device *device)
  */
 int vmdemo_device_unbind(struct vmdemo_device *device)
 {
-	int err = mutex_lock_killable(&device->lock);
+	int err = vmdemo_device_lock_closed(device);
 
 	if (err)
 		return err;
-	if (device->opens)
+	if (device->opens) {
 		err = -EBUSY;
-	else if (device->backing.handle.bdev)
-		err = vmdemo_device_empty(device);
-	if (!err && device->backing.handle.bdev)
-		vmdemo_device_close_backing(device);
+	} else if (device->backing.handle.bdev) {
+		while ((err = vmdemo_device_empty(device)) == -EAGAIN)
+			cond_resched();
+		err = err ?: vmdemo_device_close_backing(device);
+	}
 	mutex_unlock(&device->lock);
 	return err;
 }
 
-/* In a worker, since its waits are killable, and a killed rmmod is no reason to lose data. */
-static void vmdemo_device_leave_work(struct work_struct *work)
+/*
+ * Let go of the backing store, with the data for as long as there is hope, then without. A pool
+ * that lives on does not leave frames to those who hold them: then it stays bound.
+ */
+static void vmdemo_device_give_up(struct vmdemo_device *device)
 {
-	struct vmdemo_device *device = container_of(work, struct vmdemo_device, leave_work);
 	unsigned long until = jiffies + VMDEMO_STALL;
 	struct vmdemo_space *space = &device->space;
 	unsigned long lost = 0;
 	int err, held = 0;
 
-	while ((err = vmdemo_device_empty(device)) && time_before(jiffies, until))
-		schedule_timeout_uninterruptible(HZ / 10);
-	/* A pool that lives on does not leave frames to those who hold them. */
+	while ((err = vmdemo_device_empty(device)) && err != -EINTR && time_before(jiffies, until))
+		schedule_timeout_killable(err == -EAGAIN ? 1 : HZ / 10);
+	if (err == -EINTR)
+		return;
 	if (err && device->live)
 		held = vmdemo_evict_drop(space, 0, space->nr_pages - 1, VMDEMO_DROP_ALL, &lost);
 	else
@@ -207,14 +226,10 @@ static void vmdemo_device_leave_work(struct work_struct *work)
 		vmdemo_device_close_backing(device);
 }
 
-/* The device is locked and not open. */
-static void vmdemo_device_give_up(struct vmdemo_device *device)
+/* In a worker, since its waits are killable, and a killed rmmod is no reason to lose data. */
+static void vmdemo_device_leave_work(struct work_struct *work)
 {
-	if (!device->backing.handle.bdev)
-		return;
-	INIT_WORK(&device->leave_work, vmdemo_device_leave_work);
-	queue_work(system_unbound_wq, &device->leave_work);
-	flush_work(&device->leave_work);
+	vmdemo_device_give_up(container_of(work, struct vmdemo_device, leave_work));
 }
 
 /**
@@ -228,7 +243,11 @@ void vmdemo_device_leave(struct vmdemo_device *device)
 {
 	mutex_lock(&device->lock);
 	device->live = false;
-	vmdemo_device_give_up(device);
+	if (device->backing.handle.bdev) {
+		INIT_WORK(&device->leave_work, vmdemo_device_leave_work);
+		queue_work(system_unbound_wq, &device->leave_work);
+		flush_work(&device->leave_work);
+	}
 	if (device->swap.nr_slots)
 		vmdemo_swap_close(&device->swap);
 	mutex_unlock(&device->lock);
@@ -240,21 +259,20 @@ void vmdemo_device_leave(struct vmdemo_device *device)
  *
  * For a disk that is gone: otherwise only unloading the module would get rid of it. As
  * vmdemo_device_leave(), but the device can be bound again. May sleep. Returns 0, -EBUSY while it
- * is open or somebody holds a page, or -EINTR when killed before it began.
+ * is open or somebody holds a page, or -EINTR when killed: then it may be bound yet. What is lost
+ * is counted.
  */
 int vmdemo_device_abandon(struct vmdemo_device *device)
 {
-	int err = mutex_lock_killable(&device->lock);
+	int err = vmdemo_device_lock_closed(device);
 
 	if (err)
 		return err;
-	if (device->opens)
-		err = -EBUSY;
-	else
+	if (!device->opens && device->backing.handle.bdev)
 		vmdemo_device_give_up(device);
-	/* A page that somebody holds keeps it bound. */
-	if (device->backing.handle.bdev)
-		err = -EBUSY;
+	/* It is open, or a page that somebody holds keeps it bound. */
+	if (device->opens || device->backing.handle.bdev)
+		err = fatal_signal_pending(current) ? -EINTR : -EBUSY;
 	mutex_unlock(&device->lock);
 	return err;
 }
@@ -288,7 +306,7 @@ int vmdemo_device_bind_swap(struct vmdemo_device *device, const char *path)
  */
 int vmdemo_device_unbind_swap(struct vmdemo_device *device)
 {
-	int err = mutex_lock_killable(&device->lock);
+	int err = vmdemo_device_lock_closed(device);
 
 	if (err)
 		return err;
@@ -350,6 +368,30 @@ void vmdemo_device_release(struct vmdemo_device *device)
 }
 
 /**
+ * vmdemo_device_closing - one of the opens is a space that nobody has any more
+ * @device: the device
+ *
+ * vmdemo_device_closed() is next, after vmdemo_device_release(). Until then who wants to unbind
+ * something waits. Does not sleep.
+ */
+void vmdemo_device_closing(struct vmdemo_device *device)
+{
+	atomic_inc(&device->nr_closing);
+}
+
+/**
+ * vmdemo_device_closed - that space has gone
+ * @device: the device
+ *
+ * Any context.
+ */
+void vmdemo_device_closed(struct vmdemo_device *device)
+{
+	if (atomic_dec_and_test(&device->nr_closing))
+		wake_up_var(&device->nr_closing);
+}
+
+/**
  * vmdemo_device_resize - set the size of the pool
  * @device: the device, in use or not
  * @frames: new size
@@ -393,7 +435,7 @@ int vmdemo_device_sync(struct vmdemo_device *device, u64 start, u64 end)
 		return 0;
 	if (first <= last) {
 		err = vmdemo_writeback_range(space, first, last);
-		err = err ?: vmdemo_space_wait_discard(space, first, last);
+		err = err ?: vmdemo_space_wait_open(space, first, last);
 	}
 	return err ?: vmdemo_pager_flush(space);
 }

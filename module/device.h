@@ -26,6 +26,7 @@ struct vmdemo_device {
 	unsigned int opens;		/* under lock; a sparse space counts as one */
 	bool live;			/* under lock: may be opened */
 	struct work_struct leave_work;
+	atomic_t nr_closing;		/* of the opens, spaces that nobody has any more */
 };
 
 /* An open file. */
@@ -50,6 +51,8 @@ void vmdemo_device_leave(struct vmdemo_device *device);
 void vmdemo_device_set_live(struct vmdemo_device *device);
 int vmdemo_device_open(struct vmdemo_device *device);
 void vmdemo_device_release(struct vmdemo_device *device);
+void vmdemo_device_closing(struct vmdemo_device *device);
+void vmdemo_device_closed(struct vmdemo_device *device);
 int vmdemo_device_resize(struct vmdemo_device *device, u32 frames);
 int vmdemo_device_sync(struct vmdemo_device *device, u64 start, u64 end);
 

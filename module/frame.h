@@ -10,7 +10,7 @@
  * Lock order, outermost first:
  *
  *   mmap_lock or per-VMA lock          held by the kernel on entry to every vm_op
- *     space->inode's invalidate lock   exclusive: discarding; shared: waiting for the end of that
+ *     a closed range of a space        one who discards; others wait until it is open
  *       pool->reclaim_lock             one evictor at a time
  *         folio lock                   state of a frame and its place in the index; a second
  *                                      one only by trylock
@@ -183,7 +183,7 @@ struct vmdemo_space {
 	atomic64_t nr_written;
 	u64 most_written;		/* immutable: so many at most */
 
-	/* under pool->lock: no page of this range can be put into a frame */
+	/* under pool->lock: no page of this range can be put into a frame; nr 0: none is closed */
 	pgoff_t closed_first;
 	pgoff_t closed_nr;
 };

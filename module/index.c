@@ -353,19 +353,41 @@ u32 vmdemo_index_get_run(struct vmdemo_space *space, pgoff_t first, u32 most, bo
 
 /**
  * vmdemo_index_close - let no page of a range into a frame any more
- * @space: the space; its invalidate lock is held for writing
+ * @space: the space
  * @first: first page
- * @nr:    pages; 0: all may come again
+ * @nr:    pages
  *
  * One range at a time. Pages that are there, or whose read is on its way, stay. Takes the pool
- * lock, does not sleep.
+ * lock, does not sleep. Returns false if another range is closed: wait on closed_nr then.
  */
-void vmdemo_index_close(struct vmdemo_space *space, pgoff_t first, pgoff_t nr)
+bool vmdemo_index_close(struct vmdemo_space *space, pgoff_t first, pgoff_t nr)
+{
+	bool open;
+
+	spin_lock(&space->pool->lock);
+	open = !space->closed_nr;
+	if (open) {
+		space->closed_first = first;
+		WRITE_ONCE(space->closed_nr, nr);
+	}
+	spin_unlock(&space->pool->lock);
+	return open;
+}
+
+/**
+ * vmdemo_index_open - all pages may come into frames again
+ * @space: the space; the caller has closed a range
+ *
+ * Wakes who waits for that. Takes the pool lock, does not sleep.
+ */
+void vmdemo_index_open(struct vmdemo_space *space)
 {
 	spin_lock(&space->pool->lock);
-	space->closed_first = first;
-	space->closed_nr = nr;
+	WRITE_ONCE(space->closed_nr, 0);
 	spin_unlock(&space->pool->lock);
+	/* Who comes to wait sees that it is open, or is seen. */
+	smp_mb();
+	wake_up_var(&space->closed_nr);
 }
 
 /**

@@ -92,7 +92,7 @@ static long vmdemo_ioctl_range(struct file *file, unsigned int cmd, struct vmdem
 	case VMDEMO_IOC_DISCARD:
 		if (vmdemo_space_readonly(space))
 			return -EROFS;
-		ret = vmdemo_range_discard(space, first, last);
+		ret = vmdemo_range_discard(file, space, first, last);
 		if (!ret)
 			ret = last - first + 1;
 		break;

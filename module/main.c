@@ -7,6 +7,7 @@
 #include "broken.h"
 #include "chardev.h"
 #include "device.h"
+#include "job.h"
 #include "power.h"
 #include "sysfs.h"
 
@@ -128,9 +129,12 @@ static int __init vmdemo_init(void)
 	}
 	if (VMDEMO_BROKEN)
 		pr_warn("vmdemo: test build that loses data on purpose\n");
-	err = vmdemo_spaces_init();
+	err = vmdemo_jobs_init();
 	if (err)
 		return err;
+	err = vmdemo_spaces_init();
+	if (err)
+		goto err_jobs;
 	err = alloc_chrdev_region(&vmdemo_devt, 0, num_devices, "vmdemo");
 	if (err)
 		goto err_spaces;
@@ -160,6 +164,8 @@ err_region:
 	unregister_chrdev_region(vmdemo_devt, num_devices);
 err_spaces:
 	vmdemo_spaces_exit();
+err_jobs:
+	vmdemo_jobs_exit();
 	return err;
 }
 
@@ -176,6 +182,7 @@ static void __exit vmdemo_exit(void)
 	class_unregister(&vmdemo_class);
 	unregister_chrdev_region(vmdemo_devt, num_devices);
 	vmdemo_spaces_exit();
+	vmdemo_jobs_exit();
 }
 
 module_init(vmdemo_init);

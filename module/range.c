@@ -4,12 +4,16 @@
  *
  * Getting one page is space.c's. Evicting a range is evict.c's.
  */
+#include <linux/file.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/wait_bit.h>
 
 #include "backing.h"
 #include "evict.h"
 #include "freelist.h"
 #include "index.h"
+#include "job.h"
 #include "pager.h"
 #include "range.h"
 #include "reclaim.h"
@@ -65,7 +69,7 @@ long vmdemo_range_prefetch(struct vmdemo_space *space, pgoff_t first, pgoff_t la
 		} else if (folio == ERR_PTR(-EBUSY)) {
 			/* Who discards may be waiting for pages we have gathered. */
 			vmdemo_pager_submit(&io);
-			err = vmdemo_space_wait_open(space);
+			err = vmdemo_space_wait_open(space, index, index);
 			index--;
 		} else if (folio == ERR_PTR(-ENXIO)) {
 			break;
@@ -86,46 +90,106 @@ long vmdemo_range_prefetch(struct vmdemo_space *space, pgoff_t first, pgoff_t la
 	return nr ?: err;
 }
 
-static int vmdemo_range_discard_part(struct vmdemo_space *space, pgoff_t first, pgoff_t last,
-				     bool cut)
+/*
+ * Pages that have left their frames become zeros on the device: the last step of a discard. If who
+ * wants it is killed it goes on, and until it ends the range stays closed. So nobody reads what is
+ * there yet, and what others write comes after it. The file keeps the space bound.
+ */
+struct vmdemo_zeroing {
+	struct vmdemo_job job;
+	struct vmdemo_space *space;
+	struct file *file;
+	pgoff_t first, nr;
+};
+
+static int vmdemo_zeroing_run(struct vmdemo_job *job)
 {
-	enum vmdemo_drop how = space->swap ? VMDEMO_DROP_DETACH : VMDEMO_DROP_ALL;
-	struct address_space *mapping = space->inode->i_mapping;
+	struct vmdemo_zeroing *zeroing = container_of(job, struct vmdemo_zeroing, job);
+	struct vmdemo_space *space = zeroing->space;
+
+	return vmdemo_backing_zero(space->backing, zeroing->first, zeroing->nr, space->size_bytes);
+}
+
+static void vmdemo_zeroing_drop(struct vmdemo_job *job)
+{
+	struct vmdemo_zeroing *zeroing = container_of(job, struct vmdemo_zeroing, job);
+
+	vmdemo_index_open(zeroing->space);
+	fput(zeroing->file);
+	kfree(zeroing);
+}
+
+/* Close a range when no other one is closed. Returns 0, or -EINTR when killed. */
+static int vmdemo_range_close(struct vmdemo_space *space, pgoff_t first, pgoff_t nr)
+{
+	while (!vmdemo_index_close(space, first, nr)) {
+		if (wait_var_event_killable(&space->closed_nr, !READ_ONCE(space->closed_nr)))
+			return -EINTR;
+	}
+	return 0;
+}
+
+/* A part of a linear space, which @file has open. */
+static int vmdemo_range_zero(struct file *file, struct vmdemo_space *space, pgoff_t first,
+			     pgoff_t last)
+{
+	struct vmdemo_zeroing *zeroing = kzalloc(sizeof(*zeroing), GFP_KERNEL);
 	unsigned long dropped = 0;
 	int err;
 
-	/* Cutting does not fail. */
-	if (cut)
-		filemap_invalidate_lock(mapping);
-	else if (down_write_killable(&mapping->invalidate_lock))
-		return -EINTR;
-	vmdemo_index_close(space, first, last - first + 1);
-	err = vmdemo_evict_drop(space, first, last, how, &dropped);
-	if (!err && space->swap)
+	if (!zeroing)
+		return -ENOMEM;
+	zeroing->job.run = vmdemo_zeroing_run;
+	zeroing->job.drop = vmdemo_zeroing_drop;
+	zeroing->space = space;
+	zeroing->first = first;
+	zeroing->nr = last - first + 1;
+	err = vmdemo_range_close(space, first, zeroing->nr);
+	if (err) {
+		kfree(zeroing);
+		return err;
+	}
+	zeroing->file = get_file(file);
+	err = vmdemo_evict_drop(space, first, last, VMDEMO_DROP_ALL, &dropped);
+	if (!err) {
+		vmdemo_job_start(&zeroing->job);
+		if (!vmdemo_job_wait(&zeroing->job))
+			return -EINTR;
+		err = zeroing->job.err;
+	}
+	vmdemo_zeroing_drop(&zeroing->job);
+	return err;
+}
+
+/* A part of a sparse space: its slots are free then. */
+static int vmdemo_range_punch(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
+{
+	unsigned long dropped = 0;
+	int err = vmdemo_range_close(space, first, last - first + 1);
+
+	if (err)
+		return err;
+	err = vmdemo_evict_drop(space, first, last, VMDEMO_DROP_DETACH, &dropped);
+	if (!err)
 		vmdemo_swap_free(space, first, last);
-	else if (!err)
-		err = vmdemo_backing_zero(space->backing, first, last - first + 1,
-					  space->size_bytes);
-	/* Not before: who copied a page just now had it locked until the copy was mapped. */
-	if (cut)
-		unmap_mapping_pages(mapping, first, last - first + 1, true);
-	vmdemo_index_close(space, 0, 0);
-	filemap_invalidate_unlock(mapping);
+	vmdemo_index_open(space);
 	return err;
 }
 
 /**
  * vmdemo_range_discard - make a range read as zeros
+ * @file:  by which the space is open
  * @space: the space, writable
  * @first: first page
  * @last:  last page
  *
  * In parts, during each of which no page of it can be filled, so that faults do not wait long. May
  * sleep. Returns 0, -EOPNOTSUPP if any of it comes from the linear space, or -EINTR when killed.
- * Linear: also -EBUSY if somebody holds a page for 5 s, or the block layer's error; the contents
- * are undefined after an error. Sparse: pages that somebody holds are his.
+ * Linear: also -EBUSY if somebody holds a page for 5 s, -ENOMEM, or the block layer's error; the
+ * contents are undefined after an error, and who wants a page of a part that is being made zeros
+ * waits until it is. Sparse: pages that somebody holds are his.
  */
-int vmdemo_range_discard(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
+int vmdemo_range_discard(struct file *file, struct vmdemo_space *space, pgoff_t first, pgoff_t last)
 {
 	int err = vmdemo_segment_origins(space, first, last) ? -EOPNOTSUPP : 0;
 
@@ -133,8 +197,12 @@ int vmdemo_range_discard(struct vmdemo_space *space, pgoff_t first, pgoff_t last
 		pgoff_t end = space->swap ? vmdemo_swap_part(space, first, last) :
 					    min(last, first + VMDEMO_DISCARD_PART - 1);
 
-		err = fatal_signal_pending(current) ? -EINTR :
-		      vmdemo_range_discard_part(space, first, end, false);
+		if (fatal_signal_pending(current))
+			err = -EINTR;
+		else if (space->swap)
+			err = vmdemo_range_punch(space, first, end);
+		else
+			err = vmdemo_range_zero(file, space, first, end);
 		first = end + 1;
 	}
 	return err;
@@ -150,10 +218,19 @@ int vmdemo_range_discard(struct vmdemo_space *space, pgoff_t first, pgoff_t last
  */
 void vmdemo_range_cut(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
 {
+	unsigned long dropped = 0;
+
 	while (first <= last) {
 		pgoff_t end = vmdemo_swap_part(space, first, last);
 
-		vmdemo_range_discard_part(space, first, end, true);
+		/* As vmdemo_range_punch(), but this does not fail. */
+		while (!vmdemo_index_close(space, first, end - first + 1))
+			wait_var_event(&space->closed_nr, !READ_ONCE(space->closed_nr));
+		vmdemo_evict_drop(space, first, end, VMDEMO_DROP_DETACH, &dropped);
+		vmdemo_swap_free(space, first, end);
+		/* Not before: who copied a page just now had it locked until it was mapped. */
+		unmap_mapping_pages(space->inode->i_mapping, first, end - first + 1, true);
+		vmdemo_index_open(space);
 		first = end + 1;
 	}
 }

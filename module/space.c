@@ -11,6 +11,7 @@
  */
 #include <linux/mount.h>
 #include <linux/pseudo_fs.h>
+#include <linux/wait_bit.h>
 
 #include "broken.h"
 #include "dirty.h"
@@ -233,7 +234,7 @@ static int vmdemo_space_poisoned(struct vmdemo_pool *pool, struct folio *folio)
 }
 
 /**
- * vmdemo_space_wait_discard - wait until no page of a range is being discarded
+ * vmdemo_space_wait_open - wait until no page of a range is being discarded
  * @space: the space
  * @first: first page
  * @last:  last page
@@ -241,9 +242,11 @@ static int vmdemo_space_poisoned(struct vmdemo_pool *pool, struct folio *folio)
  * For who makes pages durable: what a discard has dropped is on the device neither as it was nor as
  * zeros until the discard ends. Sleeps, killably. Returns 0, or -EINTR when killed.
  */
-int vmdemo_space_wait_discard(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
+int vmdemo_space_wait_open(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
 {
-	return vmdemo_index_closed(space, first, last) ? vmdemo_space_wait_open(space) : 0;
+	if (wait_var_event_killable(&space->closed_nr, !vmdemo_index_closed(space, first, last)))
+		return -EINTR;
+	return 0;
 }
 
 /*
@@ -353,7 +356,7 @@ int vmdemo_space_wait(struct vmdemo_access *acc)
 	trace_vmdemo_wait(acc->id, acc->index, !folio && !acc->closed);
 	if (acc->closed) {
 		acc->closed = false;
-		return vmdemo_space_wait_open(acc->space);
+		return vmdemo_space_wait_open(acc->space, acc->index, acc->index);
 	}
 	if (!folio)
 		return vmdemo_reclaim_wait(pool, &acc->spare);

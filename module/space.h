@@ -53,24 +53,13 @@ int vmdemo_space_get(struct vmdemo_access *acc, struct folio **folio);
 int vmdemo_space_wait(struct vmdemo_access *acc);
 int vmdemo_space_get_wait(struct vmdemo_access *acc, struct folio **folio);
 void vmdemo_space_fetch(struct vmdemo_access *acc);
-int vmdemo_space_wait_discard(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
+int vmdemo_space_wait_open(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
 u32 vmdemo_space_data_run(struct vmdemo_space *space, pgoff_t first, u32 most, bool stored);
 
 /* As inode_lock(), or -EINTR when killed: who holds it may be waiting for a device. */
 static inline int __must_check vmdemo_space_lock_inode(struct vmdemo_space *space)
 {
 	return down_write_killable(&space->inode->i_rwsem);
-}
-
-/* Wait until no range of the space is being discarded. 0, or -EINTR when killed. */
-static inline int vmdemo_space_wait_open(struct vmdemo_space *space)
-{
-	struct address_space *mapping = space->inode->i_mapping;
-
-	if (down_read_killable(&mapping->invalidate_lock))
-		return -EINTR;
-	filemap_invalidate_unlock_shared(mapping);
-	return 0;
 }
 
 static inline bool vmdemo_space_readonly(const struct vmdemo_space *space)

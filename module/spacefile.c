@@ -21,6 +21,7 @@
 #include "fadvise.h"
 #include "fault.h"
 #include "ioctl.h"
+#include "job.h"
 #include "range.h"
 #include "rw.h"
 #include "segment.h"
@@ -38,6 +39,7 @@
 struct vmdemo_sparse {
 	struct vmdemo_space space;
 	struct vmdemo_device *device;
+	bool closing;		/* nobody has it any more; of the job, and the inode's end */
 };
 
 static struct vmdemo_sparse *vmdemo_sparse(struct inode *inode)
@@ -122,7 +124,7 @@ static loff_t vmdemo_spacefile_llseek(struct file *file, loff_t offset, int when
 }
 
 /* Bytes @from..@to-1 become zeros: whole pages go, parts are zeroed. The inode is locked. */
-static int vmdemo_spacefile_punch(struct vmdemo_space *space, u64 from, u64 to)
+static int vmdemo_spacefile_punch(struct file *file, struct vmdemo_space *space, u64 from, u64 to)
 {
 	u64 first = round_up(from, PAGE_SIZE), end = round_down(to, PAGE_SIZE);
 	int err;
@@ -135,7 +137,8 @@ static int vmdemo_spacefile_punch(struct vmdemo_space *space, u64 from, u64 to)
 		return vmdemo_rw_zero(space, from, to - from);
 	err = vmdemo_rw_zero(space, from, first - from);
 	if (!err && first < end)
-		err = vmdemo_range_discard(space, first >> PAGE_SHIFT, (end >> PAGE_SHIFT) - 1);
+		err = vmdemo_range_discard(file, space, first >> PAGE_SHIFT,
+					   (end >> PAGE_SHIFT) - 1);
 	return err ?: vmdemo_rw_zero(space, end, to - end);
 }
 
@@ -153,7 +156,7 @@ static long vmdemo_spacefile_fallocate(struct file *file, int mode, loff_t offse
 		return err;
 	end = min_t(u64, offset + len, round_up(space->size_bytes, PAGE_SIZE));
 	if (offset < end)
-		err = vmdemo_spacefile_punch(space, offset, end);
+		err = vmdemo_spacefile_punch(file, space, offset, end);
 	inode_unlock(space->inode);
 	return err;
 }
@@ -247,12 +250,70 @@ static void vmdemo_sparse_evict_inode(struct inode *inode)
 		vmdemo_segments_free(sparse->space.segments);
 		ida_free(&sparse->device->spaces, sparse->space.key >> VMDEMO_INDEX_BITS);
 		vmdemo_device_release(sparse->device);
+		if (sparse->closing)
+			vmdemo_device_closed(sparse->device);
 		kfree(sparse);
 		inode->i_private = NULL;
 	}
 	truncate_inode_pages_final(inode->i_mapping);
 	clear_inode(inode);
 }
+
+/*
+ * Nobody has the space any more. Its pages may be on their way to or from a disk, and the inode
+ * stays until they have arrived; whoever closed it can be killed meanwhile.
+ */
+struct vmdemo_closing {
+	struct vmdemo_job job;
+	struct inode *inode;
+};
+
+static int vmdemo_closing_run(struct vmdemo_job *job)
+{
+	struct inode *inode = container_of(job, struct vmdemo_closing, job)->inode;
+	struct super_block *sb = inode->i_sb;
+
+	iput(inode);
+	deactivate_super(sb);
+	return 0;
+}
+
+static void vmdemo_closing_drop(struct vmdemo_job *job)
+{
+	kfree(container_of(job, struct vmdemo_closing, job));
+}
+
+static void vmdemo_sparse_iput(struct dentry *dentry, struct inode *inode)
+{
+	struct vmdemo_closing *closing = kmalloc(sizeof(*closing), GFP_KERNEL | __GFP_NOFAIL);
+	struct vmdemo_sparse *sparse = vmdemo_sparse(inode);
+
+	sparse->closing = true;
+	vmdemo_device_closing(sparse->device);
+	/* The file has it mounted yet, and is about to let go. */
+	atomic_inc(&inode->i_sb->s_active);
+	closing->inode = inode;
+	closing->job.run = vmdemo_closing_run;
+	closing->job.drop = vmdemo_closing_drop;
+	vmdemo_job_start(&closing->job);
+	if (vmdemo_job_wait(&closing->job))
+		kfree(closing);
+}
+
+/* What such a file is called without operations of its own. */
+static char *vmdemo_sparse_dname(struct dentry *dentry, char *buffer, int bytes)
+{
+	static const char name[] = "/vmdemo_space (deleted)";
+
+	if (bytes < sizeof(name))
+		return ERR_PTR(-ENAMETOOLONG);
+	return memcpy(buffer + bytes - sizeof(name), name, sizeof(name));
+}
+
+static const struct dentry_operations vmdemo_sparse_dops = {
+	.d_iput		= vmdemo_sparse_iput,
+	.d_dname	= vmdemo_sparse_dname,
+};
 
 static const struct super_operations vmdemo_sparse_sops = {
 	.statfs		= simple_statfs,
@@ -267,6 +328,7 @@ static int vmdemo_sparse_init_context(struct fs_context *fc)
 	if (!ctx)
 		return -ENOMEM;
 	ctx->ops = &vmdemo_sparse_sops;
+	ctx->dops = &vmdemo_sparse_dops;
 	return 0;
 }
 

@@ -749,6 +749,24 @@ static void in_detach(const struct wait *wait)
 	vt_set("backing", "none");
 }
 
+static void in_abandon(const struct wait *wait)
+{
+	(void)wait;
+	vt_set("backing", "abandon");
+}
+
+static void in_attach(const struct wait *wait)
+{
+	(void)wait;
+	vt_set("backing", "/dev/mapper/" DM);
+}
+
+static void in_swapoff(const struct wait *wait)
+{
+	(void)wait;
+	vt_set("swap", "none");
+}
+
 static void in_evict(const struct wait *wait)
 {
 	vt_range(wait->fd, VMDEMO_IOC_EVICT, wait->page, 1, NULL);
@@ -835,10 +853,7 @@ static void all_wait_killably(struct __test_metadata *_metadata, const struct wa
 	}
 }
 
-/*
- * Who waits for a page, for a write, or for who discards can be killed. Only a discard that has
- * reached the disk itself cannot: that one waits for a write of before.
- */
+/* Who waits for a page, for a write, or for who discards can be killed. */
 TEST_F(errors, silent_killable)
 {
 	char *mem = self->mem;
@@ -928,6 +943,101 @@ TEST_F(errors, flush_fails)
 	close(late);
 	close(other);
 	EXPECT_TRUE(vt_disk_check(lower, 0, 4, SEED + 1));
+}
+
+/* Bind it again, when those who were killed have let go of it. */
+static void reopen(struct _test_data_errors *self)
+{
+	__u64 deadline = vt_now_ms() + 20000;
+
+	while (!strcmp(vt_show("backing"), "none") && vt_now_ms() < deadline &&
+	       vt_set("backing", "/dev/mapper/" DM) == -EBUSY)
+		vt_nap(5);
+	self->fd = vt_open(O_RDWR);
+	self->mem = vt_map(self->fd, 0, PAGES, VT_RW, MAP_SHARED);
+}
+
+/* What others wrote to the disk by its own page cache is waited for before it is ours, and after. */
+TEST_F(errors, silent_bind)
+{
+	const struct wait attach = { in_attach, NULL, -1, 0 }, detach = { in_detach, NULL, -1, 0 };
+	int disk = open("/dev/mapper/" DM, O_RDWR);
+
+	ASSERT_GE(disk, 0);
+	stop(self);
+	ASSERT_EQ(vt_set("backing", "none"), 0);
+	vt_fill(self->buffer, 3, SEED + 1);
+	ASSERT_EQ(pwrite(disk, self->buffer, VT_PAGE, 3 * VT_PAGE), VT_PAGE);
+	silence();
+	all_wait_killably(_metadata, &attach, 1);
+	EXPECT_STREQ(vt_show("backing"), "none");
+	answer();
+	reopen(self);
+	EXPECT_EQ(vt_check(self->mem + 3 * VT_PAGE, 3, SEED + 1), -1);
+	stop(self);
+	ASSERT_EQ(pwrite(disk, self->buffer, VT_PAGE, 3 * VT_PAGE), VT_PAGE);
+	silence();
+	all_wait_killably(_metadata, &detach, 1);
+	answer();
+	close(disk);
+	reopen(self);
+	EXPECT_EQ(vt_count_bad(self->mem + 4 * VT_PAGE, 4, 60, SEED), 0);
+	EXPECT_TRUE(vt_balanced());
+}
+
+/* A disk that is to be given up does not answer: who gives it up can be killed, and loses nothing. */
+TEST_F(errors, silent_abandon)
+{
+	const struct wait abandon = { in_abandon, NULL, -1, 0 };
+
+	store(self, 0, 5, SEED + 1);
+	stop(self);
+	silence();
+	all_wait_killably(_metadata, &abandon, 1);
+	answer();
+	reopen(self);
+	EXPECT_EQ(vt_count_bad(self->mem, 0, 5, SEED + 1), 0);
+	EXPECT_EQ(fsync(self->fd), 0);
+	EXPECT_EQ(vt_stat("pages_lost"), 0);
+	EXPECT_TRUE(vt_disk_check(lower, 0, 5, SEED + 1));
+	EXPECT_TRUE(vt_balanced());
+}
+
+/*
+ * The disk is being zeroed by a discard, and does not answer. Who discards can be killed, and who
+ * waits for him; what is written afterwards does not become zeros.
+ */
+TEST_F(errors, silent_zeroing)
+{
+	char *mem = self->mem;
+	int fd = self->fd;
+	const struct wait discard = { in_discard, mem, fd, 8 };
+	const struct wait waits[] = {
+		{ in_fault, mem, fd, 8 }, { in_pread, mem, fd, 9 }, { in_discard, mem, fd, 9 },
+		{ in_fsync, mem, fd, 0 }, { in_pwrite, mem, fd, 8 },
+	};
+	pid_t writer;
+
+	silence();
+	all_wait_killably(_metadata, &discard, 1);
+	all_wait_killably(_metadata, waits, ARRAY_SIZE(waits));
+	writer = fork();
+	if (!writer) {
+		vt_fill(self->buffer, 9, SEED + 1);
+		_exit(pwrite(fd, self->buffer, VT_PAGE, 9 * VT_PAGE) != VT_PAGE);
+	}
+	EXPECT_TRUE(vt_comes_to_wait(writer));
+	stop(self);
+	EXPECT_EQ(vt_set("backing", "none"), -EBUSY);
+	answer();
+	EXPECT_EQ(vt_reap(writer), 0);
+	reopen(self);
+	EXPECT_TRUE(vt_is_zero(self->mem + 8 * VT_PAGE));
+	EXPECT_EQ(vt_check(self->mem + 9 * VT_PAGE, 9, SEED + 1), -1);
+	EXPECT_EQ(vt_check(self->mem + 10 * VT_PAGE, 10, SEED), -1);
+	EXPECT_EQ(fsync(self->fd), 0);
+	EXPECT_TRUE(vt_disk_check(lower, 9, 1, SEED + 1));
+	EXPECT_TRUE(vt_balanced());
 }
 
 /* Send the machine to sleep, as far as that its processes are frozen. True if that succeeds. */
@@ -1586,6 +1696,25 @@ TEST_F(swap, silent_swap)
 	EXPECT_TRUE(dies_at_once(writer));
 	answer();
 	as_before(_metadata, self);
+}
+
+/* Who waits for a page is killed, and with it the space goes: its end waits for no disk. */
+TEST_F(swap, silent_close)
+{
+	const struct wait fault = { in_fault, self->mem, self->fd, 10 };
+	const struct wait swapoff = { in_swapoff, NULL, -1, 0 };
+	pid_t reader;
+
+	ASSERT_EQ(vt_range(self->fd, VMDEMO_IOC_EVICT, 0, SWAPPED, NULL), 0);
+	silence();
+	reader = start_waiting(&fault);
+	ASSERT_TRUE(becomes(self->fd, 10, VMDEMO_PAGE_LOADING));
+	leave_space(self);
+	EXPECT_TRUE(dies_at_once(reader));
+	all_wait_killably(_metadata, &swapoff, 1);
+	answer();
+	EXPECT_EQ(vt_set("swap", "none"), 0);
+	EXPECT_EQ(vt_stat("frames_free"), FRAMES);
 }
 
 /* The same when it is frames that all wait for, which have to be written first. */

@@ -280,7 +280,8 @@ struct vmdemo_pagemap {
  *
  * Waits up to 5 s for pinned pages; of a sparse space, who holds them keeps them as they were.
  * Errors: EFAULT, EINVAL, EBADF (not open for writing), EROFS, EOPNOTSUPP (it comes from the
- * device); and where the range's contents are then undefined EINTR, EBUSY (pinned), EIO.
+ * device), ENOMEM; and where the range's contents are then undefined EINTR (killed: the device may
+ * be busy with it yet, and who wants its pages waits for that), EBUSY (pinned), EIO.
  */
 #define VMDEMO_IOC_DISCARD	_IOWR(VMDEMO_IOC_MAGIC, 3, struct vmdemo_range)
 
