@@ -15,8 +15,8 @@
  * Waiting, for a read, a write or a frame, happens without the mmap lock or VMA lock wherever the
  * kernel allows that: it is dropped and the fault tried again, since otherwise munmap() and ps(1)
  * would hang behind a slow disk. Without the lock the page is brought all the way, so that the next
- * attempt finds it. ->page_mkwrite() may never drop the lock: what would have to wait there loses its
- * page table entry instead, and comes by ->fault().
+ * attempt finds it. ->page_mkwrite() may never drop the lock: what would have to wait there loses
+ * its page table entry instead, and comes by ->fault().
  */
 #include <linux/file.h>
 #include <linux/sched/signal.h>
