@@ -50,11 +50,24 @@ static void vmdemo_policy_add_oldest(struct vmdemo_policy *policy, u32 frame)
 }
 
 /**
+ * vmdemo_policy_release - a held frame can go again
+ * @policy: in use
+ * @frame:  the frame
+ *
+ * It is the oldest active one: next to be demoted, or with an empty standby, next to go.
+ */
+void vmdemo_policy_release(struct vmdemo_policy *policy, u32 frame)
+{
+	vmdemo_policy_remove(policy, frame);
+	vmdemo_policy_add_oldest(policy, frame);
+}
+
+/**
  * vmdemo_policy_switch - follow other rules from now on
  * @policy: in use
  * @ops:    the new rules
  *
- * The present order of eviction is what they start from.
+ * The present order of eviction is what they start from. What is held stays so.
  */
 void vmdemo_policy_switch(struct vmdemo_policy *policy, const struct vmdemo_policy_ops *ops)
 {

@@ -11,11 +11,17 @@
  *
  *      touch                      demote                      victim
  *    ---------> [ active ] ------------------> [ standby ] ----------->
- *        ^                                          |
- *        +------------- touch (soft fault) ---------+
+ *        ^  ^                                       |    |
+ *        |  +---------- touch (soft fault) ---------+    | hold
+ *        |                                               v
+ *        +------------ release, touch ----------------[ held ]
  *
  * Frames on standby are resident but unmapped: touching one is a cheap soft fault, and that fault
  * is an exact re-reference. Without standby an "LRU" by fault time is FIFO.
+ *
+ * A victim that cannot go, since somebody holds its page or the disk does not take it, is held: it
+ * is no victim any more, so that it costs the evictor one look and not one each time. Nothing tells
+ * when it could go again, so held frames are looked at a few at a time, in turn.
  *
  * Demotion costs soft faults, so it has to be paid for: every page that comes in earns
  * @demote_pages of credit, every soft fault takes one. Frames are unmapped in ranges; unmapping may
@@ -47,6 +53,7 @@ enum vmdemo_list_id {
 	VMDEMO_LIST_NONE,	/* not in the order: free, or absent */
 	VMDEMO_LIST_ACTIVE,
 	VMDEMO_LIST_STANDBY,
+	VMDEMO_LIST_HELD,	/* cannot go for now */
 	VMDEMO_NR_LISTS
 };
 
@@ -75,8 +82,8 @@ struct vmdemo_policy;
  * @excess:    how many of the oldest active frames should go to standby now. @slack is how many
  *             frames are free, which count as standby.
  *
- * Removal, rotation, demotion and the choice of victims (oldest of standby, then oldest of active)
- * are the same for all and stand below.
+ * Removal, rotation, demotion, holding and the choice of victims (oldest of standby, then oldest of
+ * active) are the same for all and stand below.
  */
 struct vmdemo_policy_ops {
 	const char *name;
@@ -100,12 +107,15 @@ struct vmdemo_policy {
 extern const struct vmdemo_policy_ops vmdemo_policy_lru;
 extern const struct vmdemo_policy_ops vmdemo_policy_fifo;
 
-/* Frames that standby and the free list together should hold. */
+/* Frames that standby and the free list together should hold, of those that are not held. */
 static inline u32 vmdemo_policy_target(const struct vmdemo_policy *policy)
 {
-	if (policy->nr_frames <= VMDEMO_SMALL_POOL)
-		return policy->nr_frames - !!policy->nr_frames;
-	return (u64)policy->nr_frames * policy->standby_pct / 100;
+	u32 held = policy->lists[VMDEMO_LIST_HELD].nr;
+	u32 frames = policy->nr_frames - min(held, policy->nr_frames);
+
+	if (frames <= VMDEMO_SMALL_POOL)
+		return frames - !!frames;
+	return (u64)frames * policy->standby_pct / 100;
 }
 
 static inline u32 vmdemo_policy_nr(const struct vmdemo_policy *policy, enum vmdemo_list_id id)
@@ -208,6 +218,23 @@ static inline u32 vmdemo_policy_victim(const struct vmdemo_policy *policy, u32 f
 	return frame;
 }
 
+/* As vmdemo_policy_victim(), but after all victims come the held frames. */
+static inline u32 vmdemo_policy_next(const struct vmdemo_policy *policy, u32 frame)
+{
+	bool held = frame != VMDEMO_NONE && policy->nodes[frame].list == VMDEMO_LIST_HELD;
+
+	frame = vmdemo_policy_victim(policy, frame);
+	if (frame == VMDEMO_NONE && !held)
+		frame = policy->lists[VMDEMO_LIST_HELD].oldest;
+	return frame;
+}
+
+/* Frame @frame, in some list, cannot go for now; if it was held already it is the last of these. */
+static inline void vmdemo_policy_hold(struct vmdemo_policy *policy, u32 frame)
+{
+	vmdemo_policy_move(policy, frame, VMDEMO_LIST_HELD);
+}
+
 /* A page in pays for demotions to come. The cap keeps a past of misses from funding a storm. */
 static inline void vmdemo_policy_earn(struct vmdemo_policy *policy)
 {
@@ -228,6 +255,7 @@ static inline bool vmdemo_policy_affords(const struct vmdemo_policy *policy, u32
 void vmdemo_policy_init(struct vmdemo_policy *policy, const struct vmdemo_policy_ops *ops,
 			struct vmdemo_node *nodes, u32 nr_nodes);
 
+void vmdemo_policy_release(struct vmdemo_policy *policy, u32 frame);
 void vmdemo_policy_switch(struct vmdemo_policy *policy, const struct vmdemo_policy_ops *ops);
 
 #endif /* VMDEMO_POLICY_H */

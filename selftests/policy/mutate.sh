@@ -75,10 +75,19 @@ mutant "victims come from standby only" policy.h \
 	's/frame = policy->lists\[VMDEMO_LIST_ACTIVE\].oldest/frame = VMDEMO_NONE/'
 mutant "the newest is the first victim" policy.h \
 	'/vmdemo_policy_victim(/,/^}/s/lists\[id\].oldest/lists[id].newest/'
+mutant "a held frame is a victim still" policy.h \
+	'/policy_hold(/,/^}/s/LIST_HELD/LIST_ACTIVE/'
+mutant "held frames count for the target" policy.h 's/policy->nr_frames - min(held, policy->nr_frames)/policy->nr_frames/'
+mutant "more held than there are frames" policy.h 's/min(held, policy->nr_frames)/held/'
+mutant "held frames are never written" policy.h \
+	's/frame = policy->lists\[VMDEMO_LIST_HELD\].oldest/(void)0/'
+mutant "the walk of held frames has no end" policy.h 's/VMDEMO_NONE \&\& !held/VMDEMO_NONE/'
+mutant "a release makes young" policy.c \
+	'/policy_release(/,/^}/s/add_oldest(policy, frame)/add(policy, frame, 1)/'
 mutant "credit has no cap" policy.h 's/policy->credit > cap/0/'
 mutant "a small pool saves credit" policy.h \
 	's/return policy->nr_frames <= VMDEMO_SMALL_POOL ||/return/'
-mutant "a target overflows" policy.h 's/(u64)policy->nr_frames/policy->nr_frames/'
+mutant "a target overflows" policy.h 's/(u64)frames \*/frames */'
 mutant "a switch reverses standby" policy.c \
 	'/vmdemo_policy_switch(/,/^}/s/LIST_STANDBY\].newest/LIST_STANDBY].oldest/'
 mutant "a switch makes standby frames young" policy.c \

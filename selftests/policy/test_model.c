@@ -6,15 +6,19 @@
  * there; whatever else is asked, it finds by looking at all frames:
  *
  *  - the oldest frame of a list is the one that came there first;
- *  - victims are the frames of standby, then those of active, each in order of their coming;
+ *  - victims are the frames of standby, then those of active, each in order of their coming; those
+ *    held are none, and follow when all are asked for;
+ *  - who is released comes to active before all others there;
  *  - under lru a touch is a coming to active, under fifo it is nothing;
- *  - lru demotes the oldest active frame while free and standby frames are fewer than the target.
+ *  - lru demotes the oldest active frame while free and standby frames are fewer than the target,
+ *    a share of the frames that are not held.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "test.h"
 
+#define MIDDLE		0x10000000000ULL	/* of time: before all others has its place, too */
 #define EVENTS		120000	/* per pool size and seed */
 #define CHECK_INTERVAL	499	/* events between two checks of all links */
 
@@ -29,6 +33,7 @@ struct model {
 	struct model_frame *frames;
 	u32 nr[VMDEMO_NR_LISTS];
 	u64 now;
+	u64 first;
 	s64 credit;
 	u64 chance;
 };
@@ -45,6 +50,13 @@ static void model_put(struct model *model, u32 frame, enum vmdemo_list_id list)
 	model->frames[frame].list = list;
 	model->frames[frame].since = ++model->now;
 	model->nr[list]++;
+}
+
+/* Frame @frame comes to active, and is older there than all others. */
+static void model_put_first(struct model *model, u32 frame)
+{
+	model_put(model, frame, VMDEMO_LIST_ACTIVE);
+	model->frames[frame].since = --model->first;
 }
 
 static u32 model_oldest(const struct model *model, enum vmdemo_list_id list)
@@ -69,10 +81,12 @@ static u32 model_victim(const struct model *model)
 
 static u32 model_excess(const struct model *model, u32 slack)
 {
-	u64 frames = model->policy.nr_frames, target;
+	u64 frames = model->policy.nr_frames, target, held = model->nr[VMDEMO_LIST_HELD];
 
 	if (!model->lru)
 		return 0;
+	/* The test changes the number of frames as it likes. */
+	frames = held < frames ? frames - held : 0;
 	if (frames > 256)
 		target = frames * model->policy.standby_pct / 100;
 	else
@@ -104,7 +118,7 @@ static int rank_compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* All resident frames in order of eviction; the caller frees them. */
+/* All resident frames in order of eviction, and then those held; the caller frees them. */
 static struct rank *model_order(const struct model *model, u32 *nr)
 {
 	struct rank *order = calloc(model->policy.nr_nodes, sizeof(*order));
@@ -118,17 +132,28 @@ static struct rank *model_order(const struct model *model, u32 *nr)
 		frame = &model->frames[i];
 		if (frame->list == VMDEMO_LIST_NONE)
 			continue;
-		order[*nr].key = (u64)(frame->list == VMDEMO_LIST_ACTIVE) << 63 | frame->since;
+		order[*nr].key = (u64)(frame->list == VMDEMO_LIST_ACTIVE) << 62 |
+				 (u64)(frame->list == VMDEMO_LIST_HELD) << 63 | frame->since;
 		order[(*nr)++].frame = i;
 	}
 	qsort(order, *nr, sizeof(*order), rank_compare);
 	return order;
 }
 
-static bool check_victims(const struct model *model, const struct rank *order, u32 nr)
+static bool check_victims(const struct model *model, const struct rank *order, u32 nr, u32 held)
 {
 	u32 i, frame = VMDEMO_NONE;
 
+	for (i = 0; i < nr + held; i++) {
+		frame = vmdemo_policy_next(&model->policy, frame);
+		if (!expect(frame == order[i].frame, "frame %u of %u is %u, not %u", i, nr + held,
+			    frame, order[i].frame))
+			return false;
+	}
+	if (!expect(vmdemo_policy_next(&model->policy, frame) == VMDEMO_NONE,
+		    "the walk of all goes on after the last"))
+		return false;
+	frame = VMDEMO_NONE;
 	for (i = 0; i < nr; i++) {
 		frame = vmdemo_policy_victim(&model->policy, frame);
 		if (!expect(frame == order[i].frame, "victim %u of %u is frame %u, not %u",
@@ -163,10 +188,11 @@ static bool check_links(const struct model *model, enum vmdemo_list_id id,
 /* Compare everything. */
 static bool check_all(const struct model *model)
 {
-	u32 i, nr, standby = model->nr[VMDEMO_LIST_STANDBY];
+	u32 i, nr, standby = model->nr[VMDEMO_LIST_STANDBY], held = model->nr[VMDEMO_LIST_HELD];
 	struct rank *order = model_order(model, &nr);
 	bool ok = true;
 
+	nr -= held;
 	for (i = 0; ok && i < model->policy.nr_nodes; i++)
 		ok = expect(vmdemo_policy_where(&model->policy, i) == model->frames[i].list,
 			    "frame %u is in list %u, not %u", i,
@@ -174,7 +200,8 @@ static bool check_all(const struct model *model)
 	ok = ok && check_links(model, VMDEMO_LIST_NONE, order, 0);
 	ok = ok && check_links(model, VMDEMO_LIST_STANDBY, order, standby);
 	ok = ok && check_links(model, VMDEMO_LIST_ACTIVE, order + standby, nr - standby);
-	ok = ok && check_victims(model, order, nr);
+	ok = ok && check_links(model, VMDEMO_LIST_HELD, order + nr, held);
+	ok = ok && check_victims(model, order, nr, held);
 	free(order);
 	return ok;
 }
@@ -188,6 +215,8 @@ static bool check_counts(const struct model *model)
 		      model->nr[VMDEMO_LIST_ACTIVE], "a wrong number of active frames") &&
 	       expect(vmdemo_policy_nr(policy, VMDEMO_LIST_STANDBY) ==
 		      model->nr[VMDEMO_LIST_STANDBY], "a wrong number of standby frames") &&
+	       expect(vmdemo_policy_nr(policy, VMDEMO_LIST_HELD) ==
+		      model->nr[VMDEMO_LIST_HELD], "a wrong number of held frames") &&
 	       expect(policy->credit == model->credit, "credit is %lld, not %lld",
 		      policy->credit, model->credit);
 }
@@ -214,6 +243,9 @@ static bool event_insert(struct model *model)
 
 	if (!model->nr[VMDEMO_LIST_NONE] && !event_evict(model))
 		return false;
+	/* All are held. */
+	if (!model->nr[VMDEMO_LIST_NONE])
+		return true;
 	model->credit += model->policy.demote_pages;
 	if (model->credit > cap)
 		model->credit = cap;
@@ -261,6 +293,38 @@ static bool event_spare(struct model *model)
 		return false;
 	if (spared)
 		model_put(model, frame, VMDEMO_LIST_ACTIVE);
+	return true;
+}
+
+/* A victim, or any frame, cannot go for now. */
+static bool event_hold(struct model *model)
+{
+	u32 frame = chance_below(&model->chance, 2) ? model_victim(model) : model_pick(model, true);
+
+	if (frame == VMDEMO_NONE)
+		return true;
+	vmdemo_policy_hold(&model->policy, frame);
+	model_put(model, frame, VMDEMO_LIST_HELD);
+	return true;
+}
+
+/* A look at the frame that was held first: it can go again, or not. */
+static bool event_release(struct model *model)
+{
+	u32 frame = model_oldest(model, VMDEMO_LIST_HELD);
+
+	if (!expect(model->policy.lists[VMDEMO_LIST_HELD].oldest == frame,
+		    "the frame held first is not %u", frame))
+		return false;
+	if (frame == VMDEMO_NONE)
+		return true;
+	if (chance_below(&model->chance, 2)) {
+		vmdemo_policy_hold(&model->policy, frame);
+		model_put(model, frame, VMDEMO_LIST_HELD);
+	} else {
+		vmdemo_policy_release(&model->policy, frame);
+		model_put_first(model, frame);
+	}
 	return true;
 }
 
@@ -320,7 +384,8 @@ static bool event_switch(struct model *model)
 	model->lru = chance_below(&model->chance, 2);
 	order = model_order(model, &nr);
 	for (i = 0; i < nr; i++)
-		model_put(model, order[i].frame, VMDEMO_LIST_ACTIVE);
+		if (model->frames[order[i].frame].list != VMDEMO_LIST_HELD)
+			model_put(model, order[i].frame, VMDEMO_LIST_ACTIVE);
 	free(order);
 	vmdemo_policy_switch(&model->policy,
 			     model->lru ? &vmdemo_policy_lru : &vmdemo_policy_fifo);
@@ -332,9 +397,11 @@ static const struct {
 	bool (*happen)(struct model *model);
 	u32 weight;
 } events[] = {
-	{ "insert", event_insert, 30 },
-	{ "touch", event_touch, 26 },
-	{ "demote", event_demote, 24 },
+	{ "insert", event_insert, 26 },
+	{ "touch", event_touch, 22 },
+	{ "demote", event_demote, 20 },
+	{ "hold", event_hold, 5 },
+	{ "release", event_release, 7 },
 	{ "spare", event_spare, 8 },
 	{ "remove", event_remove, 6 },
 	{ "evict", event_evict, 2 },
@@ -356,7 +423,9 @@ static u32 draw_event(u64 *state)
 /* One pool of @nr_nodes frames. */
 static bool run_pool(u64 seed, u32 nr_nodes)
 {
-	struct model model = { .chance = seed + nr_nodes, .lru = true };
+	struct model model = {
+		.chance = seed + nr_nodes, .lru = true, .now = MIDDLE, .first = MIDDLE,
+	};
 	u32 i, event = 0;
 	bool ok = true;
 

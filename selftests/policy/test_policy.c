@@ -285,6 +285,37 @@ static enum verdict test_switch(u64 seed)
 	return verdict_of(ok);
 }
 
+/*
+ * Held frames are no victims, and count neither for standby's target nor for what can be demoted;
+ * a touch or a release makes them active, the youngest or the oldest.
+ */
+static enum verdict test_hold(u64 seed)
+{
+	struct vmdemo_policy policy;
+	bool ok = true;
+	u32 i;
+
+	pool_create(&policy, &vmdemo_policy_lru, 300);
+	fill(&policy, false);
+	for (i = 0; i < 100; i++)
+		vmdemo_policy_hold(&policy, i);
+	ok &= expect_nr(&policy, 200, 0);
+	ok &= expect(vmdemo_policy_nr(&policy, VMDEMO_LIST_HELD) == 100, "there are not 100 held");
+	ok &= expect(vmdemo_policy_victim(&policy, VMDEMO_NONE) == 100, "a held frame is next");
+	/* Of 200 frames all but one. */
+	ok &= expect(policy.ops->excess(&policy, 0) == 199, "the target counts held frames");
+	demote(&policy, 0);
+	ok &= expect_nr(&policy, 1, 199);
+	policy.ops->touch(&policy, 50);
+	ok &= expect(vmdemo_policy_where(&policy, 50) == VMDEMO_LIST_ACTIVE &&
+		     policy.lists[VMDEMO_LIST_ACTIVE].newest == 50, "a touch does not let go");
+	vmdemo_policy_release(&policy, 0);
+	ok &= expect(policy.lists[VMDEMO_LIST_ACTIVE].oldest == 0, "a release makes young");
+	ok &= expect_nr(&policy, 3, 199);
+	pool_destroy(&policy);
+	return verdict_of(ok);
+}
+
 static enum verdict test_target(u64 seed)
 {
 	static const struct {
@@ -390,6 +421,7 @@ static struct test tests[] = {
 	TEST("lru demotes up to its target, fifo nothing", test_excess),
 	TEST("a late reference is spared by lru, not by fifo", test_late_reference),
 	TEST("victims come from standby, then from active, oldest first", test_victim_walk),
+	TEST("a frame that cannot go is out of the order until it can", test_hold),
 	TEST("a switch of policy keeps the order of eviction", test_switch),
 	TEST("the target is all but one of a small pool, a share of a large one", test_target),
 	TEST("misses earn credit up to twice the pool", test_earn),
