@@ -25,6 +25,22 @@ void vmdemo_free_trim(struct vmdemo_pool *pool, u32 nr, struct folio **gone)
 	pool->policy.nr_frames--;
 }
 
+/**
+ * vmdemo_free_poisoned - a frame that was free leaves the pool: its memory has failed
+ * @pool: the pool; its lock is held
+ * @nr:   the frame
+ *
+ * Wakes who waits for the pool to shrink.
+ */
+void vmdemo_free_poisoned(struct vmdemo_pool *pool, u32 nr)
+{
+	lockdep_assert_held(&pool->lock);
+	vmdemo_frame(pool, nr)->folio = NULL;
+	pool->nr_frames--;
+	pool->policy.nr_frames--;
+	wake_up_all(&pool->clean_wait);
+}
+
 /* Give pages of frames that left the pool back to the kernel. */
 static void vmdemo_free_release(struct folio *folio)
 {

@@ -26,6 +26,8 @@ static inline u32 vmdemo_free_low(const struct vmdemo_pool *pool)
 	return reserve - reserve / 2;
 }
 
+void vmdemo_free_poisoned(struct vmdemo_pool *pool, u32 nr);
+
 /*
  * Take a free frame; VMDEMO_NONE: there is none. The pool lock is held. A frame whose memory has
  * failed leaves the pool, and its page stays as it is: nobody can get at it.
@@ -42,9 +44,7 @@ static inline u32 vmdemo_free_pop(struct vmdemo_pool *pool)
 		WRITE_ONCE(pool->nr_free, pool->nr_free - 1);
 		if (likely(!PageHWPoison(folio_page(frame->folio, 0))))
 			break;
-		frame->folio = NULL;
-		pool->nr_frames--;
-		pool->policy.nr_frames--;
+		vmdemo_free_poisoned(pool, nr);
 	}
 	return nr;
 }
