@@ -78,6 +78,8 @@ int vmdemo_backing_open(struct vmdemo_backing *backing, const char *path, void *
 		err = vmdemo_bdev_open(&backing->handle, path, BLK_OPEN_READ, holder);
 	if (err)
 		return err;
+	/* Failures of the disk before are nothing to this one. */
+	backing->retry_at = jiffies - VMDEMO_CAUTION;
 	bdev = backing->handle.bdev;
 	backing->readonly |= bdev_read_only(bdev);
 	backing->path = kstrdup(path, GFP_KERNEL);

@@ -48,6 +48,8 @@ struct vmdemo_device *vmdemo_device_create(u32 id, u32 frames)
 		err = PTR_ERR(device->pool);
 		goto err_device;
 	}
+	device->pool->disks[0] = &device->backing;
+	device->pool->disks[1] = &device->swap.backing;
 	err = vmdemo_device_resize(device, frames);
 	if (err)
 		goto err_pool;

@@ -4,11 +4,12 @@
  *
  * Lock, unmap if mapped, freeze the reference count, and only then read the dirty flag: with no
  * references left nobody can set it any more. A dirty page is written instead, a page that somebody
- * holds goes to the young end of the order. Which page is to go is decided elsewhere: by reclaim.c
- * for want of frames, by a user for a range.
+ * holds is no victim for a while. Which page is to go is decided elsewhere: by reclaim.c for want
+ * of frames, by a user for a range.
  */
 #include <linux/sched/signal.h>
 
+#include "backing.h"
 #include "broken.h"
 #include "dirty.h"
 #include "evict.h"
@@ -79,6 +80,7 @@ enum vmdemo_evicted vmdemo_evict_folio(struct vmdemo_pool *pool, struct folio *f
 {
 	bool was_clean = VMDEMO_DIRTY_EARLY && !folio_test_dirty(folio);
 	enum vmdemo_evicted result = VMDEMO_KEPT;
+	const struct vmdemo_backing *disk;
 	u32 nr = vmdemo_frame_nr(folio);
 	bool written;
 	int err;
@@ -123,11 +125,13 @@ enum vmdemo_evicted vmdemo_evict_folio(struct vmdemo_pool *pool, struct folio *f
 			vmdemo_stat_inc(pool, evictions_clean);
 		return VMDEMO_FREED;
 	}
-	if (err == -EAGAIN && io && time_after_eq(jiffies, READ_ONCE(pool->retry_at))) {
+	disk = pool->disks[folio_test_swapbacked(folio)];
+	if (err == -EAGAIN && io && !vmdemo_backing_refuses(disk, VMDEMO_SILENT)) {
 		vmdemo_frame(pool, nr)->flags |= VMDEMO_FRAME_WRITTEN;
-		/* Its last write failed, or was in vain: it is not to hold up the others. */
+		/* Its last write was in vain, or this one may be: no other waits for it. */
+		written |= vmdemo_backing_failing(disk);
 		if (written && !force)
-			vmdemo_order_rotate(pool, nr);
+			vmdemo_order_hold(pool, nr);
 		folio_put(folio);
 		if (!vmdemo_writeback_folio(io, folio) && !written)
 			result = VMDEMO_WRITING;
@@ -136,8 +140,8 @@ enum vmdemo_evicted vmdemo_evict_folio(struct vmdemo_pool *pool, struct folio *f
 	if (err == -EAGAIN && !io)
 		result = VMDEMO_DIRTY;
 	else if (!force)
-		/* Held by somebody, or unwritable for now: in use, as far as the order goes. */
-		vmdemo_order_rotate(pool, nr);
+		/* Held by somebody, or unwritable for now. */
+		vmdemo_order_hold(pool, nr);
 unlock:
 	folio_unlock(folio);
 put:

@@ -233,7 +233,7 @@ static noinline_for_stack void vmdemo_vm_map_around(struct vm_fault *vmf, struct
 		return;
 	/* A private page that is written is copied: that needs its own fault. */
 	if ((vmf->flags & FAULT_FLAG_WRITE) &&
-	    (!write || vmdemo_writeback_near_limit(pool, acc->plan.around)))
+	    (!write || (!acc->space->swap && vmdemo_writeback_near_limit(pool, acc->plan.around))))
 		return;
 	most = min_t(unsigned long, most, acc->plan.around);
 	nr = vmdemo_index_get_run(acc->space, acc->index + 1, most, write, pages);

@@ -15,7 +15,7 @@
  *         folio lock                   state of a frame and its place in the index; a second
  *                                      one only by trylock
  *           i_mmap_rwsem, PTE locks    inside unmap_mapping_pages() and folio_mkclean()
- *           pool->lock                 index, order, free list: a leaf, no call out
+ *           pool->lock                 index, order, free list: a leaf, no call out but to wake
  *
  * References. A frame in the index has one reference, the pool's. A free frame has none and its
  * folio is locked, so a stale pointer to it can neither be referenced nor locked. Lookup takes a
@@ -47,6 +47,9 @@
 
 /* So long after a failed write, in jiffies, pages are written one by one: only bad ones fail. */
 #define VMDEMO_CAUTION		(10 * HZ)
+
+/* Of a device: one for linear spaces, one to swap to. */
+#define VMDEMO_NR_DISKS		2
 
 /* What we know of a loaded frame beside its folio's flags; under the folio lock. */
 #define VMDEMO_FRAME_FRESH	BIT(0)	/* its hard fault has not returned to the program */
@@ -106,6 +109,8 @@ struct vmdemo_pool {
 	struct workqueue_struct *flusher;
 
 	struct bio_set bios;
+	/* Where pages of linear and of sparse spaces go to: by folio_test_swapbacked(). */
+	struct vmdemo_backing *disks[VMDEMO_NR_DISKS];
 
 	struct vmdemo_settings set;
 	struct vmdemo_chunk **chunks;		/* entries are set once, freed with the pool */
@@ -125,7 +130,8 @@ struct vmdemo_pool {
 	atomic_t nr_cleaning;		/* of these, how many are being written */
 	atomic_t nr_writing;		/* all that are being written */
 	atomic_long_t progress;		/* frames freed and writes that succeeded */
-	unsigned long retry_at;		/* jiffies: reclaim writes again, after a failure */
+	unsigned long lap_at;		/* reclaim_lock: the next whole lap in vain, in jiffies */
+	unsigned long submitting;	/* since when the thread hands over writes, or 0 */
 	long stalled_at;		/* progress when somebody last waited in vain, ... */
 	unsigned long stalled_until;	/* ... and until when others need not try, in jiffies */
 	wait_queue_head_t reclaim_wait;	/* the reclaim thread sleeps here */
@@ -144,6 +150,11 @@ struct vmdemo_backing {
 	char *path;
 	bool readonly;
 	atomic_t nr_flushes;		/* that have not ended */
+
+	/* How it takes writes; each read without a lock, as a hint. */
+	atomic_t writing;		/* bios that have not ended */
+	unsigned long moved_at;		/* jiffies: one has ended, or the first begun */
+	unsigned long retry_at;		/* jiffies: reclaim writes again, after a failure */
 };
 
 /*
@@ -219,6 +230,17 @@ static inline bool vmdemo_space_owns(const struct vmdemo_space *space, struct fo
 				     pgoff_t index)
 {
 	return folio->mapping == space->inode->i_mapping && folio->index == index;
+}
+
+/*
+ * Does somebody besides page tables hold @folio? @own references are the caller's, one is the
+ * pool's. A hint: the answer may be old at once.
+ */
+static inline bool vmdemo_folio_pinned(struct folio *folio, int own)
+{
+	int mapped = atomic_read(&folio->_mapcount) + 1;
+
+	return folio_maybe_dma_pinned(folio) || folio_ref_count(folio) > 1 + own + mapped;
 }
 
 #endif /* VMDEMO_FRAME_H */

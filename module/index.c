@@ -156,8 +156,15 @@ bool vmdemo_index_describe(struct vmdemo_space *space, pgoff_t index, struct vmd
  */
 bool vmdemo_index_pinned(struct vmdemo_pool *pool, u32 frame)
 {
+	struct folio *folio = READ_ONCE(vmdemo_frame(pool, frame)->folio);
 	bool pinned;
 
+	/*
+	 * Most are not, and whoever likes may ask for all: no lock for these. Without it the page
+	 * may be anybody's by now, so nothing but its counts is looked at.
+	 */
+	if (!folio || folio_ref_count(folio) <= atomic_read(&folio->_mapcount) + 2)
+		return false;
 	spin_lock(&pool->lock);
 	pinned = frame < pool->top &&
 		 vmdemo_policy_where(&pool->policy, frame) != VMDEMO_LIST_NONE &&
@@ -340,7 +347,7 @@ u32 vmdemo_index_get_run(struct vmdemo_space *space, pgoff_t first, u32 most, bo
 		ahead += ahead_of;
 		frame->flags = 0;
 		/* What was just read ahead is young already. */
-		if (!ahead_of || vmdemo_policy_where(&pool->policy, nr) == VMDEMO_LIST_STANDBY) {
+		if (!ahead_of || vmdemo_policy_where(&pool->policy, nr) != VMDEMO_LIST_ACTIVE) {
 			pool->policy.ops->touch(&pool->policy, nr);
 			trace_vmdemo_policy(pool, "touch", nr);
 		}

@@ -48,15 +48,4 @@ static __always_inline struct folio *vmdemo_index_get_page(struct vmdemo_pool *p
 	return NULL;
 }
 
-/*
- * Does somebody besides page tables hold @folio? @own references are the caller's, one is the
- * pool's. A hint: the answer may be old at once.
- */
-static inline bool vmdemo_folio_pinned(struct folio *folio, int own)
-{
-	int mapped = atomic_read(&folio->_mapcount) + 1;
-
-	return folio_maybe_dma_pinned(folio) || folio_ref_count(folio) > 1 + own + mapped;
-}
-
 #endif /* VMDEMO_INDEX_H */

@@ -125,28 +125,87 @@ static bool vmdemo_leave_idle(struct vmdemo_pool *pool, struct folio *folio, u32
 	return false;
 }
 
+/*
+ * A frame cannot go: will that last? It is being read, or somebody holds its page, or its disk, one
+ * of @refused, takes no writes.
+ */
+static bool vmdemo_leave_stuck(struct vmdemo_pool *pool, struct folio *folio, u32 nr, u32 refused)
+{
+	bool writing = vmdemo_frame_writing(pool, nr);
+
+	if (folio_test_locked(folio) && !writing)
+		return !folio_test_uptodate(folio);
+	/* The kernel holds one whose memory has failed, but eviction gives it up. */
+	if (PageHWPoison(folio_page(folio, 0)))
+		return false;
+	if (!VMDEMO_NO_REFCHECK && folio_ref_count(folio) > 1 && vmdemo_folio_pinned(folio, 0))
+		return true;
+	return refused && (refused & BIT(folio_test_swapbacked(folio))) &&
+	       (writing || folio_test_dirty(folio));
+}
+
+/**
+ * vmdemo_leave_release - see which of the held frames can go again
+ * @pool:    the pool
+ * @refused: disks that take no writes for now, a bit each
+ * @most:    how many to look at, those first that were not for longest
+ *
+ * Takes the pool lock, does not sleep. Returns how many are in the order again.
+ */
+u32 vmdemo_leave_release(struct vmdemo_pool *pool, u32 refused, u32 most)
+{
+	struct vmdemo_policy *policy = &pool->policy;
+	u32 nr, released = 0;
+
+	spin_lock(&pool->lock);
+	for (most = min(most, vmdemo_policy_nr(policy, VMDEMO_LIST_HELD)); most; most--) {
+		nr = policy->lists[VMDEMO_LIST_HELD].oldest;
+		if (vmdemo_frame_writing(pool, nr) ||
+		    vmdemo_leave_stuck(pool, vmdemo_frame(pool, nr)->folio, nr, refused)) {
+			vmdemo_policy_hold(policy, nr);
+		} else {
+			vmdemo_policy_release(policy, nr);
+			trace_vmdemo_policy(pool, "release", nr);
+			released++;
+		}
+	}
+	spin_unlock(&pool->lock);
+	return released;
+}
+
+/* Where a search goes on: at the oldest, if the frame it came to is no victim any more. */
+static noinline u32 vmdemo_leave_next(const struct vmdemo_policy *policy, u32 cursor)
+{
+	enum vmdemo_list_id id = cursor == VMDEMO_NONE ? VMDEMO_LIST_NONE :
+				 vmdemo_policy_where(policy, cursor);
+
+	if (id == VMDEMO_LIST_NONE || id == VMDEMO_LIST_HELD)
+		cursor = VMDEMO_NONE;
+	return vmdemo_policy_victim(policy, cursor);
+}
+
 /**
  * vmdemo_leave_oldest - free the frames of the next victims
- * @pool:    the pool
- * @want:    how many
- * @keep:    the free frame's number goes here, @want is 1; NULL: they go to the free list
- * @how:     what to do with victims that cannot go at once
- * @victims: out: those handed over, each with a reference: at most VMDEMO_EVICT_BATCH
- * @nr:      out: how many victims
+ * @pool: the pool
+ * @want: how many
+ * @keep: the free frame's number goes here, @want is 1; NULL: they go to the free list
+ * @hunt: what to do with victims that cannot go at once, and those handed over
  *
- * The common case of eviction, clean pages that nobody uses, under one hold of the pool lock.
- * Takes the pool lock, does not sleep. Returns how many frames are free now.
+ * The common case of eviction, clean pages that nobody uses, under one hold of the pool lock. Looks
+ * at VMDEMO_EVICT_LOOK victims at most; the frame after which to go on is in @hunt->cursor. Takes
+ * the pool lock, does not sleep. Returns how many frames are free now.
  */
-u32 vmdemo_leave_oldest(struct vmdemo_pool *pool, u32 want, u32 *keep, enum vmdemo_slow how,
-			struct folio **victims, u32 *nr)
+u32 vmdemo_leave_oldest(struct vmdemo_pool *pool, u32 want, u32 *keep, struct vmdemo_hunt *hunt)
 {
 	u32 frame, next, looked = 0, freed = 0, written = 0;
 	struct folio *gone = NULL;
 
-	*nr = 0;
+	hunt->nr = 0;
+	hunt->held = false;
 	spin_lock(&pool->lock);
-	for (frame = vmdemo_policy_victim(&pool->policy, VMDEMO_NONE);
-	     frame != VMDEMO_NONE && freed < want && looked < VMDEMO_EVICT_LOOK; frame = next) {
+	frame = unlikely(hunt->on) ? vmdemo_leave_next(&pool->policy, hunt->cursor) :
+				     vmdemo_policy_victim(&pool->policy, VMDEMO_NONE);
+	for (; frame != VMDEMO_NONE && freed < want && looked < VMDEMO_EVICT_LOOK; frame = next) {
 		struct folio *folio = vmdemo_frame(pool, frame)->folio;
 
 		looked++;
@@ -159,18 +218,29 @@ u32 vmdemo_leave_oldest(struct vmdemo_pool *pool, u32 want, u32 *keep, enum vmde
 			else
 				vmdemo_free_push(pool, frame, &gone);
 			freed++;
-		} else if (folio_test_locked(folio) && !vmdemo_frame_writing(pool, frame)) {
-			/* Being read, most likely: nobody can say when it may go. */
 			continue;
-		} else if (how == VMDEMO_SLOW_STOP ||
-			   (!vmdemo_frame_writing(pool, frame) &&
-			    !(how == VMDEMO_SLOW_CLEAN && folio_test_dirty(folio)))) {
+		}
+		if (vmdemo_leave_stuck(pool, folio, frame, hunt->refused)) {
+			vmdemo_policy_hold(&pool->policy, frame);
+			trace_vmdemo_policy(pool, "hold", frame);
+			hunt->held = true;
+			continue;
+		}
+		hunt->cursor = frame;
+		/* Locked for a moment. */
+		if (folio_test_locked(folio) && !vmdemo_frame_writing(pool, frame))
+			continue;
+		if (hunt->how == VMDEMO_SLOW_STOP ||
+		    (!vmdemo_frame_writing(pool, frame) &&
+		     !(hunt->how == VMDEMO_SLOW_CLEAN && folio_test_dirty(folio)))) {
 			folio_get(folio);
-			victims[(*nr)++] = folio;
-			if (how == VMDEMO_SLOW_STOP || *nr == VMDEMO_EVICT_BATCH)
+			hunt->victims[hunt->nr++] = folio;
+			if (hunt->how == VMDEMO_SLOW_STOP || hunt->nr == VMDEMO_EVICT_BATCH)
 				break;
 		}
 	}
+	if (frame == VMDEMO_NONE)
+		hunt->cursor = VMDEMO_NONE;
 	spin_unlock(&pool->lock);
 	if (!freed)
 		return 0;
@@ -188,8 +258,8 @@ u32 vmdemo_leave_oldest(struct vmdemo_pool *pool, u32 want, u32 *keep, enum vmde
  * @folio: locked, unmapped, in the index; the caller's reference and lock remain
  * @lost:  incremented if it was dirty; NULL: it is not
  *
- * The page belongs to its holders from now on and is freed by the last. Takes the pool lock, does
- * not sleep.
+ * The page belongs to its holders from now on and is freed by the last. Wakes who waits for the
+ * pool to shrink. Takes the pool lock, does not sleep.
  */
 void vmdemo_leave_orphan(struct vmdemo_pool *pool, struct folio *folio, unsigned long *lost)
 {
@@ -204,6 +274,7 @@ void vmdemo_leave_orphan(struct vmdemo_pool *pool, struct folio *folio, unsigned
 	pool->nr_frames--;
 	pool->policy.nr_frames--;
 	spin_unlock(&pool->lock);
+	wake_up_all(&pool->clean_wait);
 	folio->mapping = NULL;
 	folio->private = NULL;
 	folio_put(folio);

@@ -11,17 +11,37 @@
 #define VMDEMO_EVICT_BATCH	32
 #define VMDEMO_EVICT_LOOK	256
 
-/* What vmdemo_leave_oldest() does with victims that cannot go at once. */
+/* What vmdemo_leave_oldest() does with victims that cannot go at once, unless it holds them. */
 enum vmdemo_slow {
 	VMDEMO_SLOW_STOP,	/* hand over the first, and look no further */
 	VMDEMO_SLOW_DIRTY,	/* hand them over, but for those that are being written */
 	VMDEMO_SLOW_CLEAN,	/* ... and for those that would have to be written */
 };
 
+/**
+ * struct vmdemo_hunt - a search for victims
+ * @how:     what to do with those that cannot go at once
+ * @refused: disks that take no writes for now, a bit each: what is dirty there is held
+ * @on:      each look goes on where the last one ended, at @cursor, rather than at the oldest
+ * @cursor:  a frame; VMDEMO_NONE: at the oldest
+ * @held:    out: whether frames were found that cannot go for now
+ * @nr:      out: how many victims are handed over
+ * @victims: out: these, each with a reference
+ */
+struct vmdemo_hunt {
+	enum vmdemo_slow how;
+	u32 refused;
+	bool on;
+	u32 cursor;
+	bool held;
+	u32 nr;
+	struct folio *victims[VMDEMO_EVICT_BATCH];
+};
+
 int vmdemo_leave_evict(struct vmdemo_pool *pool, struct folio *folio, u32 *keep,
 		       unsigned long *lost);
-u32 vmdemo_leave_oldest(struct vmdemo_pool *pool, u32 want, u32 *keep, enum vmdemo_slow how,
-			struct folio **victims, u32 *nr);
+u32 vmdemo_leave_oldest(struct vmdemo_pool *pool, u32 want, u32 *keep, struct vmdemo_hunt *hunt);
+u32 vmdemo_leave_release(struct vmdemo_pool *pool, u32 refused, u32 most);
 void vmdemo_leave_orphan(struct vmdemo_pool *pool, struct folio *folio, unsigned long *lost);
 bool vmdemo_leave_poisoned(struct vmdemo_pool *pool, struct folio *folio);
 

@@ -13,7 +13,7 @@
  * @pool:   the pool
  * @frame:  of a folio that the caller has locked
  * @soft:   by a soft fault: it uses up credit
- * @ahead:  for the first time since it was read ahead: it is young unless it is on standby
+ * @ahead:  for the first time since it was read ahead: it is young if it is active
  *
  * Takes the pool lock, does not sleep.
  */
@@ -22,7 +22,7 @@ void vmdemo_order_touch(struct vmdemo_pool *pool, u32 frame, bool soft, bool ahe
 	spin_lock(&pool->lock);
 	if (soft)
 		pool->policy.credit--;
-	if (!ahead || vmdemo_policy_where(&pool->policy, frame) == VMDEMO_LIST_STANDBY) {
+	if (!ahead || vmdemo_policy_where(&pool->policy, frame) != VMDEMO_LIST_ACTIVE) {
 		pool->policy.ops->touch(&pool->policy, frame);
 		trace_vmdemo_policy(pool, "touch", frame);
 	}
@@ -48,9 +48,9 @@ bool vmdemo_order_spare(struct vmdemo_pool *pool, u32 frame)
 }
 
 /**
- * vmdemo_order_rotate - a frame cannot go now: out of the evictor's way
+ * vmdemo_order_rotate - a frame that was to be demoted is mapped again
  * @pool:  the pool
- * @frame: pinned or unwritable, locked
+ * @frame: locked
  *
  * Takes the pool lock, does not sleep.
  */
@@ -59,6 +59,21 @@ void vmdemo_order_rotate(struct vmdemo_pool *pool, u32 frame)
 	spin_lock(&pool->lock);
 	vmdemo_policy_move(&pool->policy, frame, VMDEMO_LIST_ACTIVE);
 	trace_vmdemo_policy(pool, "rotate", frame);
+	spin_unlock(&pool->lock);
+}
+
+/**
+ * vmdemo_order_hold - a victim cannot go now: out of the evictor's way
+ * @pool:  the pool
+ * @frame: pinned or unwritable, locked
+ *
+ * vmdemo_leave_release() looks at it again. Takes the pool lock, does not sleep.
+ */
+void vmdemo_order_hold(struct vmdemo_pool *pool, u32 frame)
+{
+	spin_lock(&pool->lock);
+	vmdemo_policy_hold(&pool->policy, frame);
+	trace_vmdemo_policy(pool, "hold", frame);
 	spin_unlock(&pool->lock);
 }
 
@@ -99,7 +114,7 @@ u32 vmdemo_order_demote(struct vmdemo_pool *pool, u32 most, struct folio **mappe
 }
 
 /**
- * vmdemo_order_dirty - the next dirty pages in order of eviction
+ * vmdemo_order_dirty - the next dirty pages in order of eviction, and then those held
  * @pool:   the pool
  * @cursor: where the search begins and ends: a frame; VMDEMO_NONE: the oldest
  * @dirty:  out: those dirty, of a linear space, and not being written
@@ -120,7 +135,7 @@ u32 vmdemo_order_dirty(struct vmdemo_pool *pool, u32 *cursor, struct vmdemo_dirt
 	do {
 		const struct vmdemo_frame *frame;
 
-		*cursor = vmdemo_policy_victim(&pool->policy, *cursor);
+		*cursor = vmdemo_policy_next(&pool->policy, *cursor);
 		if (*cursor == VMDEMO_NONE)
 			break;
 		frame = vmdemo_frame(pool, *cursor);

@@ -16,6 +16,7 @@
 void vmdemo_order_touch(struct vmdemo_pool *pool, u32 frame, bool soft, bool ahead);
 bool vmdemo_order_spare(struct vmdemo_pool *pool, u32 frame);
 void vmdemo_order_rotate(struct vmdemo_pool *pool, u32 frame);
+void vmdemo_order_hold(struct vmdemo_pool *pool, u32 frame);
 u32 vmdemo_order_demote(struct vmdemo_pool *pool, u32 most, struct folio **mapped);
 u32 vmdemo_order_dirty(struct vmdemo_pool *pool, u32 *cursor, struct vmdemo_dirty *dirty, u32 most);
 void vmdemo_order_set_policy(struct vmdemo_pool *pool, const struct vmdemo_policy_ops *ops);

@@ -16,6 +16,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#include "backing.h"
 #include "broken.h"
 #include "dirty.h"
 #include "index.h"
@@ -30,6 +31,7 @@
 /* Our part of a bio, allocated with it. */
 struct vmdemo_bio {
 	struct vmdemo_pool *pool;
+	struct vmdemo_backing *backing;
 	struct vmdemo_sync *sync;
 	struct folio *bounced;	/* the bio holds a copy of this folio */
 	struct vmdemo_space *flushed;	/* of a flush only: what it makes durable */
@@ -160,12 +162,11 @@ static void vmdemo_write_endio(struct bio *bio)
 
 	rcu_read_lock();
 	trace_vmdemo_writeback_done(0, vbio->first, nr, err);
-	if (err) {
+	if (err)
 		vmdemo_stat_add(pool, write_errors, nr);
-		WRITE_ONCE(pool->retry_at, jiffies + HZ / 10);
-	} else {
+	else
 		vmdemo_stat_add(pool, pages_out, nr);
-	}
+	vmdemo_backing_end_write(vbio->backing, err);
 	bio_for_each_bvec_all(bv, bio, i) {
 		if (vbio->bounced) {
 			clean += vmdemo_write_end_folio(pool, vbio->bounced, err);
@@ -246,8 +247,7 @@ vmdemo_pager_place(struct vmdemo_space *space, pgoff_t index, u64 slot)
 /* A bad sector is to fail its own page only. */
 static bool vmdemo_pager_careful(const struct vmdemo_io *io)
 {
-	return io->write &&
-	       time_before(jiffies, READ_ONCE(io->space->pool->retry_at) + VMDEMO_CAUTION);
+	return io->write && vmdemo_backing_failing(io->space->backing);
 }
 
 static void vmdemo_pager_start(struct vmdemo_io *io, pgoff_t index, struct block_device *bdev,
@@ -272,6 +272,10 @@ static void vmdemo_pager_start(struct vmdemo_io *io, pgoff_t index, struct block
 	vbio->id = io->id;
 	vbio->first = index;
 	vbio->sync = io->sync;
+	if (io->write) {
+		vbio->backing = space->backing;
+		vmdemo_backing_start_write(space->backing);
+	}
 	if (io->sync) {
 		refcount_inc(&io->sync->refs);
 		atomic_inc(&io->sync->pending);
@@ -299,7 +303,12 @@ void vmdemo_pager_submit(struct vmdemo_io *io)
 		trace_vmdemo_writeback(0, vbio->first, vbio->nr, 0);
 	else
 		trace_vmdemo_load(vbio->id, vbio->first, vbio->nr, 0);
-	submit_bio(bio);
+	if (io->later) {
+		bio_list_add(&io->later[!!io->space->swap], bio);
+		io->nr_later++;
+	} else {
+		submit_bio(bio);
+	}
 }
 
 static __always_inline void vmdemo_pager_add(struct vmdemo_io *io, struct folio *folio,

@@ -26,6 +26,8 @@ struct vmdemo_io {
 	u64 id;				/* reads: the fault they are for */
 	pgoff_t next;
 	u32 expect;			/* pages that will follow each other, as far as is known */
+	struct bio_list *later;		/* by disk: the caller submits, later; NULL: at once */
+	u32 nr_later;			/* bios there */
 	bool write;
 };
 

@@ -182,7 +182,7 @@ struct vmdemo_pool *vmdemo_pool_create(void)
 	pool->set.read_ahead_pages = 64;
 	pool->set.dirty_pct = 80;
 	pool->set.dirty_age_ms = 5000;
-	pool->retry_at = jiffies - VMDEMO_CAUTION;
+	pool->lap_at = jiffies;
 	pool->stalled_until = jiffies;
 	return pool;
 }

@@ -13,7 +13,11 @@
  * shootdown each, and with two CPUs those shootdowns are what everything waits for.
  *
  * A victim that is dirty is written instead of evicted (evict.c), and is a victim again when the
- * write has ended.
+ * write has ended. One that somebody holds, or whose disk takes no writes for now, is none until a
+ * look at it says that it can go: each eviction has such looks at a few of them, and who would have
+ * to wait, at all. So who holds pages, and a disk that fails or hangs, are nothing to the others.
+ *
+ * Writes are submitted when the reclaim lock has been let go of: that may take as long as the disk.
  */
 #include <linux/freezer.h>
 #include <linux/kthread.h>
@@ -22,6 +26,8 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "backing.h"
+#include "backing.h"
 #include "evict.h"
 #include "freelist.h"
 #include "leave.h"
@@ -34,6 +40,12 @@
 /* Attempts at the oldest victims in one go; frames freed before demotion gets its turn again. */
 #define VMDEMO_RECLAIM_ROUNDS	8
 #define VMDEMO_RECLAIM_BATCH	32
+
+/* Held frames that are looked at to see whether their disk takes them again. */
+#define VMDEMO_RECLAIM_PROBES	2
+
+/* So long things that nothing tells of are waited for before they are looked at, in jiffies. */
+#define VMDEMO_SOON		(HZ / 10)
 
 /* How often to look for a free frame while another evicts: about as long as a batch takes. */
 #define VMDEMO_RECLAIM_SPINS	256
@@ -127,56 +139,173 @@ void vmdemo_reclaim_balance(struct vmdemo_pool *pool)
 
 /* ---- eviction ---- */
 
-/*
- * Free up to @want frames, in the policy's order. @write: dirty victims are written on the way.
- * @keep: where the one frame wanted is handed over. Without a reserve the order is kept exactly:
- * the scan stops at a victim that has to be written, or is being written, and takes no other
- * instead. Returns frames freed.
- */
-static u32 vmdemo_reclaim_batch(struct vmdemo_pool *pool, u32 want, bool write, u32 *keep)
+/* What somebody who evicts wants, and how. */
+struct vmdemo_want {
+	u32 frames;
+	u32 *keep;		/* where the one frame wanted goes; NULL: to the free list */
+	struct bio_list *bios;	/* by disk: writes of dirty victims; NULL: clean ones only */
+	unsigned long patience;	/* with a disk that does not answer, in jiffies */
+	bool exact;		/* keep the order, though a write has to be waited for */
+};
+
+/* Which disks take no writes for now, a bit each; and which have failed lately. */
+static u32 vmdemo_reclaim_refused(const struct vmdemo_pool *pool, unsigned long patience,
+				  u32 *failing)
 {
-	struct folio *victims[VMDEMO_EVICT_BATCH];
-	struct vmdemo_io io = { .write = true };
-	u32 freed = 0, rounds = VMDEMO_RECLAIM_ROUNDS, i, nr;
-	bool exact = !vmdemo_free_reserve(pool);
-	enum vmdemo_slow how = exact ? VMDEMO_SLOW_STOP :
-			       write ? VMDEMO_SLOW_DIRTY : VMDEMO_SLOW_CLEAN;
+	u32 i, refused = 0;
+
+	*failing = 0;
+	for (i = 0; i < VMDEMO_NR_DISKS; i++) {
+		refused |= vmdemo_backing_refuses(pool->disks[i], patience) << i;
+		*failing |= vmdemo_backing_failing(pool->disks[i]) << i;
+	}
+	return refused;
+}
+
+/*
+ * Look at @most held frames, and at as many again while all of them can go. Of what a disk has not
+ * taken, if it is one of @failing, a few are enough to see whether it does again.
+ */
+static void vmdemo_reclaim_release(struct vmdemo_pool *pool, u32 refused, u32 failing, u32 most)
+{
+	u32 left = min(most, READ_ONCE(pool->policy.lists[VMDEMO_LIST_HELD].nr));
+	u32 again = VMDEMO_RECLAIM_ROUNDS, part;
+
+	if (failing & ~refused) {
+		vmdemo_leave_release(pool, refused, VMDEMO_RECLAIM_PROBES);
+		refused |= failing;
+	}
+	while (left) {
+		part = min(left, VMDEMO_EVICT_LOOK);
+		left -= part;
+		if (vmdemo_leave_release(pool, refused, part) == part && !left && again--)
+			left = part;
+		if (left)
+			cond_resched();
+	}
+}
+
+/*
+ * Evict the victims handed over; *@freed frames are free already, *@sent are being written. Returns
+ * false: take no others.
+ */
+static bool vmdemo_reclaim_victims(struct vmdemo_pool *pool, const struct vmdemo_want *want,
+				   const struct vmdemo_hunt *hunt, struct vmdemo_io *io,
+				   u32 *freed, u32 *sent)
+{
 	bool blocked = false;
-	struct blk_plug plug;
+	u32 i;
+
+	for (i = 0; i < hunt->nr; i++) {
+		/* What is not submitted yet is to leave some of the bio_set's reserve to others. */
+		blocked |= io->nr_later >= VMDEMO_EVICT_BATCH;
+		if (blocked || (want->keep && *freed)) {
+			folio_put(hunt->victims[i]);
+			continue;
+		}
+		if (i + 1 < hunt->nr && hunt->victims[i + 1]->index == hunt->victims[i]->index + 1)
+			io->expect = hunt->nr - i;
+		switch (vmdemo_evict_folio(pool, hunt->victims[i], io->later ? io : NULL, false,
+					   want->keep)) {
+		case VMDEMO_FREED:
+			(*freed)++;
+			break;
+		case VMDEMO_WRITING:
+			(*sent)++;
+			fallthrough;
+		case VMDEMO_DIRTY:
+			blocked = want->exact;
+			break;
+		case VMDEMO_KEPT:
+			break;
+		}
+	}
+	return !blocked;
+}
+
+/*
+ * Free frames, in the policy's order. With @want->exact it is kept exactly: the search stops at a
+ * victim that has to be written, or is being written, and takes no other instead. @lap: look at all
+ * that is held, and come to the end of the order. Returns frames freed.
+ */
+static u32 vmdemo_reclaim_hunt(struct vmdemo_pool *pool, const struct vmdemo_want *want, bool lap)
+{
+	struct vmdemo_io io = { .write = true, .later = want->bios };
+	u32 rounds = lap ? READ_ONCE(pool->nr_frames) : VMDEMO_RECLAIM_ROUNDS;
+	u32 freed = 0, sent = 0, failing;
+	struct vmdemo_hunt hunt;
+	bool on = true;
 
 	lockdep_assert_held(&pool->reclaim_lock);
-	if (write)
-		blk_start_plug(&plug);
-	while (freed < want && rounds-- && !blocked) {
-		freed += vmdemo_leave_oldest(pool, want - freed, keep, how, victims, &nr);
-		if (!nr)
+	hunt.how = want->exact ? VMDEMO_SLOW_STOP :
+		   want->bios ? VMDEMO_SLOW_DIRTY : VMDEMO_SLOW_CLEAN;
+	hunt.refused = vmdemo_reclaim_refused(pool, want->patience, &failing);
+	hunt.on = lap && !want->exact;
+	hunt.cursor = VMDEMO_NONE;
+	if (READ_ONCE(pool->policy.lists[VMDEMO_LIST_HELD].nr))
+		vmdemo_reclaim_release(pool, hunt.refused, failing,
+				       lap ? U32_MAX : 2 * want->frames + 2);
+	while (freed + sent < want->frames && rounds && on) {
+		freed += vmdemo_leave_oldest(pool, want->frames - freed, want->keep, &hunt);
+		if (!hunt.nr && !hunt.held && (!hunt.on || hunt.cursor == VMDEMO_NONE))
 			break;
-		for (i = 0; i < nr; i++) {
-			if (blocked || (keep && freed)) {
-				folio_put(victims[i]);
-				continue;
-			}
-			if (i + 1 < nr && victims[i + 1]->index == victims[i]->index + 1)
-				io.expect = nr - i;
-			switch (vmdemo_evict_folio(pool, victims[i], write ? &io : NULL, false,
-						   keep)) {
-			case VMDEMO_FREED:
-				freed++;
-				break;
-			case VMDEMO_WRITING:
-			case VMDEMO_DIRTY:
-				blocked = exact;
-				break;
-			case VMDEMO_KEPT:
-				break;
-			}
+		if (hunt.nr) {
+			on = vmdemo_reclaim_victims(pool, want, &hunt, &io, &freed, &sent);
+			if (io.nr_later || io.bio)
+				hunt.refused |= failing;
 		}
+		/* Each frame comes to be held once. */
+		if (!hunt.held)
+			rounds--;
+		if (lap || hunt.held)
+			cond_resched();
 	}
 	if (io.bio)
 		vmdemo_pager_submit(&io);
-	if (write)
-		blk_finish_plug(&plug);
 	return freed;
+}
+
+static bool vmdemo_reclaim_sent(const struct bio_list *bios)
+{
+	return !bio_list_empty(&bios[0]) || !bio_list_empty(&bios[1]);
+}
+
+/*
+ * Free frames; look at all there are rather than let anybody wait. Writes are gathered for
+ * vmdemo_reclaim_submit(). Returns frames freed.
+ */
+static u32 vmdemo_reclaim_batch(struct vmdemo_pool *pool, const struct vmdemo_want *want)
+{
+	u32 freed = vmdemo_reclaim_hunt(pool, want, false);
+
+	/* Others may come with the same wish: it makes no sense to look for each. */
+	if (freed || !want->bios || vmdemo_reclaim_sent(want->bios) ||
+	    time_before(jiffies, pool->lap_at))
+		return freed;
+	freed = vmdemo_reclaim_hunt(pool, want, true);
+	if (!freed)
+		pool->lap_at = jiffies + VMDEMO_SOON;
+	return freed;
+}
+
+/*
+ * Submit gathered writes, without the reclaim lock. Those to the disk that has answered last go
+ * first: the other one may take its time to take them.
+ */
+static void vmdemo_reclaim_submit(struct vmdemo_pool *pool, struct bio_list *bios)
+{
+	u32 first = time_after(READ_ONCE(pool->disks[1]->moved_at),
+			       READ_ONCE(pool->disks[0]->moved_at));
+	struct blk_plug plug;
+	struct bio *bio;
+	u32 i;
+
+	for (i = 0; i < VMDEMO_NR_DISKS; i++) {
+		blk_start_plug(&plug);
+		while ((bio = bio_list_pop(&bios[i ^ first])))
+			submit_bio(bio);
+		blk_finish_plug(&plug);
+	}
 }
 
 /* ---- for who needs a frame ---- */
@@ -206,14 +335,19 @@ static int vmdemo_reclaim_spin(struct vmdemo_pool *pool)
 int vmdemo_reclaim_try(struct vmdemo_pool *pool, u32 *spare)
 {
 	bool exact = !vmdemo_free_reserve(pool);
+	struct vmdemo_want want = {
+		.frames		= exact ? 1 : VMDEMO_RECLAIM_BATCH,
+		.keep		= exact ? spare : NULL,
+		.exact		= exact,
+		.patience	= VMDEMO_SILENT,
+	};
 	u32 freed;
 
 	vmdemo_stat_inc(pool, reclaim_waits);
 	if (!mutex_trylock(&pool->reclaim_lock))
 		return vmdemo_reclaim_spin(pool);
 	vmdemo_reclaim_demote(pool, 2 * VMDEMO_RECLAIM_BATCH);
-	freed = vmdemo_reclaim_batch(pool, exact ? 1 : VMDEMO_RECLAIM_BATCH, false,
-				     exact ? spare : NULL);
+	freed = vmdemo_reclaim_batch(pool, &want);
 	mutex_unlock(&pool->reclaim_lock);
 	return freed ? 0 : -EAGAIN;
 }
@@ -229,28 +363,17 @@ int vmdemo_reclaim_try(struct vmdemo_pool *pool, u32 *spare)
 void vmdemo_reclaim_help(struct vmdemo_pool *pool, u32 nr)
 {
 	u32 nr_free = READ_ONCE(pool->nr_free);
+	struct vmdemo_want want = {
+		.exact		= !vmdemo_free_reserve(pool),
+		.patience	= VMDEMO_SILENT,
+	};
 
 	if (nr_free >= nr || !mutex_trylock(&pool->reclaim_lock))
 		return;
+	want.frames = nr - nr_free;
 	vmdemo_reclaim_demote(pool, 2 * nr);
-	vmdemo_reclaim_batch(pool, nr - nr_free, false, NULL);
+	vmdemo_reclaim_batch(pool, &want);
 	mutex_unlock(&pool->reclaim_lock);
-}
-
-/* One attempt of a waiter that may sleep. Returns frames freed, or -EINTR. */
-static int vmdemo_reclaim_direct(struct vmdemo_pool *pool, u32 *spare)
-{
-	u32 freed;
-
-	if (vmdemo_free_reserve(pool)) {
-		wake_up(&pool->reclaim_wait);
-		return 0;
-	}
-	if (mutex_lock_killable(&pool->reclaim_lock))
-		return -EINTR;
-	freed = vmdemo_reclaim_batch(pool, 1, true, spare);
-	mutex_unlock(&pool->reclaim_lock);
-	return freed;
 }
 
 /**
@@ -272,17 +395,70 @@ struct vmdemo_patience {
 	long progress;
 };
 
+/* Does the reclaim thread come to nothing, since a disk does not take what it hands over? */
+static bool vmdemo_reclaim_stuck(const struct vmdemo_pool *pool)
+{
+	unsigned long since = READ_ONCE(pool->submitting);
+
+	return since && time_after(jiffies, since + VMDEMO_SOON);
+}
+
+/*
+ * One attempt of a waiter that may sleep. With a reserve it is the thread's work, as long as that
+ * gets on; who does it in its place keeps away from the disk that it may be stuck at. Without a
+ * reserve the order is kept, but nobody waits for a single write for long. Returns frames freed, or
+ * -EINTR.
+ */
+static int vmdemo_reclaim_direct(struct vmdemo_pool *pool, u32 *spare,
+				 const struct vmdemo_patience *patience)
+{
+	bool reserve = vmdemo_free_reserve(pool);
+	struct bio_list bios[VMDEMO_NR_DISKS] = {};
+	struct vmdemo_want want = {
+		.frames		= reserve ? VMDEMO_RECLAIM_BATCH : 1,
+		.keep		= reserve ? NULL : spare,
+		.bios		= bios,
+		.patience	= reserve ? VMDEMO_SOON : VMDEMO_SILENT,
+		.exact		= !reserve && time_before(jiffies,
+							  patience->began + VMDEMO_SILENT),
+	};
+	u32 freed;
+
+	if (reserve && !vmdemo_reclaim_stuck(pool) &&
+	    time_before(jiffies, patience->began + VMDEMO_SOON)) {
+		wake_up(&pool->reclaim_wait);
+		return 0;
+	}
+	if (mutex_lock_killable(&pool->reclaim_lock))
+		return -EINTR;
+	freed = vmdemo_reclaim_batch(pool, &want);
+	mutex_unlock(&pool->reclaim_lock);
+	vmdemo_reclaim_submit(pool, bios);
+	return freed;
+}
+
+/* Is a write on its way to a disk that has not begun to fail since? */
+static bool vmdemo_reclaim_writing(const struct vmdemo_pool *pool, unsigned long since)
+{
+	u32 i;
+
+	for (i = 0; i < VMDEMO_NR_DISKS; i++)
+		if (atomic_read(&pool->disks[i]->writing) &&
+		    !time_after(READ_ONCE(pool->disks[i]->retry_at), since))
+			return true;
+	return false;
+}
+
 /*
  * Is there still hope for a frame? As long as frames are freed and writes succeed; and as long as a
- * write is on its way, unless writes have begun to fail. Who has given up spares the others, and
- * himself in the second attempt at the same fault, the same wait.
+ * write is on its way, unless writes to that disk have begun to fail. Who has given up spares the
+ * others, and himself in the second attempt at the same fault, the same wait.
  */
 static bool vmdemo_reclaim_hope(struct vmdemo_pool *pool, struct vmdemo_patience *patience)
 {
 	long progress = atomic_long_read(&pool->progress);
-	bool failing = time_after(READ_ONCE(pool->retry_at), patience->began);
 
-	if (progress != patience->progress || (atomic_read(&pool->nr_writing) && !failing)) {
+	if (progress != patience->progress || vmdemo_reclaim_writing(pool, patience->began)) {
 		patience->progress = progress;
 		patience->since = jiffies;
 		return true;
@@ -317,10 +493,10 @@ int vmdemo_reclaim_wait(struct vmdemo_pool *pool, u32 *spare)
 	int ret;
 
 	/* Nothing tells that a page that was being read can go now: look soon, then less often. */
-	for (;; nap = min(2 * nap, HZ / 10)) {
+	for (;; nap = min(2 * nap, VMDEMO_SOON)) {
 		long seen = atomic_long_read(&pool->progress);
 
-		ret = READ_ONCE(pool->nr_free) ?: vmdemo_reclaim_direct(pool, spare);
+		ret = READ_ONCE(pool->nr_free) ?: vmdemo_reclaim_direct(pool, spare, &patience);
 		if (ret)
 			break;
 		if (wait_event_killable_timeout(pool->free_wait, READ_ONCE(pool->nr_free) ||
@@ -340,10 +516,21 @@ int vmdemo_reclaim_wait(struct vmdemo_pool *pool, u32 *spare)
 
 /* ---- the thread ---- */
 
+/* The thread submits writes: others can see if that takes long. */
+static void vmdemo_reclaim_hand_over(struct vmdemo_pool *pool, struct bio_list *bios)
+{
+	if (!vmdemo_reclaim_sent(bios))
+		return;
+	WRITE_ONCE(pool->submitting, jiffies ?: 1);
+	vmdemo_reclaim_submit(pool, bios);
+	WRITE_ONCE(pool->submitting, 0);
+}
+
 /* Evict frames whose number is above the target. Returns true if some were freed. */
 static bool vmdemo_reclaim_excess(struct vmdemo_pool *pool)
 {
-	struct vmdemo_io io = { .write = true };
+	struct bio_list bios[VMDEMO_NR_DISKS] = {};
+	struct vmdemo_io io = { .write = true, .later = bios };
 	bool moved = false;
 	struct folio *folio;
 	u32 nr = 0;
@@ -352,11 +539,12 @@ static bool vmdemo_reclaim_excess(struct vmdemo_pool *pool)
 		mutex_lock(&pool->reclaim_lock);
 		moved |= vmdemo_evict_folio(pool, folio, &io, true, NULL) == VMDEMO_FREED;
 		mutex_unlock(&pool->reclaim_lock);
+		vmdemo_reclaim_hand_over(pool, bios);
 		nr++;
 		cond_resched();
 	}
-	if (io.bio)
-		vmdemo_pager_submit(&io);
+	vmdemo_pager_submit(&io);
+	vmdemo_reclaim_hand_over(pool, bios);
 	return moved;
 }
 
@@ -373,23 +561,30 @@ static bool vmdemo_reclaim_needed(const struct vmdemo_pool *pool)
 /* Work until the reserve is there. Returns false if nothing could be done. */
 static bool vmdemo_reclaim_refill(struct vmdemo_pool *pool)
 {
+	u32 vain = 0;
 	bool moved = false;
 
 	while (!kthread_should_stop()) {
 		u32 reserve = vmdemo_free_reserve(pool);
 		u32 nr_free = READ_ONCE(pool->nr_free);
-		u32 want, freed;
+		struct bio_list bios[VMDEMO_NR_DISKS] = {};
+		struct vmdemo_want want = { .bios = bios, .patience = VMDEMO_SILENT };
+		u32 freed;
 
 		if (nr_free >= reserve)
 			return true;
-		want = min_t(u32, reserve - nr_free, VMDEMO_RECLAIM_BATCH);
+		want.frames = min_t(u32, reserve - nr_free, VMDEMO_RECLAIM_BATCH);
 		mutex_lock(&pool->reclaim_lock);
-		vmdemo_reclaim_demote(pool, 2 * want);
-		freed = vmdemo_reclaim_batch(pool, want, true, NULL);
+		vmdemo_reclaim_demote(pool, 2 * want.frames);
+		freed = vmdemo_reclaim_batch(pool, &want);
 		mutex_unlock(&pool->reclaim_lock);
-		if (!freed)
+		vain = freed ? 0 : vain + 1;
+		if (!vmdemo_reclaim_sent(bios) && !freed)
 			return moved;
-		moved = true;
+		vmdemo_reclaim_hand_over(pool, bios);
+		if (vain == VMDEMO_RECLAIM_ROUNDS)
+			return moved;
+		moved |= freed;
 		cond_resched();
 	}
 	return true;
@@ -416,7 +611,7 @@ static int vmdemo_reclaim_thread(void *data)
 		if (!moved)
 			wait_event_freezable_timeout(pool->free_wait, kthread_should_stop() ||
 						     atomic_long_read(&pool->progress) != progress,
-						     HZ / 10);
+						     VMDEMO_SOON);
 	}
 	memalloc_noio_restore(noio);
 	return 0;

@@ -313,8 +313,10 @@ static ssize_t name##_show(struct device *dev, struct device_attribute *attr, ch
 static DEVICE_ATTR_RO(name)
 
 VMDEMO_GAUGE(frames_free, READ_ONCE(pool->nr_free));
-VMDEMO_GAUGE(frames_active, READ_ONCE(pool->policy.lists[VMDEMO_LIST_ACTIVE].nr));
+VMDEMO_GAUGE(frames_active, READ_ONCE(pool->policy.lists[VMDEMO_LIST_ACTIVE].nr) +
+	     READ_ONCE(pool->policy.lists[VMDEMO_LIST_HELD].nr));
 VMDEMO_GAUGE(frames_standby, READ_ONCE(pool->policy.lists[VMDEMO_LIST_STANDBY].nr));
+VMDEMO_GAUGE(frames_held, READ_ONCE(pool->policy.lists[VMDEMO_LIST_HELD].nr));
 VMDEMO_GAUGE(frames_dirty, atomic_read(&pool->nr_unwritten));
 VMDEMO_GAUGE(frames_pinned, vmdemo_sysfs_pinned(pool));
 
@@ -323,6 +325,7 @@ static struct attribute *vmdemo_stats_attrs[] = {
 	&dev_attr_frames_free.attr,
 	&dev_attr_frames_active.attr,
 	&dev_attr_frames_standby.attr,
+	&dev_attr_frames_held.attr,
 	&dev_attr_frames_dirty.attr,
 	&dev_attr_frames_pinned.attr,
 	&dev_attr_swap_free.attr,

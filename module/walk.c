@@ -97,13 +97,18 @@ struct folio *vmdemo_walk_next(struct vmdemo_walk *walk)
  * @from:  number to begin with
  * @folio: the page, with a reference
  *
- * Takes the pool lock, does not sleep. Returns its number, or VMDEMO_NONE.
+ * Only a frame that seems to hold a page costs more than a look: most are gone already, for as long
+ * as the last is held. Takes the pool lock, may sleep. Returns its number, or VMDEMO_NONE.
  */
 u32 vmdemo_walk_excess(struct vmdemo_pool *pool, u32 from, struct folio **folio)
 {
 	u32 nr;
 
 	for (nr = max(from, READ_ONCE(pool->target)); nr < READ_ONCE(pool->top); nr++) {
+		if (nr % VMDEMO_CHUNK_FRAMES == 0)
+			cond_resched();
+		if (READ_ONCE(vmdemo_frame(pool, nr)->key) == VMDEMO_NO_KEY)
+			continue;
 		*folio = vmdemo_index_get_frame(pool, nr);
 		if (*folio)
 			return nr;

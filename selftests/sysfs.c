@@ -35,7 +35,7 @@ TEST_F(sysfs, counters)
 		"prefetch_pages", "rw_pages", "evictions_clean", "evictions_dirty", "demotions",
 		"unmap_calls", "refaults", "late_references", "reclaim_waits", "reclaim_wait_ns",
 		"read_errors", "write_errors", "pages_lost", "frames_free", "frames_active",
-		"frames_standby", "frames_dirty", "frames_pinned",
+		"frames_standby", "frames_held", "frames_dirty", "frames_pinned",
 	};
 	char path[256];
 	struct stat st;

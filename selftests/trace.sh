@@ -93,13 +93,14 @@ replay() {
 	python3 - "$work/log" "$1" <<'END'
 import re, sys
 log, policy = sys.argv[1:]
-active, standby = {}, {}    # frames, oldest first
+active, standby, held = {}, {}, {}    # frames, oldest first
 page_in = {}
 forgotten = demoted = 0
 
 def renew(frame, where):
     active.pop(frame, None)
     standby.pop(frame, None)
+    held.pop(frame, None)
     where[frame] = True
 
 for number, line in enumerate(open(log), 1):
@@ -107,7 +108,7 @@ for number, line in enumerate(open(log), 1):
     if not m:
         continue
     event, page, frame = m.group(1), int(m.group(2)), int(m.group(3))
-    known = frame in active or frame in standby
+    known = frame in active or frame in standby or frame in held
     if known != (event != 'insert'):
         sys.exit('line %d: %s of frame %d, which is %sin the order' % (number, event, frame, '' if known else 'not '))
     if event != 'insert' and page_in[frame] != page:
@@ -121,6 +122,13 @@ for number, line in enumerate(open(log), 1):
         renew(frame, active)
     elif event == 'rotate':
         renew(frame, active)
+    elif event == 'hold':
+        renew(frame, held)
+    elif event == 'release':
+        if frame not in held:
+            sys.exit('line %d: frame %d is not held' % (number, frame))
+        held.pop(frame)
+        active = {frame: True, **active}
     elif event == 'demote':
         demoted += 1
         renew(frame, standby)
