@@ -7,6 +7,7 @@
  * before we begin and again after we end.
  */
 #include <linux/blkdev.h>
+#include <linux/device.h>
 #include <linux/slab.h>
 
 #include "backing.h"
@@ -58,41 +59,82 @@ static int vmdemo_backing_quiesce(struct vmdemo_backing *backing)
 }
 
 /**
+ * vmdemo_backing_refuse - say in the log that a device is not bound
+ * @dev:  to which it was to be bound
+ * @path: as it was given
+ * @err:  what the caller returns
+ * @why:  a reason; NULL: what the error means
+ */
+void vmdemo_backing_refuse(struct device *dev, const char *path, int err, const char *why)
+{
+	if (!why && err == -ENOENT)
+		why = "there is no such file";
+	else if (!why && err == -ENOTBLK)
+		why = "it is no block device";
+	else if (!why && err == -EBUSY)
+		why = "it is mounted, or in use otherwise";
+	dev_err(dev, "%s is not bound: %s (error %d)\n", path, why ?: "it cannot be opened", err);
+}
+
+/*
+ * Can any page be written in place? Protection information (T10 PI) is the block layer's to make,
+ * and a page is aligned to whatever a device may want. 0, or an error and the reason.
+ */
+static int vmdemo_backing_check(const struct vmdemo_backing *backing, const char **why)
+{
+	struct block_device *bdev = backing->handle.bdev;
+
+	if (bdev_is_zoned(bdev)) {
+		*why = "a zoned device cannot be written in place";
+		return -EINVAL;
+	}
+	if (bdev_logical_block_size(bdev) > PAGE_SIZE) {
+		*why = "its blocks are larger than a page";
+		return -EINVAL;
+	}
+	if (!vmdemo_backing_bytes(backing)) {
+		*why = "it is empty";
+		return -ENOSPC;
+	}
+	return 0;
+}
+
+/**
  * vmdemo_backing_open - claim a block device
- * @backing: unbound
+ * @backing: unbound; identifies the claim
  * @path:    of the block device's node
- * @holder:  identifies the claim
+ * @dev:     says in the log why it refuses one
  *
  * A device that refuses writing is opened for reading. May sleep. Returns 0, an error of the block
- * layer (-ENOENT, -ENOTBLK, -EBUSY, ...), -EINVAL for blocks larger than a page, -ENOSPC for an
- * empty device, -ENOMEM, or -EINTR when killed while it waits for what others wrote.
+ * layer (-ENOENT, -ENOTBLK, -EBUSY, ...), -EINVAL for a device that cannot be written in place, or
+ * whose blocks are larger than a page, -ENOSPC for an empty device, -ENOMEM, or -EINTR when killed
+ * while it waits for what others wrote.
  */
-int vmdemo_backing_open(struct vmdemo_backing *backing, const char *path, void *holder)
+int vmdemo_backing_open(struct vmdemo_backing *backing, const char *path, struct device *dev)
 {
-	struct block_device *bdev;
+	const char *why = NULL;
 	int err;
 
-	err = vmdemo_bdev_open(&backing->handle, path, BLK_OPEN_READ | BLK_OPEN_WRITE, holder);
+	err = vmdemo_bdev_open(&backing->handle, path, BLK_OPEN_READ | BLK_OPEN_WRITE, backing);
 	backing->readonly = err == -EACCES || err == -EROFS || err == -EPERM;
 	if (backing->readonly)
-		err = vmdemo_bdev_open(&backing->handle, path, BLK_OPEN_READ, holder);
+		err = vmdemo_bdev_open(&backing->handle, path, BLK_OPEN_READ, backing);
 	if (err)
-		return err;
+		goto refuse;
 	/* Failures of the disk before are nothing to this one. */
 	backing->retry_at = jiffies - VMDEMO_CAUTION;
-	bdev = backing->handle.bdev;
-	backing->readonly |= bdev_read_only(bdev);
+	backing->readonly |= bdev_read_only(backing->handle.bdev);
 	backing->path = kstrdup(path, GFP_KERNEL);
-	if (!backing->path)
-		err = -ENOMEM;
-	else if (bdev_logical_block_size(bdev) > PAGE_SIZE)
-		err = -EINVAL;
-	else if (!bdev_nr_bytes(bdev))
-		err = -ENOSPC;
-	else
+	err = backing->path ? vmdemo_backing_check(backing, &why) : -ENOMEM;
+	if (!err) {
 		err = vmdemo_backing_quiesce(backing);
-	if (err)
-		vmdemo_backing_close(backing);
+		why = "what others wrote to it cannot be put on it";
+	}
+	if (!err)
+		return 0;
+	vmdemo_backing_close(backing);
+refuse:
+	vmdemo_backing_refuse(dev, path, err, why);
 	return err;
 }
 

@@ -5,6 +5,8 @@
 #ifndef VMDEMO_BACKING_H
 #define VMDEMO_BACKING_H
 
+#include <linux/blkdev.h>
+
 #include "frame.h"
 
 /* A device is silent when it has writes to do and has done none for so long, in jiffies. */
@@ -48,8 +50,20 @@ static inline void vmdemo_backing_end_write(struct vmdemo_backing *backing, bool
 	atomic_dec(&backing->writing);
 }
 
-int vmdemo_backing_open(struct vmdemo_backing *backing, const char *path, void *holder);
+int vmdemo_backing_open(struct vmdemo_backing *backing, const char *path, struct device *dev);
+void vmdemo_backing_refuse(struct device *dev, const char *path, int err, const char *why);
 void vmdemo_backing_close(struct vmdemo_backing *backing);
 int vmdemo_backing_zero(struct vmdemo_backing *backing, pgoff_t first, pgoff_t nr, u64 size_bytes);
+
+/*
+ * The size of a bound device, in whole blocks of it: a loop device may end within one. It changes:
+ * devices grow and shrink while they are in use.
+ */
+static inline u64 vmdemo_backing_bytes(const struct vmdemo_backing *backing)
+{
+	struct block_device *bdev = backing->handle.bdev;
+
+	return round_down(bdev_nr_bytes(bdev), bdev_logical_block_size(bdev));
+}
 
 #endif /* VMDEMO_BACKING_H */

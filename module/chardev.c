@@ -13,6 +13,7 @@
 #include "device.h"
 #include "fadvise.h"
 #include "fault.h"
+#include "grow.h"
 #include "ioctl.h"
 #include "rw.h"
 #include "spacefile.h"
@@ -57,7 +58,8 @@ static loff_t vmdemo_chardev_llseek(struct file *file, loff_t offset, int whence
 {
 	struct vmdemo_file *vf = file->private_data;
 
-	return fixed_size_llseek(file, offset, whence, vf->space->size_bytes);
+	vmdemo_grow_look(vf->space, true);
+	return fixed_size_llseek(file, offset, whence, READ_ONCE(vf->space->size_bytes));
 }
 
 static int vmdemo_chardev_fsync(struct file *file, loff_t start, loff_t end, int datasync)
@@ -71,6 +73,9 @@ static int vmdemo_chardev_fsync(struct file *file, loff_t start, loff_t end, int
 
 static long vmdemo_chardev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
+	struct vmdemo_file *vf = file->private_data;
+
+	vmdemo_grow_look(vf->space, true);
 	if (cmd == VMDEMO_IOC_SPACE)
 		return vmdemo_spacefile_create(file, (void __user *)arg);
 	return vmdemo_ioctl(file, cmd, arg);

@@ -12,7 +12,9 @@
 
 #include "backing.h"
 #include "device.h"
+#include "discard.h"
 #include "evict.h"
+#include "grow.h"
 #include "pager.h"
 #include "pool.h"
 #include "reclaim.h"
@@ -50,6 +52,7 @@ struct vmdemo_device *vmdemo_device_create(u32 id, u32 frames)
 	}
 	device->pool->disks[0] = &device->backing;
 	device->pool->disks[1] = &device->swap.backing;
+	vmdemo_discard_init(&device->swap, device->pool);
 	err = vmdemo_device_resize(device, frames);
 	if (err)
 		goto err_pool;
@@ -117,18 +120,19 @@ int vmdemo_device_bind(struct vmdemo_device *device, const char *path)
 	if (device->opens || device->backing.handle.bdev)
 		err = -EBUSY;
 	else
-		err = vmdemo_backing_open(&device->backing, path, device);
-	if (!err && bdev_nr_bytes(device->backing.handle.bdev) >> PAGE_SHIFT >
-	    BIT_ULL(VMDEMO_INDEX_BITS)) {
+		err = vmdemo_backing_open(&device->backing, path, &device->dev);
+	if (!err && vmdemo_backing_bytes(&device->backing) > VMDEMO_LINEAR_MAX) {
 		vmdemo_backing_close(&device->backing);
 		err = -EFBIG;
+		vmdemo_backing_refuse(&device->dev, path, err, "it is larger than 2^48 bytes");
 	}
 	/* Failures of the disk before are nothing to who opens this one. */
 	if (!err)
 		WRITE_ONCE(device->space.inode->i_mapping->wb_err, 0);
-	if (!err)
-		vmdemo_space_set_size(&device->space,
-				      bdev_nr_bytes(device->backing.handle.bdev));
+	if (!err) {
+		device->backing.seen_bytes = vmdemo_backing_bytes(&device->backing);
+		vmdemo_space_set_size(&device->space, device->backing.seen_bytes);
+	}
 	mutex_unlock(&device->lock);
 	return err;
 }
@@ -250,8 +254,10 @@ void vmdemo_device_leave(struct vmdemo_device *device)
 		queue_work(system_unbound_wq, &device->leave_work);
 		flush_work(&device->leave_work);
 	}
-	if (device->swap.nr_slots)
+	if (device->swap.nr_slots) {
+		vmdemo_discard_finish(&device->swap, VMDEMO_STALL);
 		vmdemo_swap_close(&device->swap);
+	}
 	mutex_unlock(&device->lock);
 }
 
@@ -294,7 +300,7 @@ int vmdemo_device_bind_swap(struct vmdemo_device *device, const char *path)
 	if (err)
 		return err;
 	err = device->opens || device->swap.nr_slots ? -EBUSY :
-	      vmdemo_swap_open(&device->swap, path);
+	      vmdemo_swap_open(&device->swap, path, &device->dev);
 	mutex_unlock(&device->lock);
 	return err;
 }
@@ -315,9 +321,29 @@ int vmdemo_device_unbind_swap(struct vmdemo_device *device)
 	if (device->opens)
 		err = -EBUSY;
 	else if (device->swap.nr_slots)
+		err = vmdemo_discard_finish(&device->swap, MAX_SCHEDULE_TIMEOUT);
+	if (!err && device->swap.nr_slots)
 		vmdemo_swap_close(&device->swap);
 	mutex_unlock(&device->lock);
 	return err;
+}
+
+/**
+ * vmdemo_device_set_discard - discard slots of the swap device that are free, or do not
+ * @device: with a swap device or without
+ * @on:     which
+ *
+ * May sleep. Returns 0, or -EINTR when killed.
+ */
+int vmdemo_device_set_discard(struct vmdemo_device *device, bool on)
+{
+	int err = mutex_lock_killable(&device->lock);
+
+	if (err)
+		return err;
+	vmdemo_discard_set(&device->swap, on);
+	mutex_unlock(&device->lock);
+	return 0;
 }
 
 /**
@@ -439,5 +465,9 @@ int vmdemo_device_sync(struct vmdemo_device *device, u64 start, u64 end)
 		err = vmdemo_writeback_range(space, first, last);
 		err = err ?: vmdemo_space_wait_open(space, first, last);
 	}
-	return err ?: vmdemo_pager_flush(space);
+	err = err ?: vmdemo_pager_flush(space);
+	/* Does it fail for want of a device that is as long as it was? */
+	if (err)
+		vmdemo_grow_look(space, true);
+	return err;
 }

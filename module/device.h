@@ -47,6 +47,7 @@ int vmdemo_device_unbind(struct vmdemo_device *device);
 int vmdemo_device_abandon(struct vmdemo_device *device);
 int vmdemo_device_bind_swap(struct vmdemo_device *device, const char *path);
 int vmdemo_device_unbind_swap(struct vmdemo_device *device);
+int vmdemo_device_set_discard(struct vmdemo_device *device, bool on);
 void vmdemo_device_leave(struct vmdemo_device *device);
 void vmdemo_device_set_live(struct vmdemo_device *device);
 int vmdemo_device_open(struct vmdemo_device *device);

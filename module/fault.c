@@ -26,6 +26,7 @@
 #include "dirty.h"
 #include "evict.h"
 #include "fault.h"
+#include "grow.h"
 #include "index.h"
 #include "range.h"
 #include "reclaim.h"
@@ -43,6 +44,13 @@ static u64 vmdemo_fault_id(void)
 	    !trace_vmdemo_wait_enabled() && !trace_vmdemo_fault_return_enabled())
 		return 0;
 	return this_cpu_inc_return(vmdemo_fault_ids) * nr_cpu_ids + raw_smp_processor_id();
+}
+
+/* There was no page @index: does the device have it by now? */
+static noinline bool vmdemo_vm_grown(struct vmdemo_space *space, pgoff_t index)
+{
+	vmdemo_grow_look(space, false);
+	return index < READ_ONCE(space->nr_pages);
 }
 
 /*
@@ -160,6 +168,8 @@ static vm_fault_t vmdemo_vm_get(struct vm_fault *vmf, struct vmdemo_access *acc,
 	case -ENXIO:
 		return vmdemo_vm_invalid(acc->space, acc->index);
 	}
+	/* Perhaps the device has become shorter. */
+	vmdemo_grow_look(acc->space, false);
 	return VM_FAULT_SIGBUS;
 }
 
@@ -284,7 +294,7 @@ static vm_fault_t vmdemo_vm_fault(struct vm_fault *vmf)
 	acc.streams = &vf->streams;
 	acc.advice = vmdemo_vm_advice(vma, vf);
 	trace_vmdemo_fault_enter(acc.id, index, vmf->flags);
-	if (index >= READ_ONCE(space->nr_pages))
+	if (index >= READ_ONCE(space->nr_pages) && !vmdemo_vm_grown(space, index))
 		return vmdemo_vm_invalid(space, index);
 	if (unlikely(space->segments)) {
 		result = vmdemo_vm_enter_segment(vmf, space);
@@ -411,9 +421,14 @@ int vmdemo_vm_mmap(struct file *file, struct vm_area_struct *vma)
 	struct vmdemo_space *space = vf->space;
 
 	/* A sparse space may grow yet. */
-	if (!space->swap && (vma->vm_pgoff > space->nr_pages ||
-			     vma_pages(vma) > space->nr_pages - vma->vm_pgoff))
-		return -EINVAL;
+	if (!space->swap) {
+		pgoff_t end = vma->vm_pgoff + vma_pages(vma);
+
+		if (end > READ_ONCE(space->nr_pages))
+			vmdemo_grow_look(space, false);
+		if (end > READ_ONCE(space->nr_pages) || end < vma->vm_pgoff)
+			return -EINVAL;
+	}
 	if (vmdemo_space_readonly(space) && (vma->vm_flags & VM_SHARED)) {
 		if (vma->vm_flags & VM_WRITE)
 			return -EACCES;

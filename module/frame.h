@@ -41,6 +41,7 @@
 /* A key is the space's number above 36 bits of page index: 2^48 bytes a space. */
 #define VMDEMO_INDEX_BITS	36
 #define VMDEMO_NO_KEY		(~0ULL)
+#define VMDEMO_LINEAR_MAX	(1ULL << (VMDEMO_INDEX_BITS + PAGE_SHIFT))
 
 #define VMDEMO_CHUNK_SHIFT	9
 #define VMDEMO_CHUNK_FRAMES	BIT(VMDEMO_CHUNK_SHIFT)
@@ -149,6 +150,7 @@ struct vmdemo_backing {
 	struct vmdemo_bdev handle;	/* immutable while bound; handle.bdev NULL: unbound */
 	char *path;
 	bool readonly;
+	u64 seen_bytes;			/* linear space's inode lock: its size at the last look */
 	atomic_t nr_flushes;		/* that have not ended */
 
 	/* How it takes writes; each read without a lock, as a hint. */
@@ -156,6 +158,9 @@ struct vmdemo_backing {
 	unsigned long moved_at;		/* jiffies: one has ended, or the first begun */
 	unsigned long retry_at;		/* jiffies: reclaim writes again, after a failure */
 };
+
+/* Slots in a cluster; divides BITS_PER_LONG. */
+#define VMDEMO_CLUSTER		16U
 
 /*
  * Where pages of sparse spaces are when they are in no frame: slot n is byte 4096 n of the device.
@@ -171,6 +176,15 @@ struct vmdemo_swap {
 	unsigned long *begun;		/* under lock: a bit per cluster, zero: no slot is in use */
 	u64 nr_empty;			/* under lock: how many of these */
 	u64 cursor;			/* under lock: where the search for one goes on, a slot */
+
+	struct vmdemo_pool *pool;	/* immutable: counts */
+	unsigned long *freed;		/* under lock: a bit per cluster, to be discarded */
+	bool discard;			/* a setting, read without a lock */
+	bool discard_stop;		/* the worker is to leave off */
+	bool discard_due;		/* under lock: it has yet to look */
+	bool discarding;		/* under lock: it is at work */
+	struct delayed_work discard_work;
+	wait_queue_head_t discard_wait;	/* neither of the two any more */
 };
 
 struct vmdemo_space {
@@ -181,7 +195,7 @@ struct vmdemo_space {
 	struct vmdemo_backing *backing;
 	struct vmdemo_swap *swap;	/* of a sparse space; NULL: linear */
 
-	/* linear: set when bound, while nobody has it open; sparse: inode lock, read without */
+	/* inode lock, read without; linear: only grows while it is bound */
 	u64 size_bytes;
 	pgoff_t nr_pages;
 

@@ -47,6 +47,16 @@ static void vmdemo_destroy(unsigned int id)
 	vmdemo_device_destroy(vmdemo_devices[id]);
 }
 
+/*
+ * What a disk is refused with when the module is loaded. insmod takes some errors for the loader's
+ * own: ENOENT is "Unknown symbol in module" to it, ENOEXEC and ESRCH are of that kind, and modprobe
+ * takes EEXIST for success.
+ */
+static int vmdemo_load_error(int err)
+{
+	return err == -ENOENT || err == -ENOEXEC || err == -ESRCH || err == -EEXIST ? -ENXIO : err;
+}
+
 static int vmdemo_create(unsigned int id)
 {
 	struct vmdemo_device *device;
@@ -71,14 +81,14 @@ static int vmdemo_create(unsigned int id)
 	if (id < num_backing && *backing[id]) {
 		err = vmdemo_device_bind(device, backing[id]);
 		if (err) {
-			pr_err("vmdemo: backing=%s: error %d\n", backing[id], err);
+			pr_err("vmdemo: not loaded with backing=%s\n", backing[id]);
 			goto err_device;
 		}
 	}
 	if (id < num_swap && *swap[id]) {
 		err = vmdemo_device_bind_swap(device, swap[id]);
 		if (err) {
-			pr_err("vmdemo: swap=%s: error %d\n", swap[id], err);
+			pr_err("vmdemo: not loaded with swap=%s\n", swap[id]);
 			vmdemo_device_leave(device);
 			goto err_device;
 		}
@@ -88,7 +98,7 @@ static int vmdemo_create(unsigned int id)
 
 err_device:
 	vmdemo_device_destroy(device);
-	return err;
+	return vmdemo_load_error(err);
 }
 
 /* Let user space see all devices; only when all are there may any be opened. */

@@ -17,6 +17,7 @@
 #include "broken.h"
 #include "device.h"
 #include "dirty.h"
+#include "grow.h"
 #include "pager.h"
 #include "range.h"
 #include "rw.h"
@@ -44,6 +45,14 @@ static void vmdemo_rw_begin(struct vmdemo_access *acc, struct file *file, pgoff_
 	acc->advice = READ_ONCE(vf->advice);
 }
 
+/* The size of a space for who wants to go as far as @end: its device may have grown. */
+static u64 vmdemo_rw_size(struct vmdemo_space *space, u64 end)
+{
+	if (end > READ_ONCE(space->size_bytes))
+		vmdemo_grow_look(space, true);
+	return READ_ONCE(space->size_bytes);
+}
+
 /**
  * vmdemo_rw_read_iter - read(2) and its kin, and splice from the device
  * @iocb: file and position
@@ -55,15 +64,16 @@ static void vmdemo_rw_begin(struct vmdemo_access *acc, struct file *file, pgoff_
 ssize_t vmdemo_rw_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct vmdemo_file *vf = iocb->ki_filp->private_data;
-	u64 size = READ_ONCE(vf->space->size_bytes);
 	struct vmdemo_access acc;
 	struct folio *folio;
 	ssize_t done = 0;
 	int err = 0;
 	void *from;
+	u64 size;
 
 	if (iocb->ki_flags & IOCB_NOWAIT)
 		return -EAGAIN;
+	size = vmdemo_rw_size(vf->space, iocb->ki_pos + iov_iter_count(to));
 	while (iov_iter_count(to) && iocb->ki_pos < size) {
 		size_t offset = offset_in_page(iocb->ki_pos);
 		size_t bytes = min_t(u64, PAGE_SIZE - offset, size - iocb->ki_pos);
@@ -97,6 +107,8 @@ ssize_t vmdemo_rw_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	/* Cut off meanwhile: that was the end, or of a segment. */
 	if (err == -ENXIO)
 		err = vf->space->segments ? -EFAULT : 0;
+	if (err == -EIO)
+		vmdemo_grow_look(vf->space, true);
 	return done ?: err;
 }
 
@@ -128,12 +140,19 @@ static ssize_t vmdemo_rw_write_page(struct file *file, loff_t pos, size_t bytes,
 
 	vmdemo_rw_begin(&acc, file, pos >> PAGE_SHIFT);
 	acc.write = true;
-	acc.overwrite = bytes == PAGE_SIZE || pos + bytes >= space->size_bytes;
+	acc.overwrite = bytes == PAGE_SIZE || pos + bytes >= READ_ONCE(space->size_bytes);
 	acc.overwrite &= !offset_in_page(pos);
 	err = vmdemo_space_get_wait(&acc, &folio);
 	vmdemo_access_end(&acc);
 	if (err)
 		return err;
+	/* It was the end of the device, and of what is to be read, before the device grew. */
+	if (bytes < PAGE_SIZE && pos + bytes < READ_ONCE(space->size_bytes) &&
+	    !folio_test_uptodate(folio)) {
+		err = vmdemo_rw_undo(space, folio);
+		folio_put(folio);
+		return err;
+	}
 	err = vmdemo_swap_reserve(space, folio->index);
 	if (err) {
 		/* Nor may it stay unfilled. */
@@ -216,9 +235,9 @@ static ssize_t vmdemo_rw_write(struct kiocb *iocb, struct iov_iter *from, u64 en
 ssize_t vmdemo_rw_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct vmdemo_file *vf = iocb->ki_filp->private_data;
-	u64 size = vf->space->size_bytes;
 	ssize_t done;
 	loff_t start;
+	u64 size;
 	int err;
 
 	if (iocb->ki_flags & IOCB_NOWAIT)
@@ -227,6 +246,8 @@ ssize_t vmdemo_rw_write_iter(struct kiocb *iocb, struct iov_iter *from)
 		return -EROFS;
 	if (!iov_iter_count(from))
 		return 0;
+	size = vmdemo_rw_size(vf->space, iocb->ki_flags & IOCB_APPEND ? U64_MAX :
+					 iocb->ki_pos + iov_iter_count(from));
 	if (iocb->ki_flags & IOCB_APPEND)
 		iocb->ki_pos = size;
 	start = iocb->ki_pos;

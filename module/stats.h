@@ -38,7 +38,8 @@
 	X(read_errors)		\
 	X(write_errors)		\
 	X(pages_lost)		\
-	X(swap_full)
+	X(swap_full)		\
+	X(slots_discarded)
 
 #define VMDEMO_COUNTER_ENUM(name) VMDEMO_##name,
 enum vmdemo_counter {

@@ -17,12 +17,10 @@
 #include <linux/vmalloc.h>
 
 #include "backing.h"
+#include "discard.h"
 #include "leave.h"
 #include "segment.h"
 #include "swap.h"
-
-/* Divides BITS_PER_LONG. */
-#define VMDEMO_CLUSTER		16U
 
 /* So many entries are freed in one go. */
 #define VMDEMO_FREE_PART	16384
@@ -31,37 +29,45 @@
  * vmdemo_swap_open - claim a block device to swap to
  * @swap: unbound
  * @path: of the block device's node
+ * @dev:  says in the log why it refuses one
  *
  * What is on the device is overwritten, all but its first page. May sleep. Returns 0, an error of
  * vmdemo_backing_open(), -EROFS, -ENOSPC for a device of less than two pages, -EFBIG beyond some
  * 60 TiB, or -ENOMEM.
  */
-int vmdemo_swap_open(struct vmdemo_swap *swap, const char *path)
+int vmdemo_swap_open(struct vmdemo_swap *swap, const char *path, struct device *dev)
 {
+	const char *why = "it is read-only";
 	u64 nr, nr_clusters;
 	int err;
 
-	err = vmdemo_backing_open(&swap->backing, path, swap);
+	err = vmdemo_backing_open(&swap->backing, path, dev);
 	if (err)
 		return err;
-	nr = bdev_nr_bytes(swap->backing.handle.bdev) >> PAGE_SHIFT;
+	nr = vmdemo_backing_bytes(&swap->backing) >> PAGE_SHIFT;
 	nr_clusters = DIV_ROUND_UP_ULL(nr, VMDEMO_CLUSTER);
-	if (swap->backing.readonly)
+	if (swap->backing.readonly) {
 		err = -EROFS;
-	else if (nr < 2)
+	} else if (nr < 2) {
 		err = -ENOSPC;
-	else if (BITS_TO_LONGS(nr + nr_clusters) >= INT_MAX / sizeof(long))
+		why = "it is shorter than two pages";
+	} else if (BITS_TO_LONGS(nr + 2 * nr_clusters) >= INT_MAX / sizeof(long)) {
 		err = -EFBIG;
-	else
-		swap->used = kvcalloc(BITS_TO_LONGS(nr) + BITS_TO_LONGS(nr_clusters), sizeof(long),
-				      GFP_KERNEL);
+		why = "it is too large to swap to";
+	} else {
+		swap->used = kvcalloc(BITS_TO_LONGS(nr) + 2 * BITS_TO_LONGS(nr_clusters),
+				      sizeof(long), GFP_KERNEL);
+		why = "no memory for its slots";
+	}
 	if (!err && !swap->used)
 		err = -ENOMEM;
 	if (err) {
 		vmdemo_backing_close(&swap->backing);
+		vmdemo_backing_refuse(dev, path, err, why);
 		return err;
 	}
 	swap->begun = swap->used + BITS_TO_LONGS(nr);
+	swap->freed = swap->begun + BITS_TO_LONGS(nr_clusters);
 	__set_bit(0, swap->used);
 	/* The first cluster has slot 0; what does not fill one is none. */
 	__set_bit(0, swap->begun);
@@ -71,6 +77,7 @@ int vmdemo_swap_open(struct vmdemo_swap *swap, const char *path)
 	swap->nr_slots = nr;
 	swap->nr_empty = max_t(u64, nr / VMDEMO_CLUSTER, 1) - 1;
 	swap->cursor = 0;
+	vmdemo_discard_start(swap);
 	return 0;
 }
 
@@ -82,6 +89,7 @@ int vmdemo_swap_open(struct vmdemo_swap *swap, const char *path)
  */
 void vmdemo_swap_close(struct vmdemo_swap *swap)
 {
+	vmdemo_discard_stop(swap);
 	vmdemo_backing_close(&swap->backing);
 	swap->nr_slots = 0;
 	atomic64_set(&swap->nr_free, 0);
@@ -137,13 +145,18 @@ static u64 vmdemo_swap_take(struct vmdemo_swap *swap, u64 wanted, pgoff_t index)
 
 static void vmdemo_swap_give_back(struct vmdemo_swap *swap, u64 slot)
 {
+	bool emptied;
+
 	spin_lock(&swap->lock);
 	__clear_bit(slot, swap->used);
-	if (vmdemo_swap_emptied(swap, slot)) {
+	emptied = vmdemo_swap_emptied(swap, slot);
+	if (emptied) {
 		__clear_bit(slot / VMDEMO_CLUSTER, swap->begun);
 		swap->nr_empty++;
 	}
 	spin_unlock(&swap->lock);
+	if (emptied)
+		vmdemo_discard_freed(swap, slot);
 }
 
 /* ---- pages ---- */

@@ -10,7 +10,7 @@
 /* In place of a slot: the page's data went with the memory of its frame. */
 #define VMDEMO_SLOT_LOST	BIT_ULL(60)
 
-int vmdemo_swap_open(struct vmdemo_swap *swap, const char *path);
+int vmdemo_swap_open(struct vmdemo_swap *swap, const char *path, struct device *dev);
 void vmdemo_swap_close(struct vmdemo_swap *swap);
 
 int vmdemo_swap_reserve_slot(struct vmdemo_space *space, pgoff_t index);

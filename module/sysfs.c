@@ -10,6 +10,7 @@
 
 #include "device.h"
 #include "freelist.h"
+#include "grow.h"
 #include "index.h"
 #include "order.h"
 #include "sysfs.h"
@@ -94,6 +95,25 @@ static ssize_t swap_store(struct device *dev, struct device_attribute *attr, con
 	return err ?: count;
 }
 static DEVICE_ATTR_RW(swap);
+
+static ssize_t swap_discard_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(vmdemo_sysfs_device(dev)->swap.discard));
+}
+
+static ssize_t swap_discard_store(struct device *dev, struct device_attribute *attr,
+				  const char *buf, size_t count)
+{
+	unsigned int on;
+	int err = kstrtouint(buf, 0, &on);
+
+	if (!err && on > 1)
+		err = -EINVAL;
+	if (!err)
+		err = vmdemo_device_set_discard(vmdemo_sysfs_device(dev), on);
+	return err ?: count;
+}
+static DEVICE_ATTR_RW(swap_discard);
 
 static ssize_t frames_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
@@ -224,7 +244,14 @@ static DEVICE_ATTR_RW(dirty_age_ms);
 
 static ssize_t size_bytes_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%llu\n", vmdemo_sysfs_device(dev)->space.size_bytes);
+	struct vmdemo_device *device = vmdemo_sysfs_device(dev);
+
+	/* It may have grown. Who binds or lets go of it is not waited for. */
+	if (mutex_trylock(&device->lock)) {
+		vmdemo_grow_look(&device->space, false);
+		mutex_unlock(&device->lock);
+	}
+	return sysfs_emit(buf, "%llu\n", READ_ONCE(device->space.size_bytes));
 }
 static DEVICE_ATTR_RO(size_bytes);
 
@@ -258,6 +285,7 @@ static DEVICE_ATTR_RO(frame_bytes);
 static struct attribute *vmdemo_attrs[] = {
 	&dev_attr_backing.attr,
 	&dev_attr_swap.attr,
+	&dev_attr_swap_discard.attr,
 	&dev_attr_frames.attr,
 	&dev_attr_reserve.attr,
 	&dev_attr_policy.attr,

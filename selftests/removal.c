@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * removal.c - the disk goes away under load, comes back, stands still, shrinks, grows bad blocks
+ * removal.c - the disk goes away under load, comes back, stands still, shrinks, grows, has bad
+ * blocks, is unfit, or wants to hear what is not needed any more
  *
  * The disks are the kernel's own that can do such a thing: scsi_debug, null_blk, the device mapper.
  * What happens with single pages that fail is the subject of errors.c.
@@ -326,11 +327,16 @@ FIXTURE(dm) {
 	char lower[64];
 };
 
-static void set_table(const char *lower, size_t pages)
+static void set_sectors(const char *lower, size_t sectors)
 {
-	if (!vt_shell("dmsetup reload " DM " --table '0 %zu linear %s 0'", pages * 8, lower) ||
+	if (!vt_shell("dmsetup reload " DM " --table '0 %zu linear %s 0'", sectors, lower) ||
 	    !vt_shell("dmsetup resume --nolockfs " DM))
 		vt_fail("dmsetup does not take the table");
+}
+
+static void set_table(const char *lower, size_t pages)
+{
+	set_sectors(lower, pages * 8);
 }
 
 FIXTURE_SETUP(dm)
@@ -540,10 +546,10 @@ TEST_F(dm, suspended_detach)
 /* The disk becomes shorter: pages beyond its end fail, others do not notice; and it grows again. */
 TEST_F(dm, shrinks)
 {
+	int fd, log = vt_log_open();
 	struct work beyond;
 	siginfo_t info;
 	char *mem;
-	int fd;
 
 	ASSERT_EQ(vt_set("frames", "256"), 0);
 	work_init(&beyond, VT_DEV, PAGES, PAGES, SEED, 2);
@@ -567,6 +573,12 @@ TEST_F(dm, shrinks)
 	EXPECT_EQ(errno, EIO);
 	ASSERT_EQ(vt_try_write(mem + (PAGES - 1) * VT_PAGE, NULL), 0);
 	EXPECT_EQ(msync(mem + (PAGES - 1) * VT_PAGE, VT_PAGE, MS_SYNC), 0);
+	/* The log tells of it, once; the space does not shrink with it. */
+	EXPECT_TRUE(vt_log_says(log, DM " has shrunk from 67108864 to %zu bytes", PAGES * VT_PAGE));
+	EXPECT_EQ(vt_try_read(mem + (2 * PAGES + 1) * VT_PAGE, NULL), SIGBUS);
+	EXPECT_EQ(vt_get("size_bytes"), 67108864);
+	EXPECT_FALSE(vt_log_says(log, "has shrunk"));
+	close(log);
 
 	set_table(self->lower, 131072 / 8);
 	EXPECT_TRUE(synced(fd));
@@ -583,6 +595,106 @@ TEST_F(dm, shrinks)
 	EXPECT_TRUE(pool_is_whole());
 	EXPECT_EQ(work_check_disk(&beyond, self->lower), 0);
 	work_free(&beyond);
+}
+
+/* Let go of the disk, give it another length, and bind it again. */
+static void rebind(const char *lower, size_t sectors)
+{
+	if (vt_set("backing", "none"))
+		vt_fail("the disk is not let go of");
+	set_sectors(lower, sectors);
+	if (vt_set("backing", "/dev/mapper/" DM))
+		vt_fail("the disk is not bound again");
+}
+
+/* The disk becomes longer while it is open and mapped: all of it is there at once. */
+TEST_F(dm, grows)
+{
+	size_t more = 2 * PAGES, bytes = more * VT_PAGE;
+	int fd, log = vt_log_open();
+	char *mem, *beyond, *buffer = vt_buffer(1);
+
+	rebind(self->lower, PAGES * 8);
+	fd = vt_open(O_RDWR);
+	mem = vt_map(fd, 0, PAGES, VT_RW, MAP_SHARED);
+	EXPECT_EQ(mmap(NULL, bytes, VT_RW, MAP_SHARED, fd, 0), MAP_FAILED);
+	EXPECT_EQ(vt_get("size_bytes"), PAGES * VT_PAGE);
+	mem = mremap(mem, PAGES * VT_PAGE, bytes, MREMAP_MAYMOVE);
+	ASSERT_NE(mem, MAP_FAILED);
+	EXPECT_EQ(vt_try_read(mem + PAGES * VT_PAGE, NULL), SIGBUS);
+	EXPECT_EQ(pread(fd, buffer, VT_PAGE, PAGES * VT_PAGE), 0);
+	EXPECT_EQ(pwrite(fd, buffer, VT_PAGE, PAGES * VT_PAGE), -1);
+	EXPECT_EQ(errno, ENOSPC);
+
+	/* Whoever comes first: each is the first in one of the rounds. */
+	set_table(self->lower, PAGES + 1);
+	EXPECT_EQ(vt_try_read(mem + PAGES * VT_PAGE, NULL), 0);
+	set_table(self->lower, PAGES + 2);
+	EXPECT_EQ(pread(fd, buffer, VT_PAGE, (PAGES + 1) * VT_PAGE), VT_PAGE);
+	EXPECT_EQ(vt_check(buffer, PAGES + 1, SEED), -1);
+	set_table(self->lower, PAGES + 3);
+	vt_fill(buffer, PAGES + 2, SEED + 1);
+	EXPECT_EQ(pwrite(fd, buffer, VT_PAGE, (PAGES + 2) * VT_PAGE), VT_PAGE);
+	set_table(self->lower, PAGES + 4);
+	EXPECT_EQ(lseek(fd, 0, SEEK_END), (PAGES + 4) * VT_PAGE);
+	set_table(self->lower, PAGES + 5);
+	EXPECT_EQ(vt_get("size_bytes"), (PAGES + 5) * VT_PAGE);
+	set_table(self->lower, PAGES + 6);
+	EXPECT_EQ(vt_range(fd, VMDEMO_IOC_PREFETCH, PAGES + 5, 1, NULL), 0);
+	set_table(self->lower, more);
+	beyond = vt_map(fd, PAGES, PAGES, VT_RW, MAP_SHARED);
+	EXPECT_TRUE(vt_log_says(log, DM " has grown from %zu to %zu bytes",
+				(PAGES + 6) * VT_PAGE, bytes));
+	EXPECT_EQ(vt_check(beyond + 2 * VT_PAGE, PAGES + 2, SEED + 1), -1);
+	EXPECT_EQ(vt_count_bad(beyond + 3 * VT_PAGE, PAGES + 3, PAGES - 3, SEED), 0);
+	EXPECT_EQ(vt_count_bad(mem, 0, PAGES, SEED), 0);
+	EXPECT_EQ(vt_get("size_bytes"), bytes);
+	vt_fill(beyond + (PAGES - 1) * VT_PAGE, more - 1, SEED + 1);
+	EXPECT_EQ(fsync(fd), 0);
+	EXPECT_TRUE(vt_disk_check(self->lower, more - 1, 1, SEED + 1));
+	EXPECT_TRUE(vt_disk_check(self->lower, PAGES + 2, 1, SEED + 1));
+	munmap(beyond, PAGES * VT_PAGE);
+	munmap(mem, bytes);
+	close(fd);
+	close(log);
+	EXPECT_EQ(vt_set("backing", "none"), 0);
+	EXPECT_TRUE(pool_is_whole());
+}
+
+#define SHORT	(5 * 512)	/* bytes of its last page that the disk has */
+
+/*
+ * The last page is a short one, in a frame, with something stored on both sides of the end. When
+ * the disk is longer, what it has behind the old end is there, and stays on it.
+ */
+TEST_F(dm, grows_within_a_page)
+{
+	char *mem, *page = vt_buffer(1), *was = vt_buffer(1);
+	size_t end = PAGES * VT_PAGE + SHORT;
+	siginfo_t info;
+	int fd;
+
+	vt_disk_read(self->lower, PAGES, was);
+	rebind(self->lower, end / 512);
+	fd = vt_open(O_RDWR);
+	EXPECT_EQ(vt_get("size_bytes"), end);
+	mem = vt_map(fd, 0, PAGES + 1, VT_RW, MAP_SHARED);
+	memset(mem + PAGES * VT_PAGE, 0x5a, VT_PAGE);
+	/* Without waiting it may not be possible; lseek waits. */
+	set_table(self->lower, 2 * PAGES);
+	EXPECT_EQ(vt_try_read(mem + PAGES * VT_PAGE, &info), 0);
+	EXPECT_EQ(lseek(fd, 0, SEEK_END), 2 * PAGES * VT_PAGE);
+	EXPECT_EQ(mem[PAGES * VT_PAGE + SHORT - 1], 0x5a);
+	EXPECT_EQ(memcmp(mem + PAGES * VT_PAGE + SHORT, was + SHORT, VT_PAGE - SHORT), 0);
+	EXPECT_EQ(fsync(fd), 0);
+	vt_disk_read(self->lower, PAGES, page);
+	EXPECT_EQ(page[0], 0x5a);
+	EXPECT_EQ(page[SHORT - 1], 0x5a);
+	EXPECT_EQ(memcmp(page + SHORT, was + SHORT, VT_PAGE - SHORT), 0);
+	munmap(mem, (PAGES + 1) * VT_PAGE);
+	close(fd);
+	EXPECT_EQ(vt_set("backing", "none"), 0);
+	EXPECT_TRUE(pool_is_whole());
 }
 
 /* ---- a disk with bad blocks ---- */
@@ -678,6 +790,209 @@ TEST_F(badblocks, under_load)
 	EXPECT_EQ(vt_set("backing", "none"), 0);
 	EXPECT_EQ(vt_stat("pages_lost"), 0);
 	EXPECT_TRUE(pool_is_whole());
+}
+
+/* ---- a disk that cannot be written in place ---- */
+
+FIXTURE(zoned) {
+	int unused;
+};
+
+FIXTURE_SETUP(zoned)
+{
+	unload();
+	vt_shell("modprobe null_blk nr_devices=0");
+	mount("configfs", "/sys/kernel/config", "configfs", 0, NULL);
+	if (!vt_shell("mkdir " NULLB) || !vt_shell("echo 64 >" NULLB "/size") ||
+	    !vt_shell("echo 4 >" NULLB "/zone_size; echo 1 >" NULLB "/zoned") ||
+	    !vt_shell("echo 1 >" NULLB "/memory_backed; echo 1 >" NULLB "/power")) {
+		vt_shell("rmdir " NULLB);
+		vt_skip("there is no zoned null_blk");
+	}
+}
+
+FIXTURE_TEARDOWN(zoned)
+{
+	unload();
+	EXPECT_TRUE(vt_shell("rmdir " NULLB));
+}
+
+/* It is refused, however it is given, and the log says why. */
+TEST_F(zoned, is_refused)
+{
+	int log = vt_log_open();
+
+	vt_load("frames=%u", FRAMES);
+	EXPECT_EQ(vt_set("backing", "/dev/nullb0"), -EINVAL);
+	EXPECT_TRUE(vt_log_says(log, "/dev/nullb0 is not bound: a zoned device"));
+	EXPECT_STREQ(vt_show("backing"), "none");
+	EXPECT_EQ(vt_set("swap", "/dev/nullb0"), -EINVAL);
+	EXPECT_TRUE(vt_log_says(log, "/dev/nullb0 is not bound: a zoned device"));
+	EXPECT_STREQ(vt_show("swap"), "none");
+	vt_stop();
+	EXPECT_EQ(vt_try_load("backing=/dev/nullb0"), -EINVAL);
+	EXPECT_EQ(vt_try_load("swap=/dev/nullb0"), -EINVAL);
+	EXPECT_FALSE(vt_loaded());
+	close(log);
+}
+
+/* ---- a swap disk that wants to hear what is not needed any more ---- */
+
+#define ZDM	"/dev/mapper/" DM
+
+FIXTURE(thin) {
+	char disk[32];
+	char stat[64];
+};
+
+/* Pages that the disk has memory for. */
+static long stored(const char *stat)
+{
+	FILE *f = fopen(stat, "r");
+	long bytes;
+
+	if (!f || fscanf(f, "%ld", &bytes) != 1)
+		vt_fail("%s cannot be read", stat);
+	fclose(f);
+	return bytes / VT_PAGE;
+}
+
+static bool stored_falls_to(const char *stat, long most)
+{
+	__u64 deadline = vt_now_ms() + SLOW * 1000;
+
+	while (stored(stat) > most && vt_now_ms() < deadline)
+		vt_nap(50);
+	return stored(stat) <= most;
+}
+
+FIXTURE_SETUP(thin)
+{
+	unload();
+	if (!vt_shell("modprobe zram && echo 64M >/sys/block/zram0/disksize"))
+		vt_skip("there is no zram");
+	snprintf(self->disk, sizeof(self->disk), "/dev/zram0");
+	snprintf(self->stat, sizeof(self->stat), "/sys/block/zram0/mm_stat");
+	if (!vt_shell("modprobe dm-mod && dmsetup create " DM
+		      " --table '0 131072 linear %s 0' && dmsetup mknodes " DM, self->disk))
+		vt_skip("the device mapper or dmsetup is missing");
+	vt_load("swap=" ZDM " frames=%u", FRAMES);
+}
+
+FIXTURE_TEARDOWN(thin)
+{
+	vt_shell("dmsetup resume " DM);
+	unload();
+	EXPECT_TRUE(vt_shell("dmsetup remove --retry " DM));
+	EXPECT_TRUE(vt_shell("for i in 1 2 3 4 5 6 7 8 9; do rmmod zram && break; sleep 1; done"));
+}
+
+/* A space all of whose pages have been written, and are in slots but for the last ones. */
+static int used_space(char **mem)
+{
+	struct vmdemo_space_args args = { .size = PAGES * VT_PAGE };
+	int dev = vt_open(O_RDWR), fd = ioctl(dev, VMDEMO_IOC_SPACE, &args);
+	size_t i;
+
+	close(dev);
+	if (fd < 0)
+		vt_fail("no space: %s", strerror(errno));
+	*mem = vt_map(fd, 0, PAGES, VT_RW, MAP_SHARED);
+	for (i = 0; i < PAGES; i++)
+		vt_fill(*mem + i * VT_PAGE, i, SEED);
+	return fd;
+}
+
+static void end_space(int fd, char *mem)
+{
+	munmap(mem, PAGES * VT_PAGE);
+	close(fd);
+}
+
+/* What is freed is discarded a little later, if that is asked for; what is in use stays. */
+TEST_F(thin, freed_slots)
+{
+	char *mem, *other;
+	int fd, fd2;
+	long before;
+
+	EXPECT_EQ(vt_get("swap_discard"), 0);
+	fd = used_space(&mem);
+	before = stored(self->stat);
+	EXPECT_GE(before, PAGES - FRAMES);
+	end_space(fd, mem);
+	vt_nap(2500);
+	EXPECT_EQ(stored(self->stat), before);
+	EXPECT_EQ(vt_stat("slots_discarded"), 0);
+	/* Switched on, it is about what is free already. The first cluster is not quite. */
+	EXPECT_EQ(vt_set("swap_discard", "1"), 0);
+	EXPECT_TRUE(stored_falls_to(self->stat, 16));
+
+	fd = used_space(&mem);
+	fd2 = used_space(&other);
+	EXPECT_GE(stored(self->stat), 2 * PAGES - FRAMES);
+	end_space(fd, mem);
+	EXPECT_TRUE(stored_falls_to(self->stat, PAGES + 16));
+	EXPECT_GE(stored(self->stat), PAGES - FRAMES);
+	EXPECT_EQ(vt_count_bad(other, 0, PAGES, SEED), 0);
+	/* A hole is as good. */
+	EXPECT_EQ(vt_range(fd2, VMDEMO_IOC_DISCARD, 0, PAGES / 2, NULL), 0);
+	EXPECT_TRUE(stored_falls_to(self->stat, PAGES / 2 + 32));
+	EXPECT_EQ(vt_count_bad(other + PAGES / 2 * VT_PAGE, PAGES / 2, PAGES / 2, SEED), 0);
+	end_space(fd2, other);
+	EXPECT_GE(vt_stat("slots_discarded"), 2 * (PAGES - FRAMES));
+	EXPECT_TRUE(vt_wait_stat("swap_free", vt_get("swap_slots"), vt_get("swap_slots"), SLOW));
+}
+
+/* Letting go of the disk does not wait for the little later; binding keeps nothing there. */
+TEST_F(thin, let_go)
+{
+	char *mem;
+	int fd;
+
+	EXPECT_EQ(vt_set("swap_discard", "1"), 0);
+	fd = used_space(&mem);
+	end_space(fd, mem);
+	EXPECT_EQ(vt_set("swap", "none"), 0);
+	EXPECT_LE(stored(self->stat), 16);
+	vt_disk_fill(ZDM, PAGES, PAGES, SEED);
+	EXPECT_GE(stored(self->stat), PAGES);
+	EXPECT_EQ(vt_set("swap", ZDM), 0);
+	EXPECT_TRUE(stored_falls_to(self->stat, 16));
+}
+
+/*
+ * The disk does not answer: nobody waits for it but who lets go of it, and can be killed. Slots
+ * that it has been told of are not used meanwhile; others are.
+ */
+TEST_F(thin, does_not_answer)
+{
+	pid_t pid;
+	char *mem;
+	int fd;
+
+	fd = used_space(&mem);
+	silence();
+	EXPECT_EQ(vt_set("swap_discard", "1"), 0);
+	/* So many free slots are taken by the run that hangs. */
+	EXPECT_TRUE(vt_wait_stat("swap_free", 1, vt_get("swap_slots") - PAGES - 1024, SLOW));
+	end_space(fd, mem);
+	EXPECT_TRUE(vt_wait_stat("frames_free", FRAMES, FRAMES, SLOW));
+	pid = fork();
+	if (!pid) {
+		vt_set("swap", "none");
+		_exit(0);
+	}
+	ASSERT_TRUE(vt_comes_to_wait(pid));
+	EXPECT_EQ(waitpid(pid, NULL, WNOHANG), 0);
+	EXPECT_TRUE(dies(pid));
+	EXPECT_STREQ(vt_show("swap"), ZDM);
+	answer();
+	fd = used_space(&mem);
+	EXPECT_EQ(vt_count_bad(mem, 0, PAGES, SEED), 0);
+	end_space(fd, mem);
+	EXPECT_EQ(vt_set("swap", "none"), 0);
+	EXPECT_LE(stored(self->stat), 16);
 }
 
 TEST_HARNESS_MAIN

@@ -36,6 +36,7 @@ TEST_F(sysfs, counters)
 		"unmap_calls", "refaults", "late_references", "reclaim_waits", "reclaim_wait_ns",
 		"read_errors", "write_errors", "pages_lost", "frames_free", "frames_active",
 		"frames_standby", "frames_held", "frames_dirty", "frames_pinned",
+		"slots_discarded",
 	};
 	char path[256];
 	struct stat st;
@@ -97,6 +98,7 @@ TEST_F(sysfs, bounds)
 		{ "dirty_pct", 1, 100 },
 		{ "dirty_age_ms", 0, 3600000 },
 		{ "space_max_pages", 0, 2147483647 },
+		{ "swap_discard", 0, 1 },
 		{ "reserve", 0, FRAMES / 2 - 1 },
 	};
 	static const char * const nonsense[] = {

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * grow.h - the backing device becomes larger, or smaller, while it is in use
+ */
+#ifndef VMDEMO_GROW_H
+#define VMDEMO_GROW_H
+
+#include "backing.h"
+
+void vmdemo_grow(struct vmdemo_space *space, bool wait);
+
+/*
+ * The end of @space matters now: is its device as long as before? It is bound, and stays so. With
+ * @wait this may sleep, killably; without, it may leave it to somebody who can.
+ */
+static inline void vmdemo_grow_look(struct vmdemo_space *space, bool wait)
+{
+	if (!space->swap && space->backing->handle.bdev &&
+	    unlikely(vmdemo_backing_bytes(space->backing) != READ_ONCE(space->backing->seen_bytes)))
+		vmdemo_grow(space, wait);
+}
+
+#endif /* VMDEMO_GROW_H */
