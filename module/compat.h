@@ -9,6 +9,12 @@
 #define VMDEMO_COMPAT_H
 
 #include <linux/version.h>
+
+/* Also in dkms.conf, for DKMS to leave them alone. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#error "vmdemo needs Linux 6.1 or later"
+#endif
+
 #include <linux/bio.h>
 #include <linux/blkdev.h>
 #include <linux/device/class.h>
@@ -51,7 +57,16 @@ static inline void vmdemo_inode_init_ts(struct inode *inode)
 }
 #else
 #define vmdemo_fillattr(idmap, mask, inode, stat) generic_fillattr(idmap, mask, inode, stat)
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+static inline void vmdemo_inode_init_ts(struct inode *inode)
+{
+	inode->i_mtime = inode_set_ctime_current(inode);
+	inode->i_atime = inode->i_mtime;
+}
+#else
 #define vmdemo_inode_init_ts(inode) simple_inode_init_ts(inode)
+#endif
 #endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
@@ -85,17 +100,22 @@ static inline void release_fault_lock(struct vm_fault *vmf)
 #define VMDEMO_MAP_PAGES(stub) (stub)
 #endif
 
-/* An exclusively claimed block device: a file from 6.9 on, before that the device and its mode. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0)
+/*
+ * An exclusively claimed block device. It was opened by its mode, with FMODE_EXCL, until 6.4; by
+ * its holder alone, and closed by that, in 6.5 and 6.6; is a handle in 6.7 and 6.8, and a file from
+ * 6.9 on.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
 #define BLK_OPEN_READ	FMODE_READ
 #define BLK_OPEN_WRITE	FMODE_WRITE
+#define blk_mode_t	fmode_t
 
 struct vmdemo_bdev {
 	struct block_device *bdev;
 	fmode_t mode;
 };
 
-static inline int vmdemo_bdev_open(struct vmdemo_bdev *handle, const char *path, fmode_t mode,
+static inline int vmdemo_bdev_open(struct vmdemo_bdev *handle, const char *path, blk_mode_t mode,
 				   void *holder)
 {
 	struct block_device *bdev;
@@ -112,6 +132,52 @@ static inline int vmdemo_bdev_open(struct vmdemo_bdev *handle, const char *path,
 static inline void vmdemo_bdev_close(struct vmdemo_bdev *handle)
 {
 	blkdev_put(handle->bdev, handle->mode);
+	handle->bdev = NULL;
+}
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+struct vmdemo_bdev {
+	struct block_device *bdev;
+	void *holder;
+};
+
+static inline int vmdemo_bdev_open(struct vmdemo_bdev *handle, const char *path, blk_mode_t mode,
+				   void *holder)
+{
+	struct block_device *bdev = blkdev_get_by_path(path, mode, holder, NULL);
+
+	if (IS_ERR(bdev))
+		return PTR_ERR(bdev);
+	handle->bdev = bdev;
+	handle->holder = holder;
+	return 0;
+}
+
+static inline void vmdemo_bdev_close(struct vmdemo_bdev *handle)
+{
+	blkdev_put(handle->bdev, handle->holder);
+	handle->bdev = NULL;
+}
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0)
+struct vmdemo_bdev {
+	struct block_device *bdev;
+	struct bdev_handle *handle;
+};
+
+static inline int vmdemo_bdev_open(struct vmdemo_bdev *handle, const char *path, blk_mode_t mode,
+				   void *holder)
+{
+	struct bdev_handle *opened = bdev_open_by_path(path, mode, holder, NULL);
+
+	if (IS_ERR(opened))
+		return PTR_ERR(opened);
+	handle->handle = opened;
+	handle->bdev = opened->bdev;
+	return 0;
+}
+
+static inline void vmdemo_bdev_close(struct vmdemo_bdev *handle)
+{
+	bdev_release(handle->handle);
 	handle->bdev = NULL;
 }
 #else

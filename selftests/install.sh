@@ -53,17 +53,62 @@ use() {
 	return 1
 }
 
+# Other versions that DKMS has: one as it should be, and one whose source somebody has removed.
+register_others() {
+	local v
+	for v in 0.0.1 0.0.2; do
+		mkdir -p "/usr/src/vmdemo-$v" && cp -r --parents Kbuild Makefile dkms.conf module uapi "/usr/src/vmdemo-$v" &&
+			sed -i "s/^PACKAGE_VERSION=.*/PACKAGE_VERSION=\"$v\"/" "/usr/src/vmdemo-$v/dkms.conf" &&
+			dkms add "vmdemo/$v" || return
+	done
+	rm -r /usr/src/vmdemo-0.0.2
+}
+
+# What there is of any version: registered, and its source.
+left() {
+	(cd /var/lib/dkms/vmdemo 2>/dev/null && find . -mindepth 1 -maxdepth 1 -type d)
+	find /usr/src -maxdepth 1 -name 'vmdemo-*'
+}
+
+only_this() {
+	local version
+	version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
+	left
+	[ "$(left)" = "./$version"$'\n'"/usr/src/vmdemo-$version" ]
+}
+
 removed() {
-	make uninstall && ! modinfo -k "$1" vmdemo
+	register_others && make uninstall && ! modinfo -k "$1" vmdemo && left && [ -z "$(left)" ] &&
+		! find /lib/modules -name 'vmdemo.ko*' | grep .
+}
+
+# A kernel that is too old is refused by name: by DKMS before it builds, and by the sources.
+refuses() {
+	local fake=$layers/linux-$1 out
+	mkdir -p "$fake/linux" "/lib/modules/$1/build" || return
+	out=$(dkms build "vmdemo/$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)" -k "$1" 2>&1)
+	rm -r "/lib/modules/$1"
+	echo "$out"
+	grep -q BUILD_EXCLUSIVE <<<"$out" || return
+	printf '#define KERNEL_VERSION(a, b, c) ((a) * 65536 + (b) * 256 + (c))\n#define LINUX_VERSION_CODE KERNEL_VERSION(%s)\n' \
+		"${1//./,}" >"$fake/linux/version.h"
+	out=$(gcc -E -I "$fake" module/compat.h 2>&1)
+	grep '#error' <<<"$out"
 }
 
 echo "TAP version 13"
-echo "1..$((4 * ${#series[@]}))"
+echo "1..$((5 * ${#series[@]} + 3))"
+check "other versions can be registered" register_others
 for k in "${series[@]}"; do
 	release=$(need_kernel "$k") || exit
 	check "make install for $k" make install KVER="$release"
 	check "DKMS knows it for $k" grep -q "$release.*installed" <(dkms status vmdemo)
+	check "make install leaves this version only" only_this
 	check "modprobe finds it and it works on $k" use "$release"
-	check "make uninstall takes it away from $k" removed "$release"
+	if [ "$k" = "${series[0]}" ]; then
+		check "Linux 5.10 is refused" refuses 5.10.0
+		check "Linux 6.0 is refused" refuses 6.0.19
+	fi
+	check "make uninstall takes it away from $k, and every other version" removed "$release"
 done
 exit $failed
