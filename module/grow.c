@@ -13,6 +13,7 @@
 #include "evict.h"
 #include "grow.h"
 #include "index.h"
+#include "range.h"
 #include "space.h"
 #include "writeback.h"
 
@@ -51,21 +52,17 @@ static int vmdemo_grow_drop(struct vmdemo_space *space, pgoff_t page, bool wait)
  */
 static int vmdemo_grow_short(struct vmdemo_space *space, u64 bytes, bool wait)
 {
-	struct address_space *mapping = space->inode->i_mapping;
 	pgoff_t last = space->nr_pages - 1;
 	int err = wait ? vmdemo_writeback_range(space, last, last) : 0;
 
 	if (err)
 		return err;
-	if (wait ? down_write_killable(&mapping->invalidate_lock) :
-		   !down_write_trylock(&mapping->invalidate_lock))
+	if (wait ? vmdemo_range_close(space, last, 1) : !vmdemo_index_close(space, last, 1))
 		return -EINTR;
-	vmdemo_index_close(space, last, 1);
 	err = vmdemo_grow_drop(space, last, wait);
 	if (!err)
 		vmdemo_grow_set(space, bytes);
-	vmdemo_index_close(space, 0, 0);
-	filemap_invalidate_unlock(mapping);
+	vmdemo_index_open(space);
 	return err;
 }
 

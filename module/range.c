@@ -119,8 +119,15 @@ static void vmdemo_zeroing_drop(struct vmdemo_job *job)
 	kfree(zeroing);
 }
 
-/* Close a range when no other one is closed. Returns 0, or -EINTR when killed. */
-static int vmdemo_range_close(struct vmdemo_space *space, pgoff_t first, pgoff_t nr)
+/**
+ * vmdemo_range_close - close a range when no other one is closed
+ * @space: the space
+ * @first: first page
+ * @nr:    pages
+ *
+ * See vmdemo_index_close(). Sleeps, killably. Returns 0, or -EINTR when killed.
+ */
+int vmdemo_range_close(struct vmdemo_space *space, pgoff_t first, pgoff_t nr)
 {
 	while (!vmdemo_index_close(space, first, nr)) {
 		if (wait_var_event_killable(&space->closed_nr, !READ_ONCE(space->closed_nr)))

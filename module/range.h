@@ -10,6 +10,7 @@
 long vmdemo_range_prefetch(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
 int vmdemo_range_discard(struct file *file, struct vmdemo_space *space, pgoff_t first,
 			 pgoff_t last);
+int vmdemo_range_close(struct vmdemo_space *space, pgoff_t first, pgoff_t nr);
 void vmdemo_range_cut(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
 int vmdemo_range_set_limit(struct vmdemo_space *space, u32 number, pgoff_t limit);
 

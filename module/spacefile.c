@@ -142,21 +142,50 @@ static int vmdemo_spacefile_punch(struct file *file, struct vmdemo_space *space,
 	return err ?: vmdemo_rw_zero(space, end, to - end);
 }
 
+/* Slots for bytes @from..@to-1, and the size that goes with them. The inode is locked. */
+static int vmdemo_spacefile_reserve(struct file *file, int mode, u64 from, u64 to)
+{
+	struct vmdemo_file *vf = file->private_data;
+	struct vmdemo_space *space = vf->space;
+	bool longer = !(mode & FALLOC_FL_KEEP_SIZE) && to > space->size_bytes;
+	u64 end = min(to, round_up(space->size_bytes, PAGE_SIZE));
+	int err;
+
+	/* Where its pages are is for the table to say. */
+	if (space->segments)
+		return -EOPNOTSUPP;
+	if (to > VMDEMO_SPACE_MAX)
+		return -EFBIG;
+	err = longer ? inode_newsize_ok(space->inode, to) : 0;
+	if (!err && longer)
+		err = vmdemo_rw_zero_tail(space, space->size_bytes);
+	if (!err && (mode & FALLOC_FL_ZERO_RANGE) && from < end)
+		err = vmdemo_spacefile_punch(file, space, from, end);
+	if (!err)
+		err = vmdemo_swap_reserve_range(space, from >> PAGE_SHIFT, (to - 1) >> PAGE_SHIFT);
+	if (!err && longer)
+		vmdemo_space_set_size(space, to);
+	return err;
+}
+
 static long vmdemo_spacefile_fallocate(struct file *file, int mode, loff_t offset, loff_t len)
 {
 	struct vmdemo_file *vf = file->private_data;
 	struct vmdemo_space *space = vf->space;
-	u64 end;
+	u64 end = offset + len;
 	int err;
 
-	if (mode != (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE))
+	if (mode != (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE) &&
+	    (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_ZERO_RANGE)))
 		return -EOPNOTSUPP;
 	err = vmdemo_space_lock_inode(space);
 	if (err)
 		return err;
-	end = min_t(u64, offset + len, round_up(space->size_bytes, PAGE_SIZE));
-	if (offset < end)
-		err = vmdemo_spacefile_punch(file, space, offset, end);
+	if (!(mode & FALLOC_FL_PUNCH_HOLE))
+		err = vmdemo_spacefile_reserve(file, mode, offset, end);
+	else if (offset < round_up(space->size_bytes, PAGE_SIZE))
+		err = vmdemo_spacefile_punch(file, space, offset,
+					     min(end, round_up(space->size_bytes, PAGE_SIZE)));
 	inode_unlock(space->inode);
 	return err;
 }

@@ -13,6 +13,7 @@
  * whatever order they are evicted. The rest of a cluster is not reserved for them; when no cluster
  * is empty any more, others take it.
  */
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
@@ -187,8 +188,94 @@ int vmdemo_swap_reserve_slot(struct vmdemo_space *space, pgoff_t index)
 	atomic64_inc(&swap->nr_free);
 err_space:
 	atomic64_dec(&space->nr_written);
+	/* vmdemo_swap_reserve_range() does not lock the pages. */
+	if (err == -EBUSY || vmdemo_swap_written(space, index))
+		return 0;
 	if (err == -ENOSPC)
 		vmdemo_stat_inc(space->pool, swap_full);
+	return err;
+}
+
+/* Take @nr of what is left, if there is so much; nobody else is refused meanwhile. */
+static bool vmdemo_swap_take_many(atomic64_t *left, s64 nr)
+{
+	s64 now = atomic64_read(left);
+
+	do {
+		if (now < nr)
+			return false;
+	} while (!atomic64_try_cmpxchg(left, &now, now - nr));
+	return true;
+}
+
+/* Room for @nr pages more, in the space and on the device, or for none. */
+static int vmdemo_swap_reserve_many(struct vmdemo_space *space, s64 nr)
+{
+	s64 most = min_t(u64, space->most_written, S64_MAX);
+	s64 written = atomic64_read(&space->nr_written);
+
+	do {
+		if (nr > most - written)
+			goto err_full;
+	} while (!atomic64_try_cmpxchg(&space->nr_written, &written, written + nr));
+	if (vmdemo_swap_take_many(&space->swap->nr_free, nr))
+		return 0;
+	atomic64_sub(nr, &space->nr_written);
+err_full:
+	vmdemo_stat_inc(space->pool, swap_full);
+	return -ENOSPC;
+}
+
+/* Pages of a range that have none reserved; -EINTR when killed. */
+static s64 vmdemo_swap_count_absent(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
+{
+	s64 nr = last - first + 1;
+	unsigned long index;
+	void *entry;
+
+	xa_for_each_range(&space->slots, index, entry, first, last) {
+		nr--;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	return nr;
+}
+
+/**
+ * vmdemo_swap_reserve_range - see that there are slots for pages that are to be written some day
+ * @space: a sparse space, its inode locked
+ * @first: first page
+ * @last:  last page
+ *
+ * A page that has one reserved stays zeros until it is written. Sleeps, killably. Returns 0;
+ * -ENOSPC if the device or the space has not room for all of them: then none is reserved; -ENOMEM
+ * or -EINTR: then some are, as other file systems leave them.
+ */
+int vmdemo_swap_reserve_range(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
+{
+	s64 absent = vmdemo_swap_count_absent(space, first, last);
+	int err;
+
+	if (absent < 0)
+		return absent;
+	err = vmdemo_swap_reserve_many(space, absent);
+	if (err)
+		return err;
+	for (; absent && first <= last && !err; first++) {
+		cond_resched();
+		if (fatal_signal_pending(current)) {
+			err = -EINTR;
+			break;
+		}
+		err = xa_insert(&space->slots, first, xa_mk_value(0), GFP_NOFS);
+		absent -= !err;
+		/* It has been reserved, perhaps just now. */
+		if (err == -EBUSY)
+			err = 0;
+	}
+	atomic64_add(absent, &space->swap->nr_free);
+	atomic64_sub(absent, &space->nr_written);
 	return err;
 }
 

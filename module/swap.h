@@ -14,6 +14,7 @@ int vmdemo_swap_open(struct vmdemo_swap *swap, const char *path, struct device *
 void vmdemo_swap_close(struct vmdemo_swap *swap);
 
 int vmdemo_swap_reserve_slot(struct vmdemo_space *space, pgoff_t index);
+int vmdemo_swap_reserve_range(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
 u64 vmdemo_swap_assign(struct vmdemo_space *space, pgoff_t index);
 u64 vmdemo_swap_entry(struct vmdemo_space *space, pgoff_t index);
 u64 vmdemo_swap_slot(struct vmdemo_space *space, pgoff_t index);

@@ -469,6 +469,8 @@ TEST_F(segment, read_and_write_keep_to_it)
 	EXPECT_EQ(errno, EPERM);
 	EXPECT_EQ(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 10), -1);
 	EXPECT_EQ(errno, EOPNOTSUPP);
+	EXPECT_EQ(fallocate(fd, 0, HEAP * VT_PAGE, VT_PAGE), -1);
+	EXPECT_EQ(errno, EOPNOTSUPP);
 	EXPECT_EQ(vt_range(fd, VMDEMO_IOC_DISCARD, DATA, 1, NULL), -EOPNOTSUPP);
 	EXPECT_EQ(vt_range(fd, VMDEMO_IOC_DISCARD, HEAP, 8, NULL), 0);
 	EXPECT_EQ(lseek(fd, 0, SEEK_DATA), 0);

@@ -484,9 +484,70 @@ TEST_F(space, punch)
 	ASSERT_EQ(vt_range(fd, VMDEMO_IOC_DISCARD, 100, 28, NULL), 0);
 	EXPECT_EQ(blocks(fd), (PAGES - 100) * 8);
 	EXPECT_EQ(vt_count_bad(mem + 128 * VT_PAGE, 128, PAGES - 128, SEED), 0);
-	EXPECT_EQ(fallocate(fd, 0, 0, VT_PAGE), -1);
+	EXPECT_EQ(fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 0, VT_PAGE), -1);
 	EXPECT_EQ(errno, EOPNOTSUPP);
 	munmap(mem, PAGES * VT_PAGE);
+	close(fd);
+	EXPECT_TRUE(all_free());
+}
+
+/* Room is kept for pages that are zeros still: what was promised can be written, whoever comes. */
+TEST_F(space, reserved)
+{
+	const __u64 slots = vt_get("swap_slots");
+	int fd = make_space(self->dev, 4 * VT_PAGE), other, bounded;
+	char *mem, *rest;
+	size_t i;
+
+	EXPECT_EQ(fallocate(fd, FALLOC_FL_KEEP_SIZE, VT_PAGE, 3 * VT_PAGE), 0);
+	EXPECT_EQ(lseek(fd, 0, SEEK_END), 4 * VT_PAGE);
+	EXPECT_EQ(vt_stat("swap_free"), slots - 3);
+	/* Those that have it already do not count twice; the size grows. */
+	EXPECT_EQ(posix_fallocate(fd, 0, PAGES * VT_PAGE), 0);
+	EXPECT_EQ(lseek(fd, 0, SEEK_END), PAGES * VT_PAGE);
+	EXPECT_EQ(vt_stat("swap_free"), slots - PAGES);
+	EXPECT_EQ(blocks(fd), PAGES * 8);
+	mem = map_space(fd, 0, PAGES * VT_PAGE, MAP_SHARED);
+	for (i = 0; i < PAGES; i++)
+		EXPECT_TRUE(vt_is_zero(mem + i * VT_PAGE));
+	EXPECT_EQ(vt_stat("pages_out"), 0);
+
+	/* More than there is: nothing stays behind of it. */
+	other = make_space(self->dev, (slots + 64) * VT_PAGE);
+	EXPECT_EQ(posix_fallocate(other, 0, (slots - PAGES + 1) * VT_PAGE), ENOSPC);
+	EXPECT_EQ(fallocate(other, 0, 0, 64 * TIB), -1);
+	EXPECT_EQ(errno, ENOSPC);
+	EXPECT_EQ(lseek(other, 0, SEEK_END), (slots + 64) * VT_PAGE);
+	EXPECT_EQ(vt_stat("swap_free"), slots - PAGES);
+	EXPECT_EQ(blocks(other), 0);
+	bounded = try_space(self->dev, PAGES * VT_PAGE, 10);
+	ASSERT_GE(bounded, 0);
+	EXPECT_EQ(posix_fallocate(bounded, 0, 11 * VT_PAGE), ENOSPC);
+	EXPECT_EQ(posix_fallocate(bounded, 0, 10 * VT_PAGE), 0);
+	EXPECT_EQ(posix_fallocate(bounded, 5 * VT_PAGE, 5 * VT_PAGE), 0);
+	close(bounded);
+	/* All the rest is another's. */
+	EXPECT_EQ(posix_fallocate(other, 0, (slots - PAGES) * VT_PAGE), 0);
+	rest = map_space(other, 0, (slots + 64) * VT_PAGE, MAP_SHARED);
+	EXPECT_EQ(vt_try_write(rest + (slots - PAGES) * VT_PAGE, NULL), SIGBUS);
+	EXPECT_EQ(vt_try_write(rest, NULL), 0);
+	fill(mem, 0, PAGES, SEED);
+	EXPECT_EQ(vt_count_bad(mem, 0, PAGES, SEED), 0);
+	/* A hole gives it back; zeros keep it. */
+	EXPECT_EQ(fallocate(fd, FALLOC_FL_ZERO_RANGE, VT_PAGE + 100, 8 * VT_PAGE), 0);
+	EXPECT_EQ(vt_stat("swap_free"), 0);
+	for (i = 2; i < 9; i++)
+		EXPECT_TRUE(vt_is_zero(mem + i * VT_PAGE));
+	EXPECT_EQ(mem[VT_PAGE + 100] | mem[9 * VT_PAGE + 99], 0);
+	EXPECT_GT(vt_check(mem + VT_PAGE, 1, SEED), 10);
+	EXPECT_EQ(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4 * VT_PAGE), 0);
+	EXPECT_EQ(vt_stat("swap_free"), 4);
+	EXPECT_EQ(fallocate(fd, FALLOC_FL_ZERO_RANGE, (PAGES + 10) * VT_PAGE + 5, 100), 0);
+	EXPECT_EQ(lseek(fd, 0, SEEK_END), (PAGES + 10) * VT_PAGE + 105);
+	EXPECT_EQ(vt_stat("swap_free"), 3);
+	munmap(rest, (slots + 64) * VT_PAGE);
+	munmap(mem, PAGES * VT_PAGE);
+	close(other);
 	close(fd);
 	EXPECT_TRUE(all_free());
 }
