@@ -89,8 +89,9 @@ struct vmdemo_bucket {
 
 /* The index: a bucket per frame. Replaced as a whole when the pool grows. */
 struct vmdemo_buckets {
+	u64 multiplier;		/* the secret of the hash: see hash.h */
 	u32 nr;
-	struct vmdemo_bucket bucket[];
+	struct vmdemo_bucket bucket[] __aligned(8);
 };
 
 /* Settings of a pool, each written alone and read without a lock. */

@@ -4,9 +4,14 @@
  *
  * They are replaced as a whole when the pool grows; readers of the hash are waited for by RCU.
  */
+#include <linux/math64.h>
+#include <linux/random.h>
 #include <linux/slab.h>
 
 #include "hash.h"
+
+/* Additions in one go. */
+#define VMDEMO_HASH_STRIDE	65536
 
 /* Tables sized by the pool; all or none are replaced. */
 struct vmdemo_tables {
@@ -20,6 +25,39 @@ static void vmdemo_hash_free_tables(struct vmdemo_tables *tables)
 	kvfree(tables->buckets);
 }
 
+/*
+ * Does the hash spread a run of neighbours as long as the table? Pages i and i + d are so far apart
+ * in the table, as a circle of 2^64, as d * @multiplier is: if that is less than the width of a
+ * bucket they may share one. Adding that up for all d says with how many of those before it a page
+ * shares its bucket on average. A quarter is what the golden ratio comes to, or less; one
+ * candidate in nine or so passes, and bad ones are seen at a small d.
+ */
+static bool vmdemo_hash_spreads(u64 multiplier, u32 nr)
+{
+	u64 width = div_u64(U64_MAX, nr), shared = 0, apart = 0;
+	u32 d;
+
+	for (d = 1; d < nr && shared <= width / 4; d++) {
+		apart += multiplier;
+		if (min(apart, -apart) < width)
+			shared += width - min(apart, -apart);
+		if (d % VMDEMO_HASH_STRIDE == 0)
+			cond_resched();
+	}
+	return shared <= width / 4;
+}
+
+/* The secret: any of some 2^59 numbers. */
+static u64 vmdemo_hash_multiplier(u32 nr)
+{
+	u64 multiplier;
+
+	do
+		multiplier = get_random_u64() | 1;
+	while (!vmdemo_hash_spreads(multiplier, nr));
+	return multiplier;
+}
+
 static int vmdemo_hash_alloc_tables(struct vmdemo_tables *tables, u32 nr)
 {
 	u32 i;
@@ -30,6 +68,7 @@ static int vmdemo_hash_alloc_tables(struct vmdemo_tables *tables, u32 nr)
 		vmdemo_hash_free_tables(tables);
 		return -ENOMEM;
 	}
+	tables->buckets->multiplier = vmdemo_hash_multiplier(nr);
 	tables->buckets->nr = nr;
 	for (i = 0; i < nr; i++)
 		tables->buckets->bucket[i].head = VMDEMO_NONE;

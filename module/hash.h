@@ -4,11 +4,14 @@
  *
  * Keyed (space, page), sized by the pool, chained through the frames by number: nothing is ever
  * allocated but the table of buckets. What is written here is written under the pool lock.
+ *
+ * The hash is one multiplication, by a secret number that is drawn anew for each table: whoever
+ * chooses the pages he touches cannot choose their buckets, and make everybody walk long chains
+ * under the pool lock. Neighbours spread as evenly as by the golden ratio, for which
+ * vmdemo_hash_spreads() cares: a stronger hash would do worse there, and cost more.
  */
 #ifndef VMDEMO_HASH_H
 #define VMDEMO_HASH_H
-
-#include <linux/hash.h>
 
 #include "frame.h"
 
@@ -17,7 +20,7 @@
 
 static inline struct vmdemo_bucket *vmdemo_hash_bucket(struct vmdemo_buckets *buckets, u64 key)
 {
-	return &buckets->bucket[reciprocal_scale(hash_64(key, 32), buckets->nr)];
+	return &buckets->bucket[reciprocal_scale((key * buckets->multiplier) >> 32, buckets->nr)];
 }
 
 static inline struct vmdemo_buckets *vmdemo_hash_buckets(struct vmdemo_pool *pool)

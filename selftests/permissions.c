@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * permissions.c - who may open, map, configure and discard: each line of the README's table
+ * permissions.c - who may open, map, configure and discard: each line of the README's table; and
+ * what a user who may open the node cannot do to others with it
  *
  * What an unprivileged user may do is tried by a child that is user nobody, in no group, without
  * any capability. It answers with the line of this file that surprised it.
@@ -524,6 +525,76 @@ TEST_F(permissions, read_only_backing)
 	EXPECT_TRUE(vt_disk_check(vt_disk(), 0, PAGES, SEED));
 	ASSERT_EQ(vt_set("backing", "%s", vt_disk()), 0);
 	self->fd = vt_open(O_RDWR);
+}
+
+/* ---- what one user's calls do to others ---- */
+
+#define MANY	8192	/* frames */
+
+FIXTURE(attack) {
+	int fd;
+};
+
+FIXTURE_SETUP(attack)
+{
+	vt_stop();
+	vt_load("backing=%s swap=%s frames=%d", vt_disk(), vt_disk2(), MANY);
+	self->fd = vt_open(O_RDWR);
+}
+
+FIXTURE_TEARDOWN(attack)
+{
+	close(self->fd);
+}
+
+/* The bucket of a page of the first space if the index were hashed by a number that all know. */
+static __u32 guess_bucket(__u64 page)
+{
+	return (((1ULL << 36) + page) * 0x61c8864680b583ebULL >> 32) * MANY >> 32;
+}
+
+/* The shortest of 50 reads of a byte: what it costs when nothing else happens. */
+static __u64 read_ns(int fd, __u64 page)
+{
+	__u64 least = ~0ULL, took;
+	struct timespec began, ended;
+	char byte;
+	int i;
+
+	for (i = 0; i < 50; i++) {
+		clock_gettime(CLOCK_MONOTONIC, &began);
+		if (pread(fd, &byte, 1, page * VT_PAGE) != 1)
+			vt_fail("pread: %s", strerror(errno));
+		clock_gettime(CLOCK_MONOTONIC, &ended);
+		took = (ended.tv_sec - began.tv_sec) * 1000000000ULL + ended.tv_nsec -
+		       began.tv_nsec;
+		if (took < least)
+			least = took;
+	}
+	return least;
+}
+
+/* Who chooses his pages does not choose their buckets: no chain is long, no lookup takes long. */
+TEST_F(attack, flooded_bucket)
+{
+	struct vmdemo_space_args args = { .size = VMDEMO_SPACE_MAX };
+	int space = ioctl(self->fd, VMDEMO_IOC_SPACE, &args), n = 0;
+	__u64 page, oldest, newest;
+	char byte;
+
+	ASSERT_GE(space, 0);
+	for (page = 0; n < MANY * 7 / 8; page++) {
+		if (guess_bucket(page) != guess_bucket(0))
+			continue;
+		ASSERT_EQ(pread(space, &byte, 1, page * VT_PAGE), 1);
+		n++;
+	}
+	newest = read_ns(space, page - 1);
+	oldest = read_ns(space, 0);
+	printf("# a read of the newest page %ju ns, of the oldest %ju\n", (uintmax_t)newest,
+	       (uintmax_t)oldest);
+	EXPECT_LT(oldest, 10 * newest);
+	close(space);
 }
 
 TEST_HARNESS_MAIN
