@@ -113,7 +113,7 @@ enum vmdemo_evicted vmdemo_evict_folio(struct vmdemo_pool *pool, struct folio *f
 	if (err == -EAGAIN && VMDEMO_INDEX_EARLY)
 		err = vmdemo_evict_broken_write(pool, folio, keep);
 	if (err == -EBUSY && VMDEMO_NO_REFCHECK && !folio_test_dirty(folio)) {
-		vmdemo_leave_orphan(pool, folio, NULL);
+		vmdemo_leave_orphan(pool, folio, false, NULL);
 		folio_unlock(folio);
 		folio_put(folio);
 		return vmdemo_pool_add_page(pool, nr) ? VMDEMO_KEPT : VMDEMO_FREED;
@@ -210,7 +210,6 @@ static int vmdemo_evict_drop_one(struct vmdemo_space *space, struct folio *folio
 				 enum vmdemo_drop how, unsigned long until, unsigned long *lost)
 {
 	struct vmdemo_pool *pool = space->pool;
-	u32 nr = vmdemo_frame_nr(folio);
 	bool detached = false;
 	int err;
 
@@ -234,8 +233,8 @@ static int vmdemo_evict_drop_one(struct vmdemo_space *space, struct folio *folio
 		if (!err)
 			return 0;
 		if (err == -EBUSY && late && how >= VMDEMO_DROP_LEAVE) {
-			vmdemo_leave_orphan(pool, folio, lost);
 			detached = how == VMDEMO_DROP_DETACH;
+			vmdemo_leave_orphan(pool, folio, detached, lost);
 			err = 0;
 		}
 		/* Marked by who does not tell, as KVM: now whoever looks for it finds it. */
@@ -251,10 +250,9 @@ unlock:
 		}
 		schedule_timeout_uninterruptible(1);
 	}
-	folio_put(folio);
-	/* Without memory the pool is smaller, until it is resized. */
 	if (detached)
-		vmdemo_pool_add_page(pool, nr);
+		vmdemo_pool_replace(pool, folio);
+	folio_put(folio);
 	return err;
 }
 

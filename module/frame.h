@@ -100,6 +100,7 @@ struct vmdemo_settings {
 	u32 read_ahead_pages;
 	u32 dirty_pct;
 	u32 dirty_age_ms;
+	u32 lend_pages;		/* beyond the frames, or VMDEMO_NONE: by pool size */
 	u32 space_max_pages;	/* written pages of each space to come; 0: as many as it likes */
 };
 
@@ -125,6 +126,9 @@ struct vmdemo_pool {
 	u32 top;			/* under lock: frame numbers are below */
 	u32 target;			/* under lock: frames that should exist */
 	struct vmdemo_policy policy;	/* under lock */
+	struct list_head lent;		/* under lock: orphans (orphan.c) replaced by new pages */
+	struct list_head owed;		/* under lock: orphans whose frame does not exist now */
+	u32 nr_orphans;			/* under lock: in both */
 
 	struct mutex reclaim_lock;	/* one evictor at a time */
 

@@ -256,12 +256,15 @@ u32 vmdemo_leave_oldest(struct vmdemo_pool *pool, u32 want, u32 *keep, struct vm
  * vmdemo_leave_orphan - let go of a page that somebody else holds and will not return
  * @pool:  the pool, one frame smaller afterwards
  * @folio: locked, unmapped, in the index; the caller's reference and lock remain
+ * @known: the pool keeps its reference, and takes it back when it is let go (orphan.c); otherwise
+ *         the last holder frees it
  * @lost:  incremented if it was dirty; NULL: it is not
  *
- * The page belongs to its holders from now on and is freed by the last. Wakes who waits for the
- * pool to shrink. Takes the pool lock, does not sleep.
+ * The page belongs to its holders from now on. Wakes those who wait for the pool to shrink. Takes
+ * the pool lock, does not sleep.
  */
-void vmdemo_leave_orphan(struct vmdemo_pool *pool, struct folio *folio, unsigned long *lost)
+void vmdemo_leave_orphan(struct vmdemo_pool *pool, struct folio *folio, bool known,
+			 unsigned long *lost)
 {
 	u32 nr = vmdemo_frame_nr(folio);
 
@@ -273,9 +276,17 @@ void vmdemo_leave_orphan(struct vmdemo_pool *pool, struct folio *folio, unsigned
 	vmdemo_frame(pool, nr)->folio = NULL;
 	pool->nr_frames--;
 	pool->policy.nr_frames--;
+	folio->mapping = NULL;
+	if (known) {
+		list_add_tail(&folio->lru, &pool->owed);
+		WRITE_ONCE(pool->nr_orphans, pool->nr_orphans + 1);
+	}
 	spin_unlock(&pool->lock);
 	wake_up_all(&pool->clean_wait);
-	folio->mapping = NULL;
+	if (known) {
+		wake_up(&pool->reclaim_wait);
+		return;
+	}
 	folio->private = NULL;
 	folio_put(folio);
 }
@@ -297,7 +308,7 @@ bool vmdemo_leave_poisoned(struct vmdemo_pool *pool, struct folio *folio)
 	/* Now: when the page has left the index its space may go. */
 	if (folio_test_dirty(folio))
 		mapping_set_error(mapping, -EIO);
-	vmdemo_leave_orphan(pool, folio, &lost);
+	vmdemo_leave_orphan(pool, folio, false, &lost);
 	vmdemo_stat_add(pool, pages_lost, lost);
 	return lost;
 }

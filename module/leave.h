@@ -42,7 +42,8 @@ int vmdemo_leave_evict(struct vmdemo_pool *pool, struct folio *folio, u32 *keep,
 		       unsigned long *lost);
 u32 vmdemo_leave_oldest(struct vmdemo_pool *pool, u32 want, u32 *keep, struct vmdemo_hunt *hunt);
 u32 vmdemo_leave_release(struct vmdemo_pool *pool, u32 refused, u32 most);
-void vmdemo_leave_orphan(struct vmdemo_pool *pool, struct folio *folio, unsigned long *lost);
+void vmdemo_leave_orphan(struct vmdemo_pool *pool, struct folio *folio, bool known,
+			 unsigned long *lost);
 bool vmdemo_leave_poisoned(struct vmdemo_pool *pool, struct folio *folio);
 
 #endif /* VMDEMO_LEAVE_H */

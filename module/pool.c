@@ -12,6 +12,7 @@
 #include "freelist.h"
 #include "hash.h"
 #include "index.h"
+#include "orphan.h"
 #include "pool.h"
 
 /**
@@ -19,14 +20,18 @@
  * @pool: the pool
  * @nr:   a number below pool->top whose frame does not exist, or has just come to
  *
- * May sleep. Returns 0 or -ENOMEM.
+ * May sleep. Returns 0, -ENOMEM, or -EBUSY if the pool may have no more before some of the pages
+ * are let go that are held and were discarded.
  */
 int vmdemo_pool_add_page(struct vmdemo_pool *pool, u32 nr)
 {
-	struct page *page = alloc_page(GFP_HIGHUSER | __GFP_ZERO | __GFP_RETRY_MAYFAIL |
-				       __GFP_NOWARN);
 	struct folio *gone = NULL;
+	struct page *page;
+	int err = 0;
 
+	if (!vmdemo_orphan_room(pool))
+		return -EBUSY;
+	page = alloc_page(GFP_HIGHUSER | __GFP_ZERO | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 	if (!page)
 		return -ENOMEM;
 	/* Free frames are locked and have no references: see frame.h. */
@@ -36,8 +41,9 @@ int vmdemo_pool_add_page(struct vmdemo_pool *pool, u32 nr)
 		cpu_relax();
 	page->private = nr;
 	spin_lock(&pool->lock);
-	if (vmdemo_frame(pool, nr)->folio) {
+	if (vmdemo_frame(pool, nr)->folio || !vmdemo_orphan_room(pool)) {
 		/* Somebody else has been faster. */
+		err = vmdemo_frame(pool, nr)->folio ? 0 : -EBUSY;
 		gone = page_folio(page);
 		gone->lru.next = NULL;
 	} else {
@@ -49,7 +55,26 @@ int vmdemo_pool_add_page(struct vmdemo_pool *pool, u32 nr)
 	}
 	spin_unlock(&pool->lock);
 	vmdemo_free_finish(pool, gone);
-	return 0;
+	return err;
+}
+
+/**
+ * vmdemo_pool_replace - a page has been discarded, but somebody holds it
+ * @pool:  the pool
+ * @folio: the page, left to its holders by vmdemo_leave_orphan(); one reference is the caller's
+ *
+ * Its frame gets a new page, if the pool may have one and there is memory; otherwise the pool is
+ * one frame smaller until a page comes back. May sleep.
+ */
+void vmdemo_pool_replace(struct vmdemo_pool *pool, struct folio *folio)
+{
+	/* One comes, four are looked at: what was let go does not pile up. */
+	vmdemo_orphan_look(pool, 4);
+	if (vmdemo_pool_add_page(pool, vmdemo_frame_nr(folio)))
+		return;
+	spin_lock(&pool->lock);
+	list_move_tail(&folio->lru, &pool->lent);
+	spin_unlock(&pool->lock);
 }
 
 static int vmdemo_pool_add_chunks(struct vmdemo_pool *pool, u32 frames)
@@ -89,6 +114,9 @@ static int vmdemo_pool_grow(struct vmdemo_pool *pool, u32 frames)
 		if (READ_ONCE(vmdemo_frame(pool, nr)->folio))
 			continue;
 		err = vmdemo_pool_add_page(pool, nr);
+		/* The rest comes when it is let go. */
+		if (err == -EBUSY)
+			break;
 		if (err)
 			return err;
 		cond_resched();
@@ -173,6 +201,8 @@ struct vmdemo_pool *vmdemo_pool_create(void)
 	init_waitqueue_head(&pool->reclaim_wait);
 	init_waitqueue_head(&pool->free_wait);
 	init_waitqueue_head(&pool->clean_wait);
+	INIT_LIST_HEAD(&pool->lent);
+	INIT_LIST_HEAD(&pool->owed);
 	pool->free = VMDEMO_NONE;
 	pool->clean_cursor = VMDEMO_NONE;
 	vmdemo_policy_init(&pool->policy, &vmdemo_policy_lru, NULL, 0);
@@ -182,6 +212,7 @@ struct vmdemo_pool *vmdemo_pool_create(void)
 	pool->set.read_ahead_pages = 64;
 	pool->set.dirty_pct = 80;
 	pool->set.dirty_age_ms = 5000;
+	pool->set.lend_pages = VMDEMO_NONE;
 	pool->lap_at = jiffies;
 	pool->stalled_until = jiffies;
 	return pool;
@@ -196,6 +227,7 @@ void vmdemo_pool_destroy(struct vmdemo_pool *pool)
 	u32 i;
 
 	if (pool->chunks && pool->top) {
+		vmdemo_orphan_forget(pool);
 		vmdemo_pool_resize(pool, 0);
 		WARN_ON_ONCE(pool->nr_frames);
 	}

@@ -11,5 +11,6 @@ struct vmdemo_pool *vmdemo_pool_create(void);
 void vmdemo_pool_destroy(struct vmdemo_pool *pool);
 int vmdemo_pool_resize(struct vmdemo_pool *pool, u32 frames);
 int vmdemo_pool_add_page(struct vmdemo_pool *pool, u32 frame);
+void vmdemo_pool_replace(struct vmdemo_pool *pool, struct folio *folio);
 
 #endif /* VMDEMO_POOL_H */

@@ -32,6 +32,7 @@
 #include "freelist.h"
 #include "leave.h"
 #include "order.h"
+#include "orphan.h"
 #include "reclaim.h"
 #include "trace.h"
 #include "walk.h"
@@ -590,10 +591,27 @@ static bool vmdemo_reclaim_refill(struct vmdemo_pool *pool)
 	return true;
 }
 
+/* Until there is work. Of pages that are let go nobody tells: they are looked at now and then. */
+static void vmdemo_reclaim_sleep(struct vmdemo_pool *pool, unsigned long *look_at)
+{
+	try_to_freeze();
+	if (!READ_ONCE(pool->nr_orphans))
+		wait_event_freezable(pool->reclaim_wait, kthread_should_stop() ||
+				     vmdemo_reclaim_needed(pool) || READ_ONCE(pool->nr_orphans));
+	else
+		wait_event_freezable_timeout(pool->reclaim_wait, kthread_should_stop() ||
+					     vmdemo_reclaim_needed(pool), VMDEMO_ORPHAN_TICK);
+	if (READ_ONCE(pool->nr_orphans) && time_after_eq(jiffies, *look_at)) {
+		vmdemo_orphan_look(pool, VMDEMO_ORPHAN_LOOK);
+		*look_at = jiffies + VMDEMO_ORPHAN_TICK;
+	}
+}
+
 static int vmdemo_reclaim_thread(void *data)
 {
 	struct vmdemo_pool *pool = data;
 	unsigned int noio = memalloc_noio_save();
+	unsigned long look_at = jiffies;
 
 	set_user_nice(current, MIN_NICE / 4 * 3);
 	set_freezable();
@@ -601,9 +619,7 @@ static int vmdemo_reclaim_thread(void *data)
 		long progress = atomic_long_read(&pool->progress);
 		bool moved;
 
-		try_to_freeze();
-		wait_event_freezable(pool->reclaim_wait, kthread_should_stop() ||
-				     vmdemo_reclaim_needed(pool));
+		vmdemo_reclaim_sleep(pool, &look_at);
 		moved = vmdemo_reclaim_refill(pool);
 		if (vmdemo_reclaim_shrinking(pool))
 			moved &= vmdemo_reclaim_excess(pool);

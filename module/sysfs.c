@@ -13,6 +13,7 @@
 #include "grow.h"
 #include "index.h"
 #include "order.h"
+#include "orphan.h"
 #include "sysfs.h"
 #include "writeback.h"
 
@@ -192,6 +193,32 @@ static ssize_t reserve_store(struct device *dev, struct device_attribute *attr, 
 }
 static DEVICE_ATTR_RW(reserve);
 
+static ssize_t lend_pages_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", vmdemo_orphan_most_lent(vmdemo_sysfs_pool(dev)));
+}
+
+static ssize_t lend_pages_store(struct device *dev, struct device_attribute *attr,
+				const char *buf, size_t count)
+{
+	struct vmdemo_pool *pool = vmdemo_sysfs_pool(dev);
+	unsigned int pages;
+	int err;
+
+	if (sysfs_streq(buf, "auto")) {
+		WRITE_ONCE(pool->set.lend_pages, VMDEMO_NONE);
+		return count;
+	}
+	err = kstrtouint(buf, 0, &pages);
+	if (err)
+		return err;
+	if (pages > pool->max_frames)
+		return -EINVAL;
+	WRITE_ONCE(pool->set.lend_pages, pages);
+	return count;
+}
+static DEVICE_ATTR_RW(lend_pages);
+
 /* ---- plain numbers ---- */
 
 /* Show @field of the pool; store it if it is within @low..@high. */
@@ -295,6 +322,7 @@ static struct attribute *vmdemo_attrs[] = {
 	&dev_attr_dirty_pct.attr,
 	&dev_attr_dirty_age_ms.attr,
 	&dev_attr_space_max_pages.attr,
+	&dev_attr_lend_pages.attr,
 	&dev_attr_size_bytes.attr,
 	&dev_attr_swap_slots.attr,
 	&dev_attr_frames_actual.attr,
@@ -347,6 +375,7 @@ VMDEMO_GAUGE(frames_standby, READ_ONCE(pool->policy.lists[VMDEMO_LIST_STANDBY].n
 VMDEMO_GAUGE(frames_held, READ_ONCE(pool->policy.lists[VMDEMO_LIST_HELD].nr));
 VMDEMO_GAUGE(frames_dirty, atomic_read(&pool->nr_unwritten));
 VMDEMO_GAUGE(frames_pinned, vmdemo_sysfs_pinned(pool));
+VMDEMO_GAUGE(pages_orphaned, READ_ONCE(pool->nr_orphans));
 
 #define VMDEMO_COUNTER_ENTRY(name)	&dev_attr_##name.attr,
 static struct attribute *vmdemo_stats_attrs[] = {
@@ -356,6 +385,7 @@ static struct attribute *vmdemo_stats_attrs[] = {
 	&dev_attr_frames_held.attr,
 	&dev_attr_frames_dirty.attr,
 	&dev_attr_frames_pinned.attr,
+	&dev_attr_pages_orphaned.attr,
 	&dev_attr_swap_free.attr,
 	VMDEMO_COUNTERS(VMDEMO_COUNTER_ENTRY)
 	NULL

@@ -119,6 +119,37 @@ TEST_F(load, page_in_a_pipe)
 		EXPECT_EQ(vt_try_unload(), 0);
 }
 
+/* Nor one that its space left there: the pool waits for it, and need not wait to go. */
+TEST_F(load, page_of_a_space_in_a_pipe)
+{
+	struct vmdemo_space_args args = { .size = VT_PAGE };
+	char page[VMDEMO_PAGE_SIZE], *mem;
+	struct iovec part;
+	int fd, space, ends[2];
+
+	vt_load("swap=%s frames=8", vt_disk());
+	fd = vt_open(O_RDWR);
+	space = ioctl(fd, VMDEMO_IOC_SPACE, &args);
+	ASSERT_GE(space, 0);
+	mem = vt_map(space, 0, 1, VT_RW, MAP_SHARED);
+	vt_fill(mem, 0, SEED);
+	ASSERT_EQ(pipe(ends), 0);
+	part.iov_base = mem;
+	part.iov_len = VT_PAGE;
+	ASSERT_EQ(vmsplice(ends[1], &part, 1, 0), VT_PAGE);
+	munmap(mem, VT_PAGE);
+	close(space);
+	close(fd);
+	EXPECT_EQ(vt_stat("pages_orphaned"), 1);
+	EXPECT_EQ(vt_get("frames_actual"), 8);
+	/* Its files go a moment after they are closed. */
+	for (int i = 0; i < 100 && vt_try_unload(); i++)
+		vt_nap(50);
+	EXPECT_FALSE(vt_loaded());
+	ASSERT_EQ(read(ends[0], page, VT_PAGE), VT_PAGE);
+	EXPECT_EQ(vt_check(page, 0, SEED), -1);
+}
+
 /* Two devices are two: their own disk, pool, settings and counters. */
 TEST_F(load, two_devices)
 {

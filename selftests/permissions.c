@@ -10,8 +10,11 @@
 #include <linux/capability.h>
 #include <linux/fs.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 
 #include "kselftest_harness.h"
 #include "vmdemo_test.h"
@@ -81,7 +84,7 @@ static const char * const settings[][2] = {
 	{ "backing", "none" }, { "swap", "none" },
 	{ "frames", "32" }, { "reserve", "1" }, { "policy", "fifo" },
 	{ "standby_pct", "10" }, { "demote_pages", "2" }, { "read_ahead_pages", "8" },
-	{ "space_max_pages", "9" },
+	{ "space_max_pages", "9" }, { "lend_pages", "9" },
 	{ "dirty_pct", "50" }, { "dirty_age_ms", "100" }
 };
 
@@ -595,6 +598,97 @@ TEST_F(attack, flooded_bucket)
 	       (uintmax_t)oldest);
 	EXPECT_LT(oldest, 10 * newest);
 	close(space);
+}
+
+#define BURST	64	/* pages of a space that are held at a time */
+
+/* Put the pages of a burst into sockets that nobody reads; they hold them. False: no more. */
+static bool hold_burst(char *mem, int pipefd[2], int sockets[2])
+{
+	struct iovec part = { mem, BURST * VT_PAGE };
+	ssize_t left, moved;
+
+	for (left = 0; left < (ssize_t)(BURST * VT_PAGE); left += moved) {
+		moved = vmsplice(pipefd[1], &part, 1, SPLICE_F_NONBLOCK);
+		if (moved <= 0)
+			return false;
+		part.iov_base = (char *)part.iov_base + moved;
+		part.iov_len -= moved;
+	}
+	while (left > 0) {
+		moved = splice(pipefd[0], NULL, sockets[0], NULL, left, SPLICE_F_NONBLOCK);
+		if (moved > 0) {
+			left -= moved;
+			continue;
+		}
+		/* This one is full. */
+		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sockets))
+			return false;
+	}
+	return true;
+}
+
+/* Hold pages of a space and punch them, again and again, as many as it goes. */
+static void pile_up_pages(int fd)
+{
+	struct vmdemo_space_args args = { .size = BURST * VT_PAGE };
+	int space = ioctl(fd, VMDEMO_IOC_SPACE, &args), pipefd[2], sockets[2], i, page;
+	char *mem = vt_map(space, 0, BURST, VT_RW, MAP_SHARED);
+
+	MUST(!pipe(pipefd) && fcntl(pipefd[1], F_SETPIPE_SZ, BURST * VT_PAGE) >= 0);
+	MUST(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sockets));
+	for (i = 0; i < 3 * MANY / BURST; i++) {
+		for (page = 0; page < BURST && !vt_try_write(mem + page * VT_PAGE, NULL);)
+			page++;
+		if (page < BURST || !hold_burst(mem, pipefd, sockets) ||
+		    fallocate(space, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+			      BURST * VT_PAGE))
+			break;
+	}
+	/* What it holds it holds until it is killed. */
+	MUST(!kill(getpid(), SIGSTOP));
+	pause();
+}
+
+/* Pages that are held and discarded are not replaced without end, and all come back. */
+TEST_F(attack, held_and_punched)
+{
+	const struct rlimit files = { 8192, 8192 };
+	long before = vt_memory_free(), used;
+	__u64 orphaned, actual, lend;
+	int status;
+	pid_t pid;
+
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		MUST(!setrlimit(RLIMIT_NOFILE, &files));
+		become_nobody(0);
+		pile_up_pages(self->fd);
+		_exit(1);
+	}
+	ASSERT_EQ(waitpid(pid, &status, WUNTRACED), pid);
+	ASSERT_TRUE(WIFSTOPPED(status));
+	used = before - vt_memory_free();
+	printf("# %ld KiB of memory used\n", used);
+	EXPECT_LT(used, 32 << 10);
+	lend = vt_get("lend_pages");
+	EXPECT_EQ(lend, MANY / 16);
+	orphaned = vt_stat("pages_orphaned");
+	actual = vt_get("frames_actual");
+	printf("# %ju pages outside the pool, %ju frames\n", (uintmax_t)orphaned, (uintmax_t)actual);
+	EXPECT_GT(orphaned, lend);
+	EXPECT_LE(orphaned + actual, MANY + lend);
+	/* More frames are no way around it. */
+	EXPECT_EQ(vt_set("frames", "%d", MANY + 256), 0);
+	EXPECT_LE(vt_stat("pages_orphaned") + vt_get("frames_actual"),
+		  MANY + 256 + vt_get("lend_pages"));
+	EXPECT_EQ(vt_set("frames", "%d", MANY), 0);
+	ASSERT_EQ(kill(pid, SIGKILL), 0);
+	EXPECT_EQ(vt_reap(pid), 128 + SIGKILL);
+	EXPECT_TRUE(vt_wait_stat("pages_orphaned", 0, 0, 60));
+	EXPECT_EQ(vt_get("frames_actual"), MANY);
+	EXPECT_TRUE(vt_balanced());
 }
 
 TEST_HARNESS_MAIN

@@ -36,7 +36,7 @@ TEST_F(sysfs, counters)
 		"unmap_calls", "refaults", "late_references", "reclaim_waits", "reclaim_wait_ns",
 		"read_errors", "write_errors", "pages_lost", "frames_free", "frames_active",
 		"frames_standby", "frames_held", "frames_dirty", "frames_pinned",
-		"slots_discarded",
+		"pages_orphaned", "slots_discarded",
 	};
 	char path[256];
 	struct stat st;
@@ -75,6 +75,7 @@ TEST_F(sysfs, defaults)
 	EXPECT_STREQ(vt_show("policy"), "[lru] fifo");
 	EXPECT_EQ(vt_get("frames"), FRAMES);
 	EXPECT_EQ(vt_get("reserve"), FRAMES / 32);
+	EXPECT_EQ(vt_get("lend_pages"), 64);
 	EXPECT_GT(vt_get("standby_pct"), 0);
 	EXPECT_LE(vt_get("standby_pct"), 90);
 	EXPECT_EQ(vt_set("frames", "64"), 0);
