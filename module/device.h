@@ -37,6 +37,16 @@ struct vmdemo_file {
 	enum vmdemo_advice advice;
 };
 
+/*
+ * Who may only read what is in a file is not told who else uses it, as by mincore(2): which pages
+ * are in frames says what others have touched, and to evict them is to ask when.
+ */
+static inline bool vmdemo_file_may_look(struct file *file)
+{
+	return (file->f_mode & FMODE_WRITE) || file_owner_or_capable(file) ||
+	       !file_permission(file, MAY_WRITE);
+}
+
 /* The least pool: one instruction may touch this many pages, and then some. */
 #define VMDEMO_MIN_FRAMES	8
 

@@ -17,14 +17,18 @@ static int vmdemo_fadvise_set(struct file *file, enum vmdemo_advice advice)
 	return 0;
 }
 
-/* Only pages that lie in the range as a whole: a neighbour's data is none of the caller's. */
-static int vmdemo_fadvise_dontneed(struct vmdemo_space *space, u64 start, u64 end)
+/*
+ * Only pages that lie in the range as a whole: a neighbour's data is none of the caller's. For who
+ * may not evict it has no effect.
+ */
+static int vmdemo_fadvise_dontneed(struct file *file, u64 start, u64 end)
 {
+	struct vmdemo_space *space = ((struct vmdemo_file *)file->private_data)->space;
 	pgoff_t first = DIV_ROUND_UP_ULL(start, PAGE_SIZE), nr_pages = READ_ONCE(space->nr_pages);
 	pgoff_t last = end >= READ_ONCE(space->size_bytes) ? nr_pages : end >> PAGE_SHIFT;
 	long ret;
 
-	if (first >= last)
+	if (first >= last || !vmdemo_file_may_look(file))
 		return 0;
 	ret = vmdemo_evict_range(space, first, last - 1);
 	return min(ret, 0L);
@@ -67,7 +71,7 @@ int vmdemo_fadvise(struct file *file, loff_t offset, loff_t len, int advice)
 	case POSIX_FADV_WILLNEED:
 		return vmdemo_fadvise_willneed(vf->space, offset, end);
 	case POSIX_FADV_DONTNEED:
-		return vmdemo_fadvise_dontneed(vf->space, offset, end);
+		return vmdemo_fadvise_dontneed(file, offset, end);
 	case POSIX_FADV_NOREUSE:
 		return 0;
 	}

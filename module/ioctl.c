@@ -80,6 +80,8 @@ static long vmdemo_ioctl_range(struct file *file, unsigned int cmd, struct vmdem
 		return ret;
 	if (!(file->f_mode & (cmd == VMDEMO_IOC_DISCARD ? FMODE_WRITE : FMODE_READ)))
 		return -EBADF;
+	if (cmd == VMDEMO_IOC_EVICT && !vmdemo_file_may_look(file))
+		return -EPERM;
 	switch (cmd) {
 	case VMDEMO_IOC_PREFETCH:
 		ret = vmdemo_range_prefetch(space, first, last);
@@ -135,6 +137,8 @@ static long vmdemo_ioctl_pagemap(struct file *file, struct vmdemo_pagemap __user
 		return ret;
 	if (!(file->f_mode & FMODE_READ))
 		return -EBADF;
+	if (!vmdemo_file_may_look(file))
+		return -EPERM;
 	chunk = kmalloc_array(VMDEMO_PAGEMAP_CHUNK, sizeof(*chunk), GFP_KERNEL);
 	if (!chunk)
 		return -ENOMEM;

@@ -237,7 +237,7 @@ TEST_F(permissions, module)
 
 /* ---- with a descriptor that somebody passed on ---- */
 
-/* Everything that reads, and what only moves pages between frames and disk. */
+/* Everything that reads, and what brings pages in. */
 static void read_everything(int fd)
 {
 	struct vmdemo_info info = { .size = sizeof(info) };
@@ -248,17 +248,40 @@ static void read_everything(int fd)
 	MUST(!vt_count_bad(mem, 0, PAGES, SEED));
 	MUST(pread(fd, page, VT_PAGE, VT_PAGE) == (ssize_t)VT_PAGE && vt_check(page, 1, SEED) < 0);
 	MUST(!ioctl(fd, VMDEMO_IOC_INFO, &info));
-	MUST(!vt_range(fd, VMDEMO_IOC_EVICT, 0, PAGES, &acted_on) && acted_on);
-	MUST(!vt_range(fd, VMDEMO_IOC_PREFETCH, 0, 4, &acted_on) && acted_on == 4);
-	MUST(vt_resident(fd, 3));
+	MUST(!vt_range(fd, VMDEMO_IOC_PREFETCH, 8, 4, &acted_on) && acted_on == 4);
 	MUST(!posix_fadvise(fd, 0, 8 * VT_PAGE, POSIX_FADV_WILLNEED));
-	MUST(!posix_fadvise(fd, 0, 8 * VT_PAGE, POSIX_FADV_DONTNEED));
 	MUST(!fsync(fd));
 	MUST(!msync(mem, PAGES * VT_PAGE, MS_SYNC));
 	/* A private copy is the process's own. */
 	private = vt_map(fd, 5, 1, VT_RW, MAP_PRIVATE);
 	vt_fill(private, 5, SEED + 1);
 	MUST(vt_check(mem + 5 * VT_PAGE, 5, SEED) < 0);
+}
+
+/* What tells, or would tell, which pages others have touched. */
+static void watching_is_refused(int fd)
+{
+	struct vmdemo_page entry;
+
+	MUST(vt_pagemap(fd, 0, 1, &entry) == -EPERM);
+	MUST(vt_range(fd, VMDEMO_IOC_EVICT, 0, PAGES, NULL) == -EPERM);
+	MUST(!posix_fadvise(fd, 0, PAGES * VT_PAGE, POSIX_FADV_DONTNEED));
+}
+
+/* The same, for who owns it or could write it. */
+static void watch(int fd)
+{
+	struct vmdemo_page entry;
+	__u64 acted_on;
+	char byte;
+
+	MUST(pread(fd, &byte, 1, 0) == 1);
+	MUST(!vt_pagemap(fd, 0, 1, &entry) && entry.frame != VMDEMO_NO_FRAME);
+	MUST(!vt_range(fd, VMDEMO_IOC_EVICT, 0, PAGES, &acted_on) && acted_on);
+	MUST(!vt_resident(fd, 0));
+	MUST(pread(fd, &byte, 1, 0) == 1 && vt_resident(fd, 0));
+	MUST(!posix_fadvise(fd, 0, VT_PAGE, POSIX_FADV_DONTNEED));
+	MUST(!vt_resident(fd, 0));
 }
 
 /* Everything that would change the device, or make more of the descriptor than it is. */
@@ -295,13 +318,27 @@ static void change_is_refused(int fd)
 	MUST(!vt_count_bad(mem, 0, PAGES, SEED));
 }
 
-/* Who has it open for reading may read, copy, bring in and evict, and change nothing. */
+/* Who has it open for reading may read, copy and bring in, and change nothing. */
 TEST_F(permissions, descriptor_for_reading)
 {
 	int fd = vt_open(O_RDONLY);
 
 	EXPECT_EQ(let_nobody(read_everything, fd, 0), 0);
 	EXPECT_EQ(let_nobody(change_is_refused, fd, 0), 0);
+	/* Root's capabilities do not come along with the descriptor. */
+	ASSERT_EQ(vt_range(self->fd, VMDEMO_IOC_PREFETCH, 0, 8, NULL), 0);
+	ASSERT_TRUE(vt_resident(self->fd, 3));
+	EXPECT_EQ(let_nobody(watching_is_refused, fd, 0), 0);
+	EXPECT_TRUE(vt_resident(self->fd, 3));
+	watch(fd);
+	ASSERT_EQ(chown(VT_DEV, 0, GROUP), 0);
+	ASSERT_EQ(chmod(VT_DEV, 0640), 0);
+	EXPECT_EQ(let_nobody(watching_is_refused, fd, GROUP), 0);
+	ASSERT_EQ(chmod(VT_DEV, 0660), 0);
+	EXPECT_EQ(let_nobody(watch, fd, GROUP), 0);
+	ASSERT_EQ(chmod(VT_DEV, 0400), 0);
+	ASSERT_EQ(chown(VT_DEV, NOBODY, 0), 0);
+	EXPECT_EQ(let_nobody(watch, fd, 0), 0);
 	EXPECT_TRUE(untouched(self->fd));
 }
 
@@ -676,7 +713,8 @@ TEST_F(attack, held_and_punched)
 	EXPECT_EQ(lend, MANY / 16);
 	orphaned = vt_stat("pages_orphaned");
 	actual = vt_get("frames_actual");
-	printf("# %ju pages outside the pool, %ju frames\n", (uintmax_t)orphaned, (uintmax_t)actual);
+	printf("# %ju pages outside the pool, %ju frames\n", (uintmax_t)orphaned,
+	       (uintmax_t)actual);
 	EXPECT_GT(orphaned, lend);
 	EXPECT_LE(orphaned + actual, MANY + lend);
 	/* More frames are no way around it. */

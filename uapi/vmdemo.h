@@ -270,8 +270,9 @@ struct vmdemo_pagemap {
 /**
  * VMDEMO_IOC_EVICT - write back and free the frames of a range
  *
- * Pinned pages stay. Errors: EFAULT, EINVAL, EBADF (not open for reading), EINTR, EIO (a page
- * could not be written; it stays).
+ * For who has it open for writing, could open it so, or owns it, as mincore(2): others would see
+ * what is touched again. Pinned pages stay. Errors: EFAULT, EINVAL, EBADF (not open for reading),
+ * EPERM, EINTR, EIO (a page could not be written; it stays).
  */
 #define VMDEMO_IOC_EVICT	_IOWR(VMDEMO_IOC_MAGIC, 2, struct vmdemo_range)
 
@@ -288,8 +289,8 @@ struct vmdemo_pagemap {
 /**
  * VMDEMO_IOC_PAGEMAP - tell where each page of a range is
  *
- * A snapshot page by page, without stopping anybody. Errors: EFAULT, EINVAL, EBADF (not open for
- * reading), EINTR.
+ * A snapshot page by page, without stopping anybody. For whom VMDEMO_IOC_EVICT is. Errors: EFAULT,
+ * EINVAL, EBADF (not open for reading), EPERM, EINTR.
  */
 #define VMDEMO_IOC_PAGEMAP	_IOW(VMDEMO_IOC_MAGIC, 4, struct vmdemo_pagemap)
 
