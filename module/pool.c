@@ -15,6 +15,26 @@
 #include "orphan.h"
 #include "pool.h"
 
+/* What the pools of all devices are to have. */
+static atomic_long_t vmdemo_pool_frames;
+
+static unsigned long vmdemo_pool_most_frames(void)
+{
+	return min(totalram_pages() / 2, (unsigned long)VMDEMO_NONE);
+}
+
+/* A pool is to have @frames instead of @before: false if that were too many for the machine. */
+static bool vmdemo_pool_claim(u32 before, u32 frames)
+{
+	long more = (long)frames - before;
+
+	if (atomic_long_add_return(more, &vmdemo_pool_frames) <= vmdemo_pool_most_frames() ||
+	    more <= 0)
+		return true;
+	atomic_long_sub(more, &vmdemo_pool_frames);
+	return false;
+}
+
 /**
  * vmdemo_pool_add_page - give a frame number a page
  * @pool: the pool
@@ -149,16 +169,17 @@ static void vmdemo_pool_trim_free(struct vmdemo_pool *pool)
  * @frames: how many there are to be, at most pool->max_frames
  *
  * Grows at once; shrinks by what is free, the rest is the reclaim thread's work and goes as it is
- * freed. Callers are serialised. May sleep. Returns 0, or -ENOMEM with as many frames as could be
- * had.
+ * freed. Callers are serialised. May sleep. Returns 0; or -ENOMEM, also if the pools of all devices
+ * would have more than half of the memory, and the target is what it was.
  */
 int vmdemo_pool_resize(struct vmdemo_pool *pool, u32 frames)
 {
-	u32 target;
+	u32 target = READ_ONCE(pool->target);
 	int err;
 
+	if (!vmdemo_pool_claim(target, frames))
+		return -ENOMEM;
 	spin_lock(&pool->lock);
-	target = pool->target;
 	pool->target = frames;
 	spin_unlock(&pool->lock);
 	if (frames > target) {
@@ -167,6 +188,7 @@ int vmdemo_pool_resize(struct vmdemo_pool *pool, u32 frames)
 			spin_lock(&pool->lock);
 			pool->target = target;
 			spin_unlock(&pool->lock);
+			vmdemo_pool_claim(frames, target);
 			vmdemo_pool_trim_free(pool);
 			wake_up(&pool->reclaim_wait);
 			return err;
@@ -188,7 +210,7 @@ struct vmdemo_pool *vmdemo_pool_create(void)
 
 	if (!pool)
 		return ERR_PTR(-ENOMEM);
-	pool->max_frames = min_t(unsigned long, totalram_pages() / 2, VMDEMO_NONE);
+	pool->max_frames = vmdemo_pool_most_frames();
 	pool->stats = alloc_percpu(struct vmdemo_stats);
 	pool->chunks = kvcalloc(DIV_ROUND_UP(pool->max_frames, VMDEMO_CHUNK_FRAMES),
 				sizeof(*pool->chunks), GFP_KERNEL);

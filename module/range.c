@@ -23,13 +23,19 @@
 /* Pages discarded in one go: 32 MiB. */
 #define VMDEMO_DISCARD_PART	8192UL
 
-/* The next page of a sparse space that has to be read; more than @last: none. */
+/*
+ * The next page of a sparse space that has to be read; more than @last: none, or killed. All that
+ * was written and never went out is passed over.
+ */
 static pgoff_t vmdemo_range_next_stored(struct vmdemo_space *space, pgoff_t index, pgoff_t last)
 {
 	for (; index <= last; index++) {
 		index = vmdemo_swap_next_data(space, index, last);
 		if (index > last || vmdemo_space_data_run(space, index, 1, true))
 			break;
+		if (fatal_signal_pending(current))
+			return last + 1;
+		cond_resched();
 	}
 	return index;
 }

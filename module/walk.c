@@ -41,6 +41,8 @@ static struct folio *vmdemo_walk_next_frame(struct vmdemo_walk *walk)
 		struct folio *folio;
 		u64 key;
 
+		if (walk->pos % VMDEMO_CHUNK_FRAMES == 0)
+			cond_resched();
 		if (walk->unwritten) {
 			walk->pos = vmdemo_dirty_next_sure(pool, walk->pos);
 			if (walk->pos == VMDEMO_NONE)
@@ -81,7 +83,8 @@ struct folio *vmdemo_walk_next(struct vmdemo_walk *walk)
 	while (walk->pos <= walk->last) {
 		struct folio *folio = vmdemo_index_lookup_sure(pool, walk->space->key + walk->pos);
 
-		walk->pos++;
+		if (walk->pos++ % VMDEMO_CHUNK_FRAMES == 0)
+			cond_resched();
 		if (!folio)
 			continue;
 		if (!walk->unwritten || vmdemo_dirty_unwritten(pool, vmdemo_frame_nr(folio)))

@@ -150,6 +150,24 @@ TEST_F(load, page_of_a_space_in_a_pipe)
 	EXPECT_EQ(vt_check(page, 0, SEED), -1);
 }
 
+/* Devices share the half of the memory that one may have. */
+TEST_F(load, no_more_than_half_of_memory)
+{
+	long most = sysconf(_SC_PHYS_PAGES) / 2, frames = most * 3 / 5;
+
+	vt_load("num_devices=2 frames=64,64");
+	ASSERT_EQ(vt_set("frames", "%ld", frames), 0);
+	EXPECT_EQ(vt_set("../vmdemo1/frames", "%ld", frames), -ENOMEM);
+	EXPECT_EQ(vt_get("../vmdemo1/frames"), 64);
+	EXPECT_EQ(vt_get("../vmdemo1/frames_actual"), 64);
+	EXPECT_EQ(vt_set("../vmdemo1/frames", "%ld", most / 5), 0);
+	EXPECT_EQ(vt_set("frames", "64"), 0);
+	EXPECT_EQ(vt_set("../vmdemo1/frames", "%ld", frames), 0);
+	/* What a module had that has gone counts no more. */
+	vt_load("num_devices=2 frames=64,64");
+	EXPECT_EQ(vt_set("../vmdemo1/frames", "%ld", frames), 0);
+}
+
 /* Two devices are two: their own disk, pool, settings and counters. */
 TEST_F(load, two_devices)
 {
