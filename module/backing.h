@@ -36,9 +36,8 @@ static inline bool vmdemo_backing_refuses(const struct vmdemo_backing *backing,
 /* A write to it begins. If it had none to do it has been waited for from now on. */
 static inline void vmdemo_backing_start_write(struct vmdemo_backing *backing)
 {
-	if (!atomic_read(&backing->writing))
+	if (atomic_inc_return(&backing->writing) == 1)
 		WRITE_ONCE(backing->moved_at, jiffies);
-	atomic_inc(&backing->writing);
 }
 
 /* A write to it has ended. Any context. */

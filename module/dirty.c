@@ -109,6 +109,7 @@ u32 vmdemo_dirty_next_sure(struct vmdemo_pool *pool, u32 frame)
 	while (frame < top) {
 		struct vmdemo_chunk *chunk = pool->chunks[frame >> VMDEMO_CHUNK_SHIFT];
 		u32 word = BIT_WORD(frame & (VMDEMO_CHUNK_FRAMES - 1));
+		/* Before the other: see above. */
 		unsigned long bits = smp_load_acquire(&chunk->writing[word]);
 
 		bits |= READ_ONCE(chunk->unwritten[word]);

@@ -82,7 +82,7 @@ enum vmdemo_evicted vmdemo_evict_folio(struct vmdemo_pool *pool, struct folio *f
 	enum vmdemo_evicted result = VMDEMO_KEPT;
 	const struct vmdemo_backing *disk;
 	u32 nr = vmdemo_frame_nr(folio);
-	bool written;
+	bool written, failing;
 	int err;
 
 	if (VMDEMO_DIRTY_EARLY)
@@ -126,10 +126,13 @@ enum vmdemo_evicted vmdemo_evict_folio(struct vmdemo_pool *pool, struct folio *f
 		return VMDEMO_FREED;
 	}
 	disk = pool->disks[folio_test_swapbacked(folio)];
-	if (err == -EAGAIN && io && !vmdemo_backing_refuses(disk, VMDEMO_SILENT)) {
+	failing = vmdemo_backing_failing(disk);
+	/* That one is silent has been seen before, when victims are looked for. */
+	if (err == -EAGAIN && io &&
+	    !((force || failing) && vmdemo_backing_refuses(disk, VMDEMO_SILENT))) {
 		vmdemo_frame(pool, nr)->flags |= VMDEMO_FRAME_WRITTEN;
 		/* Its last write was in vain, or this one may be: no other waits for it. */
-		written |= vmdemo_backing_failing(disk);
+		written |= failing;
 		if (written && !force)
 			vmdemo_order_hold(pool, nr);
 		folio_put(folio);

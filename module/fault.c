@@ -340,8 +340,8 @@ static vm_fault_t vmdemo_vm_page_mkwrite(struct vm_fault *vmf)
 	int err;
 
 	/* One that is mapped nowhere comes from ->fault(), which has held it up. */
-	if (!space->swap && !folio_test_dirty(folio) && vmdemo_writeback_crowded(space->pool) &&
-	    folio_mapped(folio))
+	if (!space->swap && folio_mapped(folio) && !folio_test_dirty(folio) &&
+	    vmdemo_writeback_crowded(space->pool))
 		return vmdemo_vm_come_again(space, vmf->pgoff);
 	folio_lock(folio);
 	if (!vmdemo_space_owns(space, folio, vmf->pgoff)) {

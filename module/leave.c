@@ -129,10 +129,8 @@ static bool vmdemo_leave_idle(struct vmdemo_pool *pool, struct folio *folio, u32
  * A frame cannot go: will that last? It is being read, or somebody holds its page, or its disk, one
  * of @refused, takes no writes.
  */
-static bool vmdemo_leave_stuck(struct vmdemo_pool *pool, struct folio *folio, u32 nr, u32 refused)
+static bool vmdemo_leave_stuck(struct folio *folio, bool writing, u32 refused)
 {
-	bool writing = vmdemo_frame_writing(pool, nr);
-
 	if (folio_test_locked(folio) && !writing)
 		return !folio_test_uptodate(folio);
 	/* The kernel holds one whose memory has failed, but eviction gives it up. */
@@ -161,7 +159,7 @@ u32 vmdemo_leave_release(struct vmdemo_pool *pool, u32 refused, u32 most)
 	for (most = min(most, vmdemo_policy_nr(policy, VMDEMO_LIST_HELD)); most; most--) {
 		nr = policy->lists[VMDEMO_LIST_HELD].oldest;
 		if (vmdemo_frame_writing(pool, nr) ||
-		    vmdemo_leave_stuck(pool, vmdemo_frame(pool, nr)->folio, nr, refused)) {
+		    vmdemo_leave_stuck(vmdemo_frame(pool, nr)->folio, false, refused)) {
 			vmdemo_policy_hold(policy, nr);
 		} else {
 			vmdemo_policy_release(policy, nr);
@@ -207,6 +205,7 @@ u32 vmdemo_leave_oldest(struct vmdemo_pool *pool, u32 want, u32 *keep, struct vm
 				     vmdemo_policy_victim(&pool->policy, VMDEMO_NONE);
 	for (; frame != VMDEMO_NONE && freed < want && looked < VMDEMO_EVICT_LOOK; frame = next) {
 		struct folio *folio = vmdemo_frame(pool, frame)->folio;
+		bool writing;
 
 		looked++;
 		next = vmdemo_policy_victim(&pool->policy, frame);
@@ -220,7 +219,8 @@ u32 vmdemo_leave_oldest(struct vmdemo_pool *pool, u32 want, u32 *keep, struct vm
 			freed++;
 			continue;
 		}
-		if (vmdemo_leave_stuck(pool, folio, frame, hunt->refused)) {
+		writing = vmdemo_frame_writing(pool, frame);
+		if (vmdemo_leave_stuck(folio, writing, hunt->refused)) {
 			vmdemo_policy_hold(&pool->policy, frame);
 			trace_vmdemo_policy(pool, "hold", frame);
 			hunt->held = true;
@@ -228,10 +228,10 @@ u32 vmdemo_leave_oldest(struct vmdemo_pool *pool, u32 want, u32 *keep, struct vm
 		}
 		hunt->cursor = frame;
 		/* Locked for a moment. */
-		if (folio_test_locked(folio) && !vmdemo_frame_writing(pool, frame))
+		if (folio_test_locked(folio) && !writing)
 			continue;
 		if (hunt->how == VMDEMO_SLOW_STOP ||
-		    (!vmdemo_frame_writing(pool, frame) &&
+		    (!writing &&
 		     !(hunt->how == VMDEMO_SLOW_CLEAN && folio_test_dirty(folio)))) {
 			folio_get(folio);
 			hunt->victims[hunt->nr++] = folio;

@@ -182,7 +182,8 @@ static void vmdemo_write_endio(struct bio *bio)
 	if (sync)
 		vmdemo_sync_end(sync, err);
 	/* Who finds this zero may take the pool away, after a grace period. */
-	if (atomic_sub_and_test(nr, &pool->nr_writing) || wq_has_sleeper(&pool->free_wait))
+	atomic_sub(nr, &pool->nr_writing);
+	if (wq_has_sleeper(&pool->free_wait))
 		wake_up_all(&pool->free_wait);
 	rcu_read_unlock();
 }
@@ -335,16 +336,16 @@ static __always_inline void vmdemo_pager_add(struct vmdemo_io *io, struct folio 
  * vmdemo_pager_zero - fill the frame of a page that is nowhere yet
  * @space: whose page, a sparse one
  * @folio: locked, not up to date
+ * @slot:  its entry, from vmdemo_swap_entry()
  *
  * Any context that may take a spinlock. Returns true if the folio is up to date now, false if the
  * page has to be read.
  */
-bool vmdemo_pager_zero(struct vmdemo_space *space, struct folio *folio)
+bool vmdemo_pager_zero(struct vmdemo_space *space, struct folio *folio, u64 slot)
 {
 	pgoff_t index = folio->index;
 
-	if (vmdemo_swap_entry(space, index) ||
-	    vmdemo_segment_origin(space, index) != VMDEMO_NO_ORIGIN)
+	if (slot || vmdemo_segment_origin(space, index) != VMDEMO_NO_ORIGIN)
 		return false;
 	clear_highpage(folio_page(folio, 0));
 	folio_mark_uptodate(folio);
@@ -391,26 +392,18 @@ static int vmdemo_pager_copy(struct vmdemo_space *space, struct folio *folio)
 	return ret;
 }
 
-/**
- * vmdemo_pager_read - read a page into its frame
- * @io:    gathers pages; vmdemo_pager_submit() sends them
- * @folio: locked, not up to date, in the index
- *
- * When the read has ended the folio is unlocked, and up to date if it succeeded; at once if there
- * is nothing to read, or what there was is lost. May sleep.
- */
-void vmdemo_pager_read(struct vmdemo_io *io, struct folio *folio)
+/* Inline: every page of a read comes by here. */
+static __always_inline void vmdemo_pager_read_from(struct vmdemo_io *io, struct folio *folio,
+						   u64 slot)
 {
 	struct vmdemo_space *space = io->space;
-	u64 slot = 0;
 	int there = 0;
 
 	if (space->swap) {
-		slot = vmdemo_swap_entry(space, folio->index);
 		if (slot == VMDEMO_SLOT_LOST)
 			there = -EIO;
 		else if (!slot)
-			there = vmdemo_pager_zero(space, folio) ? 1 :
+			there = vmdemo_pager_zero(space, folio, slot) ? 1 :
 				vmdemo_pager_copy(space, folio);
 		if (there < 0)
 			vmdemo_stat_inc(space->pool, read_errors);
@@ -423,6 +416,32 @@ void vmdemo_pager_read(struct vmdemo_io *io, struct folio *folio)
 		vmdemo_segment_count(space, folio->index, VMDEMO_SEGMENT_LOADED);
 	}
 	vmdemo_pager_add(io, folio, vmdemo_pager_place(space, folio->index, slot));
+}
+
+/**
+ * vmdemo_pager_read_slot - read a page into its frame
+ * @io:    gathers pages; vmdemo_pager_submit() sends them
+ * @folio: locked, not up to date, in the index
+ * @slot:  of a sparse space: its entry, from vmdemo_swap_entry(), when it was in its frame already
+ *
+ * When the read has ended the folio is unlocked, and up to date if it succeeded; at once if there
+ * is nothing to read, or what there was is lost. May sleep.
+ */
+void vmdemo_pager_read_slot(struct vmdemo_io *io, struct folio *folio, u64 slot)
+{
+	vmdemo_pager_read_from(io, folio, slot);
+}
+
+/**
+ * vmdemo_pager_read - read a page into its frame, wherever it is
+ * @io:    as for vmdemo_pager_read_slot()
+ * @folio: the same
+ */
+void vmdemo_pager_read(struct vmdemo_io *io, struct folio *folio)
+{
+	u64 slot = io->space->swap ? vmdemo_swap_entry(io->space, folio->index) : 0;
+
+	vmdemo_pager_read_from(io, folio, slot);
 }
 
 /**

@@ -36,7 +36,8 @@ int vmdemo_sync_wait(struct vmdemo_sync *sync);
 
 int vmdemo_pager_init(struct vmdemo_pool *pool);
 void vmdemo_pager_exit(struct vmdemo_pool *pool);
-bool vmdemo_pager_zero(struct vmdemo_space *space, struct folio *folio);
+bool vmdemo_pager_zero(struct vmdemo_space *space, struct folio *folio, u64 slot);
+void vmdemo_pager_read_slot(struct vmdemo_io *io, struct folio *folio, u64 slot);
 void vmdemo_pager_read(struct vmdemo_io *io, struct folio *folio);
 void vmdemo_pager_write(struct vmdemo_io *io, struct folio *folio, u64 target,
 			struct page *bounce);

@@ -38,9 +38,12 @@
 #include "walk.h"
 #include "writeback.h"
 
-/* Attempts at the oldest victims in one go; frames freed before demotion gets its turn again. */
+/* Attempts at the oldest victims in one go. */
 #define VMDEMO_RECLAIM_ROUNDS	8
+
+/* Frames that are freed in one go: by a faulter that helps; by the thread, between demotions. */
 #define VMDEMO_RECLAIM_BATCH	32
+#define VMDEMO_RECLAIM_REFILL	64
 
 /* Held frames that are looked at to see whether their disk takes them again. */
 #define VMDEMO_RECLAIM_PROBES	2
@@ -221,7 +224,7 @@ static bool vmdemo_reclaim_victims(struct vmdemo_pool *pool, const struct vmdemo
 			break;
 		}
 	}
-	return !blocked;
+	return !blocked && io->nr_later < VMDEMO_EVICT_BATCH;
 }
 
 /*
@@ -302,6 +305,8 @@ static void vmdemo_reclaim_submit(struct vmdemo_pool *pool, struct bio_list *bio
 	u32 i;
 
 	for (i = 0; i < VMDEMO_NR_DISKS; i++) {
+		if (bio_list_empty(&bios[i ^ first]))
+			continue;
 		blk_start_plug(&plug);
 		while ((bio = bio_list_pop(&bios[i ^ first])))
 			submit_bio(bio);
@@ -574,7 +579,7 @@ static bool vmdemo_reclaim_refill(struct vmdemo_pool *pool)
 
 		if (nr_free >= reserve)
 			return true;
-		want.frames = min_t(u32, reserve - nr_free, VMDEMO_RECLAIM_BATCH);
+		want.frames = min_t(u32, reserve - nr_free, VMDEMO_RECLAIM_REFILL);
 		mutex_lock(&pool->reclaim_lock);
 		vmdemo_reclaim_demote(pool, 2 * want.frames);
 		freed = vmdemo_reclaim_batch(pool, &want);

@@ -101,13 +101,16 @@ static void vmdemo_space_read_ahead(struct vmdemo_access *acc, struct vmdemo_io 
 
 /*
  * A page of a sparse space that is nowhere yet is zeros. To be asked when it is in its frame: then
- * it cannot go somewhere meanwhile.
+ * it cannot go somewhere meanwhile. Otherwise *@slot says where it is.
  */
-static bool vmdemo_space_zero(struct vmdemo_access *acc, struct folio *folio)
+static bool vmdemo_space_zero(struct vmdemo_access *acc, struct folio *folio, u64 *slot)
 {
 	struct vmdemo_space *space = acc->space;
 
-	if (!space->swap || !vmdemo_pager_zero(space, folio))
+	if (!space->swap)
+		return false;
+	*slot = vmdemo_swap_entry(space, acc->index);
+	if (!vmdemo_pager_zero(space, folio, *slot))
 		return false;
 	vmdemo_frame(space->pool, vmdemo_frame_nr(folio))->flags = 0;
 	if (acc->asker == VMDEMO_ASK_FAULT)
@@ -135,19 +138,20 @@ static int vmdemo_space_fill(struct vmdemo_access *acc, struct folio **folio)
 {
 	struct vmdemo_space *space = acc->space;
 	struct vmdemo_io io = { .space = space, .id = acc->id };
+	u64 slot = 0;
 
 	*folio = vmdemo_index_insert(space, acc->index, &acc->spare,
 				     acc->asker == VMDEMO_ASK_FAULT);
 	if (IS_ERR(*folio))
 		return PTR_ERR(*folio);
-	if (acc->overwrite || vmdemo_space_zero(acc, *folio))
+	if (acc->overwrite || vmdemo_space_zero(acc, *folio, &slot))
 		return 0;
 	vmdemo_space_count(acc);
 	acc->loaded = true;
 	vmdemo_space_plan(acc, true);
 	acc->alone = !acc->plan.nr;
 	io.expect = 1 + acc->plan.nr;
-	vmdemo_pager_read(&io, *folio);
+	vmdemo_pager_read_slot(&io, *folio, slot);
 	if (acc->plan.nr)
 		vmdemo_space_read_ahead(acc, &io);
 	vmdemo_pager_submit(&io);
@@ -330,8 +334,12 @@ int vmdemo_space_get(struct vmdemo_access *acc, struct folio **folio)
 	}
 	if (acc->fetch)
 		return 0;
-	/* Stable pages: what is being written does not change. */
-	if (acc->write && vmdemo_frame_writing(pool, vmdemo_frame_nr(*folio))) {
+	/*
+	 * Stable pages: what is being written does not change. What a fault has just read is not
+	 * being written, most likely; ->page_mkwrite() looks again.
+	 */
+	if (acc->write && !(acc->loaded && acc->asker == VMDEMO_ASK_FAULT) &&
+	    vmdemo_frame_writing(pool, vmdemo_frame_nr(*folio))) {
 		folio_unlock(*folio);
 		acc->wait = *folio;
 		acc->writing = true;

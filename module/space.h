@@ -32,10 +32,10 @@ struct vmdemo_access {
 	bool zeroed;			/* out: it was nowhere yet, and is zeros now */
 	bool loaded;			/* out: a read of ours was submitted */
 	bool alone;			/* the last one was for this page only */
+	bool closed;			/* the page is being discarded: wait for the end of that */
+	bool writing;			/* wait for the end of its write, not for its lock */
 	u32 spare;			/* a free frame that is ours */
 	struct folio *wait;		/* the folio whose lock to wait for, referenced */
-	bool writing;			/* or rather the end of its write */
-	bool closed;			/* the page is being discarded: wait for the end of that */
 	u64 id;				/* for tracing */
 };
 

@@ -957,7 +957,7 @@ static void reopen(struct _test_data_errors *self)
 	self->mem = vt_map(self->fd, 0, PAGES, VT_RW, MAP_SHARED);
 }
 
-/* What others wrote to the disk by its own page cache is waited for before it is ours, and after. */
+/* What others wrote by the disk's own page cache is waited for before it is ours, and after. */
 TEST_F(errors, silent_bind)
 {
 	const struct wait attach = { in_attach, NULL, -1, 0 }, detach = { in_detach, NULL, -1, 0 };
@@ -985,7 +985,7 @@ TEST_F(errors, silent_bind)
 	EXPECT_TRUE(vt_balanced());
 }
 
-/* A disk that is to be given up does not answer: who gives it up can be killed, and loses nothing. */
+/* A disk that is to be given up does not answer: whoever does so can be killed, losing nothing. */
 TEST_F(errors, silent_abandon)
 {
 	const struct wait abandon = { in_abandon, NULL, -1, 0 };
@@ -1067,7 +1067,8 @@ TEST_F(errors, sleep)
 	EXPECT_TRUE(vt_disk_check(lower, 0, 5, SEED + 1));
 	EXPECT_FALSE(vt_log_says(log, "before the machine sleeps"));
 	/* Nothing of ours writes meanwhile: its thread is one that is frozen (not PF_NOFREEZE). */
-	EXPECT_TRUE(vt_shell("[ $(($(cut -d\\  -f9 /proc/$(pgrep -o vmdemo_recl)/stat) & 0x8000)) = 0 ]"));
+	EXPECT_TRUE(vt_shell("flags=$(cut -d\\  -f9 /proc/$(pgrep -o vmdemo_recl)/stat); "
+			     "[ $((flags & 0x8000)) = 0 ]"));
 	close(log);
 }
 

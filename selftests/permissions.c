@@ -84,7 +84,7 @@ static const char * const settings[][2] = {
 	{ "backing", "none" }, { "swap", "none" },
 	{ "frames", "32" }, { "reserve", "1" }, { "policy", "fifo" },
 	{ "standby_pct", "10" }, { "demote_pages", "2" }, { "read_ahead_pages", "8" },
-	{ "space_max_pages", "9" }, { "lend_pages", "9" },
+	{ "space_max_pages", "9" }, { "lend_pages", "9" }, { "swap_discard", "1" },
 	{ "dirty_pct", "50" }, { "dirty_age_ms", "100" }
 };
 

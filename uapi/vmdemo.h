@@ -187,7 +187,7 @@ struct vmdemo_range {
  * enum vmdemo_page_state - where a page is
  * @VMDEMO_PAGE_UNTOUCHED: not in the pool: the next touch is a hard fault or, of a page of a sparse
  *                         space that comes from nowhere, one that fills a frame with zeros
- * @VMDEMO_PAGE_ACTIVE:    in a frame, not demoted since its last fault, or that cannot be evicted now
+ * @VMDEMO_PAGE_ACTIVE:    in a frame, not demoted since its last fault, or not to be evicted now
  * @VMDEMO_PAGE_STANDBY:   in a frame, unmapped and waiting to be evicted or touched
  * @VMDEMO_PAGE_LOADING:   in a frame whose read has not ended, or has failed
  * @VMDEMO_PAGE_WRITING:   in a frame that is being written to the backing store
