@@ -12,12 +12,8 @@
  * fault. The victims of an LRU order are scattered, so unmapping them one by one would cost a TLB
  * shootdown each, and with two CPUs those shootdowns are what everything waits for.
  *
- * A victim that is dirty is written instead of evicted (evict.c), and is a victim again when the
- * write has ended. One that somebody holds, or whose disk takes no writes for now, is none until a
- * look at it says that it can go: each eviction has such looks at a few of them, and who would have
- * to wait, at all. So who holds pages, and a disk that fails or hangs, are nothing to the others.
- *
- * Writes are submitted when the reclaim lock has been let go of: that may take as long as the disk.
+ * Which victims go is hunt.c's. The writes that it gathers are submitted when the reclaim lock has
+ * been let go of: that may take as long as the disk.
  */
 #include <linux/freezer.h>
 #include <linux/kthread.h>
@@ -27,29 +23,21 @@
 #include <linux/slab.h>
 
 #include "backing.h"
-#include "backing.h"
 #include "evict.h"
 #include "freelist.h"
-#include "leave.h"
+#include "hunt.h"
 #include "order.h"
 #include "orphan.h"
 #include "reclaim.h"
-#include "trace.h"
 #include "walk.h"
 #include "writeback.h"
-
-/* Attempts at the oldest victims in one go. */
-#define VMDEMO_RECLAIM_ROUNDS	8
 
 /* Frames that are freed in one go: by a faulter that helps; by the thread, between demotions. */
 #define VMDEMO_RECLAIM_BATCH	32
 #define VMDEMO_RECLAIM_REFILL	64
 
-/* Held frames that are looked at to see whether their disk takes them again. */
-#define VMDEMO_RECLAIM_PROBES	2
-
-/* So long things that nothing tells of are waited for before they are looked at, in jiffies. */
-#define VMDEMO_SOON		(HZ / 10)
+/* So many writing batches in a row that free nothing are enough, until a write ends. */
+#define VMDEMO_RECLAIM_VAIN	8
 
 /* How often to look for a free frame while another evicts: about as long as a batch takes. */
 #define VMDEMO_RECLAIM_SPINS	256
@@ -141,179 +129,6 @@ void vmdemo_reclaim_balance(struct vmdemo_pool *pool)
 	mutex_unlock(&pool->reclaim_lock);
 }
 
-/* ---- eviction ---- */
-
-/* What somebody who evicts wants, and how. */
-struct vmdemo_want {
-	u32 frames;
-	u32 *keep;		/* where the one frame wanted goes; NULL: to the free list */
-	struct bio_list *bios;	/* by disk: writes of dirty victims; NULL: clean ones only */
-	unsigned long patience;	/* with a disk that does not answer, in jiffies */
-	bool exact;		/* keep the order, though a write has to be waited for */
-};
-
-/* Which disks take no writes for now, a bit each; and which have failed lately. */
-static u32 vmdemo_reclaim_refused(const struct vmdemo_pool *pool, unsigned long patience,
-				  u32 *failing)
-{
-	u32 i, refused = 0;
-
-	*failing = 0;
-	for (i = 0; i < VMDEMO_NR_DISKS; i++) {
-		refused |= vmdemo_backing_refuses(pool->disks[i], patience) << i;
-		*failing |= vmdemo_backing_failing(pool->disks[i]) << i;
-	}
-	return refused;
-}
-
-/*
- * Look at @most held frames, and at as many again while all of them can go. Of what a disk has not
- * taken, if it is one of @failing, a few are enough to see whether it does again.
- */
-static void vmdemo_reclaim_release(struct vmdemo_pool *pool, u32 refused, u32 failing, u32 most)
-{
-	u32 left = min(most, READ_ONCE(pool->policy.lists[VMDEMO_LIST_HELD].nr));
-	u32 again = VMDEMO_RECLAIM_ROUNDS, part;
-
-	if (failing & ~refused) {
-		vmdemo_leave_release(pool, refused, VMDEMO_RECLAIM_PROBES);
-		refused |= failing;
-	}
-	while (left) {
-		part = min(left, VMDEMO_EVICT_LOOK);
-		left -= part;
-		if (vmdemo_leave_release(pool, refused, part) == part && !left && again--)
-			left = part;
-		if (left)
-			cond_resched();
-	}
-}
-
-/*
- * Evict the victims handed over; *@freed frames are free already, *@sent are being written. Returns
- * false: take no others.
- */
-static bool vmdemo_reclaim_victims(struct vmdemo_pool *pool, const struct vmdemo_want *want,
-				   const struct vmdemo_hunt *hunt, struct vmdemo_io *io,
-				   u32 *freed, u32 *sent)
-{
-	bool blocked = false;
-	u32 i;
-
-	for (i = 0; i < hunt->nr; i++) {
-		/* What is not submitted yet is to leave some of the bio_set's reserve to others. */
-		blocked |= io->nr_later >= VMDEMO_EVICT_BATCH;
-		if (blocked || (want->keep && *freed)) {
-			folio_put(hunt->victims[i]);
-			continue;
-		}
-		if (i + 1 < hunt->nr && hunt->victims[i + 1]->index == hunt->victims[i]->index + 1)
-			io->expect = hunt->nr - i;
-		switch (vmdemo_evict_folio(pool, hunt->victims[i], io->later ? io : NULL, false,
-					   want->keep)) {
-		case VMDEMO_FREED:
-			(*freed)++;
-			break;
-		case VMDEMO_WRITING:
-			(*sent)++;
-			fallthrough;
-		case VMDEMO_DIRTY:
-			blocked = want->exact;
-			break;
-		case VMDEMO_KEPT:
-			break;
-		}
-	}
-	return !blocked && io->nr_later < VMDEMO_EVICT_BATCH;
-}
-
-/*
- * Free frames, in the policy's order. With @want->exact it is kept exactly: the search stops at a
- * victim that has to be written, or is being written, and takes no other instead. @lap: look at all
- * that is held, and come to the end of the order. Returns frames freed.
- */
-static u32 vmdemo_reclaim_hunt(struct vmdemo_pool *pool, const struct vmdemo_want *want, bool lap)
-{
-	struct vmdemo_io io = { .write = true, .later = want->bios };
-	u32 rounds = lap ? READ_ONCE(pool->nr_frames) : VMDEMO_RECLAIM_ROUNDS;
-	u32 freed = 0, sent = 0, failing;
-	struct vmdemo_hunt hunt;
-	bool on = true;
-
-	lockdep_assert_held(&pool->reclaim_lock);
-	hunt.how = want->exact ? VMDEMO_SLOW_STOP :
-		   want->bios ? VMDEMO_SLOW_DIRTY : VMDEMO_SLOW_CLEAN;
-	hunt.refused = vmdemo_reclaim_refused(pool, want->patience, &failing);
-	hunt.on = lap && !want->exact;
-	hunt.cursor = VMDEMO_NONE;
-	if (READ_ONCE(pool->policy.lists[VMDEMO_LIST_HELD].nr))
-		vmdemo_reclaim_release(pool, hunt.refused, failing,
-				       lap ? U32_MAX : 2 * want->frames + 2);
-	while (freed + sent < want->frames && rounds && on) {
-		freed += vmdemo_leave_oldest(pool, want->frames - freed, want->keep, &hunt);
-		if (!hunt.nr && !hunt.held && (!hunt.on || hunt.cursor == VMDEMO_NONE))
-			break;
-		if (hunt.nr) {
-			on = vmdemo_reclaim_victims(pool, want, &hunt, &io, &freed, &sent);
-			if (io.nr_later || io.bio)
-				hunt.refused |= failing;
-		}
-		/* Each frame comes to be held once. */
-		if (!hunt.held)
-			rounds--;
-		if (lap || hunt.held)
-			cond_resched();
-	}
-	if (io.bio)
-		vmdemo_pager_submit(&io);
-	return freed;
-}
-
-static bool vmdemo_reclaim_sent(const struct bio_list *bios)
-{
-	return !bio_list_empty(&bios[0]) || !bio_list_empty(&bios[1]);
-}
-
-/*
- * Free frames; look at all there are rather than let anybody wait. Writes are gathered for
- * vmdemo_reclaim_submit(). Returns frames freed.
- */
-static u32 vmdemo_reclaim_batch(struct vmdemo_pool *pool, const struct vmdemo_want *want)
-{
-	u32 freed = vmdemo_reclaim_hunt(pool, want, false);
-
-	/* Others may come with the same wish: it makes no sense to look for each. */
-	if (freed || !want->bios || vmdemo_reclaim_sent(want->bios) ||
-	    time_before(jiffies, pool->lap_at))
-		return freed;
-	freed = vmdemo_reclaim_hunt(pool, want, true);
-	if (!freed)
-		pool->lap_at = jiffies + VMDEMO_SOON;
-	return freed;
-}
-
-/*
- * Submit gathered writes, without the reclaim lock. Those to the disk that has answered last go
- * first: the other one may take its time to take them.
- */
-static void vmdemo_reclaim_submit(struct vmdemo_pool *pool, struct bio_list *bios)
-{
-	u32 first = time_after(READ_ONCE(pool->disks[1]->moved_at),
-			       READ_ONCE(pool->disks[0]->moved_at));
-	struct blk_plug plug;
-	struct bio *bio;
-	u32 i;
-
-	for (i = 0; i < VMDEMO_NR_DISKS; i++) {
-		if (bio_list_empty(&bios[i ^ first]))
-			continue;
-		blk_start_plug(&plug);
-		while ((bio = bio_list_pop(&bios[i ^ first])))
-			submit_bio(bio);
-		blk_finish_plug(&plug);
-	}
-}
-
 /* ---- for who needs a frame ---- */
 
 /* Somebody else is evicting, and soon done unless it has to wait. 0: frames are free now. */
@@ -353,7 +168,7 @@ int vmdemo_reclaim_try(struct vmdemo_pool *pool, u32 *spare)
 	if (!mutex_trylock(&pool->reclaim_lock))
 		return vmdemo_reclaim_spin(pool);
 	vmdemo_reclaim_demote(pool, 2 * VMDEMO_RECLAIM_BATCH);
-	freed = vmdemo_reclaim_batch(pool, &want);
+	freed = vmdemo_hunt_frames(pool, &want);
 	mutex_unlock(&pool->reclaim_lock);
 	return freed ? 0 : -EAGAIN;
 }
@@ -378,7 +193,7 @@ void vmdemo_reclaim_help(struct vmdemo_pool *pool, u32 nr)
 		return;
 	want.frames = nr - nr_free;
 	vmdemo_reclaim_demote(pool, 2 * nr);
-	vmdemo_reclaim_batch(pool, &want);
+	vmdemo_hunt_frames(pool, &want);
 	mutex_unlock(&pool->reclaim_lock);
 }
 
@@ -437,9 +252,9 @@ static int vmdemo_reclaim_direct(struct vmdemo_pool *pool, u32 *spare,
 	}
 	if (mutex_lock_killable(&pool->reclaim_lock))
 		return -EINTR;
-	freed = vmdemo_reclaim_batch(pool, &want);
+	freed = vmdemo_hunt_frames(pool, &want);
 	mutex_unlock(&pool->reclaim_lock);
-	vmdemo_reclaim_submit(pool, bios);
+	vmdemo_hunt_submit(pool, bios);
 	return freed;
 }
 
@@ -525,10 +340,10 @@ int vmdemo_reclaim_wait(struct vmdemo_pool *pool, u32 *spare)
 /* The thread submits writes: others can see if that takes long. */
 static void vmdemo_reclaim_hand_over(struct vmdemo_pool *pool, struct bio_list *bios)
 {
-	if (!vmdemo_reclaim_sent(bios))
+	if (!vmdemo_hunt_sent(bios))
 		return;
 	WRITE_ONCE(pool->submitting, jiffies ?: 1);
-	vmdemo_reclaim_submit(pool, bios);
+	vmdemo_hunt_submit(pool, bios);
 	WRITE_ONCE(pool->submitting, 0);
 }
 
@@ -582,13 +397,13 @@ static bool vmdemo_reclaim_refill(struct vmdemo_pool *pool)
 		want.frames = min_t(u32, reserve - nr_free, VMDEMO_RECLAIM_REFILL);
 		mutex_lock(&pool->reclaim_lock);
 		vmdemo_reclaim_demote(pool, 2 * want.frames);
-		freed = vmdemo_reclaim_batch(pool, &want);
+		freed = vmdemo_hunt_frames(pool, &want);
 		mutex_unlock(&pool->reclaim_lock);
 		vain = freed ? 0 : vain + 1;
-		if (!vmdemo_reclaim_sent(bios) && !freed)
+		if (!vmdemo_hunt_sent(bios) && !freed)
 			return moved;
 		vmdemo_reclaim_hand_over(pool, bios);
-		if (vain == VMDEMO_RECLAIM_ROUNDS)
+		if (vain == VMDEMO_RECLAIM_VAIN)
 			return moved;
 		moved |= freed;
 		cond_resched();

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * hunt.c - frames are freed, in the policy's order, and nobody waits for what cannot go
+ *
+ * A victim that is dirty is written instead of evicted (evict.c), and is a victim again when the
+ * write has ended. One that somebody holds, or whose disk takes no writes for now, is none until a
+ * look at it says that it can go: each eviction looks at a few of them, and at all before a waiter
+ * goes to sleep. So programs that hold pages, and a disk that fails or hangs, are nothing to the
+ * others.
+ */
+#include "backing.h"
+#include "evict.h"
+#include "hunt.h"
+#include "leave.h"
+#include "pager.h"
+
+/* Attempts at the oldest victims in one go. */
+#define VMDEMO_HUNT_ROUNDS	8
+
+/* Held frames that are looked at to see whether their disk takes them again. */
+#define VMDEMO_HUNT_PROBES	2
+
+/* Which disks take no writes for now, a bit each; and which have failed lately. */
+static u32 vmdemo_hunt_refused(const struct vmdemo_pool *pool, unsigned long patience,
+			       u32 *failing)
+{
+	u32 i, refused = 0;
+
+	*failing = 0;
+	for (i = 0; i < VMDEMO_NR_DISKS; i++) {
+		refused |= vmdemo_backing_refuses(pool->disks[i], patience) << i;
+		*failing |= vmdemo_backing_failing(pool->disks[i]) << i;
+	}
+	return refused;
+}
+
+/*
+ * Look at @most held frames, and at as many again while all of them can go. Of what a disk has not
+ * taken, if it is one of @failing, a few are enough to see whether it does again.
+ */
+static void vmdemo_hunt_release(struct vmdemo_pool *pool, u32 refused, u32 failing, u32 most)
+{
+	u32 left = min(most, READ_ONCE(pool->policy.lists[VMDEMO_LIST_HELD].nr));
+	u32 again = VMDEMO_HUNT_ROUNDS, part;
+
+	if (failing & ~refused) {
+		vmdemo_leave_release(pool, refused, VMDEMO_HUNT_PROBES);
+		refused |= failing;
+	}
+	while (left) {
+		part = min(left, VMDEMO_EVICT_LOOK);
+		left -= part;
+		if (vmdemo_leave_release(pool, refused, part) == part && !left && again--)
+			left = part;
+		if (left)
+			cond_resched();
+	}
+}
+
+/*
+ * Evict the victims handed over; *@freed frames are free already, *@sent are being written. Returns
+ * false: take no others.
+ */
+static bool vmdemo_hunt_victims(struct vmdemo_pool *pool, const struct vmdemo_want *want,
+				const struct vmdemo_hunt *hunt, struct vmdemo_io *io,
+				u32 *freed, u32 *sent)
+{
+	bool blocked = false;
+	u32 i;
+
+	for (i = 0; i < hunt->nr; i++) {
+		/* What is not submitted yet is to leave some of the bio_set's reserve to others. */
+		blocked |= io->nr_later >= VMDEMO_EVICT_BATCH;
+		if (blocked || (want->keep && *freed)) {
+			folio_put(hunt->victims[i]);
+			continue;
+		}
+		if (i + 1 < hunt->nr && hunt->victims[i + 1]->index == hunt->victims[i]->index + 1)
+			io->expect = hunt->nr - i;
+		switch (vmdemo_evict_folio(pool, hunt->victims[i], io->later ? io : NULL, false,
+					   want->keep)) {
+		case VMDEMO_FREED:
+			(*freed)++;
+			break;
+		case VMDEMO_WRITING:
+			(*sent)++;
+			fallthrough;
+		case VMDEMO_DIRTY:
+			blocked = want->exact;
+			break;
+		case VMDEMO_KEPT:
+			break;
+		}
+	}
+	return !blocked && io->nr_later < VMDEMO_EVICT_BATCH;
+}
+
+/*
+ * Free frames, in the policy's order. With @want->exact it is kept exactly: the search stops at a
+ * victim that has to be written, or is being written, and takes no other instead. @lap: look at all
+ * that is held, and come to the end of the order. Returns frames freed.
+ */
+static u32 vmdemo_hunt_order(struct vmdemo_pool *pool, const struct vmdemo_want *want, bool lap)
+{
+	struct vmdemo_io io = { .write = true, .later = want->bios };
+	u32 rounds = lap ? READ_ONCE(pool->nr_frames) : VMDEMO_HUNT_ROUNDS;
+	u32 freed = 0, sent = 0, failing;
+	struct vmdemo_hunt hunt;
+	bool on = true;
+
+	lockdep_assert_held(&pool->reclaim_lock);
+	hunt.how = want->exact ? VMDEMO_SLOW_STOP :
+		   want->bios ? VMDEMO_SLOW_DIRTY : VMDEMO_SLOW_CLEAN;
+	hunt.refused = vmdemo_hunt_refused(pool, want->patience, &failing);
+	hunt.on = lap && !want->exact;
+	hunt.cursor = VMDEMO_NONE;
+	if (READ_ONCE(pool->policy.lists[VMDEMO_LIST_HELD].nr))
+		vmdemo_hunt_release(pool, hunt.refused, failing,
+				    lap ? U32_MAX : 2 * want->frames + 2);
+	while (freed + sent < want->frames && rounds && on) {
+		freed += vmdemo_leave_oldest(pool, want->frames - freed, want->keep, &hunt);
+		if (!hunt.nr && !hunt.held && (!hunt.on || hunt.cursor == VMDEMO_NONE))
+			break;
+		if (hunt.nr) {
+			on = vmdemo_hunt_victims(pool, want, &hunt, &io, &freed, &sent);
+			if (io.nr_later || io.bio)
+				hunt.refused |= failing;
+		}
+		/* Each frame comes to be held once. */
+		if (!hunt.held)
+			rounds--;
+		if (lap || hunt.held)
+			cond_resched();
+	}
+	if (io.bio)
+		vmdemo_pager_submit(&io);
+	return freed;
+}
+
+/**
+ * vmdemo_hunt_frames - free frames, and look at all there are rather than let anybody wait
+ * @pool: the pool, its reclaim lock held
+ * @want: how many, and how
+ *
+ * Writes of dirty victims are gathered in @want->bios, at most VMDEMO_EVICT_BATCH and one more:
+ * vmdemo_hunt_submit() is next, after the lock. May sleep, but not for a disk. Returns how many
+ * are free.
+ */
+u32 vmdemo_hunt_frames(struct vmdemo_pool *pool, const struct vmdemo_want *want)
+{
+	u32 freed = vmdemo_hunt_order(pool, want, false);
+
+	/* Others may come with the same wish: it makes no sense to look for each. */
+	if (freed || !want->bios || vmdemo_hunt_sent(want->bios) ||
+	    time_before(jiffies, pool->lap_at))
+		return freed;
+	freed = vmdemo_hunt_order(pool, want, true);
+	if (!freed)
+		pool->lap_at = jiffies + VMDEMO_SOON;
+	return freed;
+}
+
+/**
+ * vmdemo_hunt_submit - submit gathered writes
+ * @pool: the pool, its reclaim lock not held
+ * @bios: by disk; empty afterwards
+ *
+ * Those to the disk that has answered last go first: the other one may take its time. Sleeps, for
+ * as long as a disk does not take a request.
+ */
+void vmdemo_hunt_submit(struct vmdemo_pool *pool, struct bio_list *bios)
+{
+	u32 first = time_after(READ_ONCE(pool->disks[1]->moved_at),
+			       READ_ONCE(pool->disks[0]->moved_at));
+	struct blk_plug plug;
+	struct bio *bio;
+	u32 i;
+
+	for (i = 0; i < VMDEMO_NR_DISKS; i++) {
+		if (bio_list_empty(&bios[i ^ first]))
+			continue;
+		blk_start_plug(&plug);
+		while ((bio = bio_list_pop(&bios[i ^ first])))
+			submit_bio(bio);
+		blk_finish_plug(&plug);
+	}
+}

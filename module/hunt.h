@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * hunt.h - frames are freed, in the policy's order, and nobody waits for what cannot go
+ */
+#ifndef VMDEMO_HUNT_H
+#define VMDEMO_HUNT_H
+
+#include "frame.h"
+
+/* So long things that nothing tells of are waited for before they are looked at, in jiffies. */
+#define VMDEMO_SOON		(HZ / 10)
+
+/* What an evictor wants, and how. */
+struct vmdemo_want {
+	u32 frames;
+	u32 *keep;		/* where the one frame wanted goes; NULL: to the free list */
+	struct bio_list *bios;	/* by disk: writes of dirty victims; NULL: clean ones only */
+	unsigned long patience;	/* with a disk that does not answer, in jiffies */
+	bool exact;		/* keep the order, though a write has to be waited for */
+};
+
+static inline bool vmdemo_hunt_sent(const struct bio_list *bios)
+{
+	return !bio_list_empty(&bios[0]) || !bio_list_empty(&bios[1]);
+}
+
+u32 vmdemo_hunt_frames(struct vmdemo_pool *pool, const struct vmdemo_want *want);
+void vmdemo_hunt_submit(struct vmdemo_pool *pool, struct bio_list *bios);
+
+#endif /* VMDEMO_HUNT_H */
