@@ -131,6 +131,8 @@ static noinline vm_fault_t vmdemo_vm_throttle(struct vm_fault *vmf, struct vmdem
 {
 	struct file *file;
 
+	/* The same reference comes back for it: it has been counted. */
+	vmdemo_frame(pool, vmdemo_frame_nr(folio))->flags |= VMDEMO_FRAME_FRESH;
 	folio_unlock(folio);
 	folio_put(folio);
 	file = vmdemo_vm_unlock(vmf);
