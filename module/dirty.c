@@ -177,7 +177,11 @@ void vmdemo_dirty_end_write(struct vmdemo_pool *pool, u32 frame)
 	int bit;
 
 	word = vmdemo_dirty_word(pool, frame, &bit);
-	clear_and_wake_up_bit(bit, word);
+	clear_bit_unlock(bit, word);
+	/* Pairs with vmdemo_dirty_wait_write(). Hardly ever is there one to look for. */
+	smp_mb__after_atomic();
+	if (unlikely(atomic_read(&pool->nr_write_waiters)))
+		wake_up_bit(word, bit);
 }
 
 /**
@@ -191,8 +195,13 @@ void vmdemo_dirty_end_write(struct vmdemo_pool *pool, u32 frame)
 int vmdemo_dirty_wait_write(struct vmdemo_pool *pool, u32 frame, unsigned int mode)
 {
 	unsigned long *word;
-	int bit;
+	int bit, err;
 
 	word = vmdemo_dirty_word(pool, frame, &bit);
-	return wait_on_bit(word, bit, mode);
+	atomic_inc(&pool->nr_write_waiters);
+	/* The end of the write finds us counted, or we find it ended. */
+	smp_mb__after_atomic();
+	err = wait_on_bit(word, bit, mode);
+	atomic_dec(&pool->nr_write_waiters);
+	return err;
 }

@@ -135,6 +135,7 @@ struct vmdemo_pool {
 	atomic_t nr_unwritten;		/* of linear spaces, as nr_cleaning */
 	atomic_t nr_cleaning;		/* of these, how many are being written */
 	atomic_t nr_writing;		/* all that are being written */
+	atomic_t nr_write_waiters;	/* tasks that wait for the end of a frame's write */
 	atomic_long_t progress;		/* frames freed and writes that succeeded */
 	unsigned long lap_at;		/* reclaim_lock: the next whole lap in vain, in jiffies */
 	unsigned long submitting;	/* since when the thread hands over writes, or 0 */

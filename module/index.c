@@ -177,8 +177,9 @@ bool vmdemo_index_pinned(struct vmdemo_pool *pool, u32 frame)
  * Free frame @nr takes page @key, which belongs in @bucket: from here on others can find it. Its
  * folio is locked and gets @refs references, the pool's among them.
  */
-static struct folio *vmdemo_index_enter(struct vmdemo_space *space, u64 key,
-					struct vmdemo_bucket *bucket, u32 nr, u32 flags, int refs)
+static __always_inline struct folio *
+vmdemo_index_enter(struct vmdemo_space *space, u64 key, struct vmdemo_bucket *bucket, u32 nr,
+		   u32 flags, int refs)
 {
 	struct vmdemo_pool *pool = space->pool;
 	struct vmdemo_frame *frame = vmdemo_frame(pool, nr);

@@ -129,7 +129,8 @@ static void vmdemo_read_endio(struct bio *bio)
 }
 
 /* A page of a write has ended. Returns whether its frame is clean; if not it keeps its data. */
-static bool vmdemo_write_end_folio(struct vmdemo_pool *pool, struct folio *folio, int err)
+static __always_inline bool vmdemo_write_end_folio(struct vmdemo_pool *pool, struct folio *folio,
+						   int err)
 {
 	u32 nr = vmdemo_frame_nr(folio);
 	bool clean;

@@ -175,10 +175,18 @@ static void vmdemo_space_reread(struct vmdemo_access *acc, struct folio *folio)
 	vmdemo_pager_submit(&io);
 }
 
+/* A stream of references has come near the end of what was read for it: read on. */
+static noinline void vmdemo_space_read_on(struct vmdemo_access *acc)
+{
+	struct vmdemo_io io = { .space = acc->space, .id = acc->id, .expect = acc->plan.nr };
+
+	vmdemo_space_read_ahead(acc, &io);
+	vmdemo_pager_submit(&io);
+}
+
 /* A resident page was referenced: tell the counters and the policy. The folio is locked. */
 static void vmdemo_space_hit(struct vmdemo_access *acc, struct folio *folio)
 {
-	struct vmdemo_io io = { .space = acc->space, .id = acc->id };
 	struct vmdemo_pool *pool = acc->space->pool;
 	u32 nr = vmdemo_frame_nr(folio);
 	u32 flags = vmdemo_frame(pool, nr)->flags;
@@ -197,11 +205,8 @@ static void vmdemo_space_hit(struct vmdemo_access *acc, struct folio *folio)
 	if (acc->loaded)
 		return;
 	vmdemo_space_plan(acc, false);
-	if (acc->plan.nr) {
-		io.expect = acc->plan.nr;
-		vmdemo_space_read_ahead(acc, &io);
-		vmdemo_pager_submit(&io);
-	}
+	if (acc->plan.nr)
+		vmdemo_space_read_on(acc);
 }
 
 /*
