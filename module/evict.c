@@ -10,7 +10,6 @@
 #include <linux/sched/signal.h>
 
 #include "backing.h"
-#include "broken.h"
 #include "dirty.h"
 #include "evict.h"
 #include "freelist.h"
@@ -35,36 +34,6 @@ void vmdemo_evict_unmap(struct vmdemo_space *space, pgoff_t first, pgoff_t nr)
 	vmdemo_stat_inc(space->pool, unmap_calls);
 }
 
-/* The shortcut of BREAK=index_early: the page leaves the index before its write has ended. */
-static int vmdemo_evict_broken_write(struct vmdemo_pool *pool, struct folio *folio, u32 *keep)
-{
-	struct vmdemo_space *space = vmdemo_folio_space(folio);
-	struct vmdemo_io io = { .space = space, .write = true, .sync = vmdemo_sync_create() };
-	pgoff_t index = folio->index;
-	u32 nr;
-
-	folio_test_clear_dirty(folio);
-	if (vmdemo_leave_evict(pool, folio, &nr, NULL)) {
-		folio_set_dirty(folio);
-		kfree(io.sync);
-		return -EBUSY;
-	}
-	folio_ref_unfreeze(folio, 1);
-	vmdemo_broken_widen();
-	folio->index = index;
-	vmdemo_dirty_start_write(pool, nr);
-	vmdemo_pager_write(&io, folio, vmdemo_swap_target(space, index), NULL);
-	vmdemo_pager_submit(&io);
-	vmdemo_sync_wait(io.sync);
-	while (!folio_ref_freeze(folio, 1))
-		cond_resched();
-	if (keep)
-		*keep = nr;
-	else
-		vmdemo_free_put(pool, nr);
-	return 0;
-}
-
 /**
  * vmdemo_evict_folio - free the frame of a page, or start writing it
  * @pool:  the pool
@@ -78,15 +47,12 @@ static int vmdemo_evict_broken_write(struct vmdemo_pool *pool, struct folio *fol
 enum vmdemo_evicted vmdemo_evict_folio(struct vmdemo_pool *pool, struct folio *folio,
 				       struct vmdemo_io *io, bool force, u32 *keep)
 {
-	bool was_clean = VMDEMO_DIRTY_EARLY && !folio_test_dirty(folio);
 	enum vmdemo_evicted result = VMDEMO_KEPT;
 	const struct vmdemo_backing *disk;
 	u32 nr = vmdemo_frame_nr(folio);
 	bool written, failing;
 	int err;
 
-	if (VMDEMO_DIRTY_EARLY)
-		vmdemo_broken_widen();
 	if (!folio_trylock(folio))
 		goto put;
 	if (!folio->mapping)
@@ -96,7 +62,7 @@ enum vmdemo_evicted vmdemo_evict_folio(struct vmdemo_pool *pool, struct folio *f
 		goto unlock;
 	}
 	if (folio_mapped(folio)) {
-		if (!force && !was_clean && vmdemo_order_spare(pool, nr)) {
+		if (!force && vmdemo_order_spare(pool, nr)) {
 			vmdemo_stat_inc(pool, late_references);
 			goto unlock;
 		}
@@ -106,18 +72,8 @@ enum vmdemo_evicted vmdemo_evict_folio(struct vmdemo_pool *pool, struct folio *f
 		vmdemo_swap_poisoned(pool, folio);
 		goto unlock;
 	}
-	if (was_clean)
-		folio_test_clear_dirty(folio);
 	written = vmdemo_frame(pool, nr)->flags & VMDEMO_FRAME_WRITTEN;
 	err = vmdemo_leave_evict(pool, folio, keep, NULL);
-	if (err == -EAGAIN && VMDEMO_INDEX_EARLY)
-		err = vmdemo_evict_broken_write(pool, folio, keep);
-	if (err == -EBUSY && VMDEMO_NO_REFCHECK && !folio_test_dirty(folio)) {
-		vmdemo_leave_orphan(pool, folio, false, NULL);
-		folio_unlock(folio);
-		folio_put(folio);
-		return vmdemo_pool_add_page(pool, nr) ? VMDEMO_KEPT : VMDEMO_FREED;
-	}
 	if (!err) {
 		if (written)
 			vmdemo_stat_inc(pool, evictions_dirty);

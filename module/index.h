@@ -7,7 +7,6 @@
 
 #include <vmdemo.h>
 
-#include "broken.h"
 #include "frame.h"
 
 struct folio *vmdemo_index_lookup(struct vmdemo_pool *pool, u64 key);
@@ -36,13 +35,11 @@ static __always_inline struct folio *vmdemo_index_get_page(struct vmdemo_pool *p
 	struct vmdemo_frame *frame = vmdemo_frame(pool, nr);
 	struct folio *folio = READ_ONCE(frame->folio);
 
-	if (VMDEMO_NO_RECHECK)
-		vmdemo_broken_widen_atomic(64);
 	/* The frame may go just now, and its page with it: then there is no reference to be had. */
 	if (!folio || !folio_try_get(folio))
 		return NULL;
 	/* With a reference it stays where it is, if it was there still. */
-	if ((READ_ONCE(frame->key) == key && READ_ONCE(frame->folio) == folio) || VMDEMO_NO_RECHECK)
+	if (READ_ONCE(frame->key) == key && READ_ONCE(frame->folio) == folio)
 		return folio;
 	folio_put(folio);
 	return NULL;

@@ -5,7 +5,6 @@
  * What can be decided under the pool lock: whether anybody holds the page, whether it is dirty.
  * Unmapping it before, and writing it, are the callers'.
  */
-#include "broken.h"
 #include "dirty.h"
 #include "freelist.h"
 #include "hash.h"
@@ -95,11 +94,6 @@ static bool vmdemo_leave_must_stay(const struct folio *folio)
 /* In this order: a write that fails makes the page dirty again before it ends. */
 static bool vmdemo_leave_may_go(const struct vmdemo_pool *pool, const struct folio *folio, u32 nr)
 {
-	if (VMDEMO_DIRTY_FIRST && !vmdemo_leave_must_stay(folio)) {
-		if (vmdemo_frame_writing(pool, nr))
-			vmdemo_broken_widen_atomic(2);
-		return !vmdemo_frame_writing(pool, nr);
-	}
 	return !vmdemo_frame_writing(pool, nr) && !vmdemo_leave_must_stay(folio);
 }
 
@@ -110,13 +104,9 @@ static bool vmdemo_leave_may_go(const struct vmdemo_pool *pool, const struct fol
 static bool vmdemo_leave_idle(struct vmdemo_pool *pool, struct folio *folio, u32 nr)
 {
 	/* The pool's reference and no other: so it is not mapped either. */
-	if ((VMDEMO_BROKEN && !VMDEMO_DIRTY_FIRST && !VMDEMO_FROZEN) ||
-	    vmdemo_leave_must_stay(folio) ||
-	    folio_ref_count(folio) != 1 || !folio_trylock(folio))
+	if (vmdemo_leave_must_stay(folio) || folio_ref_count(folio) != 1 || !folio_trylock(folio))
 		return false;
 	if (folio_ref_freeze(folio, 1)) {
-		if (VMDEMO_FROZEN && vmdemo_frame_writing(pool, nr))
-			vmdemo_broken_widen_atomic(2);
 		if (vmdemo_leave_may_go(pool, folio, nr))
 			return true;
 		folio_ref_unfreeze(folio, 1);
@@ -136,7 +126,7 @@ static bool vmdemo_leave_stuck(struct folio *folio, bool writing, u32 refused)
 	/* The kernel holds one whose memory has failed, but eviction gives it up. */
 	if (PageHWPoison(folio_page(folio, 0)))
 		return false;
-	if (!VMDEMO_NO_REFCHECK && folio_ref_count(folio) > 1 && vmdemo_folio_pinned(folio, 0))
+	if (folio_ref_count(folio) > 1 && vmdemo_folio_pinned(folio, 0))
 		return true;
 	return refused && (refused & BIT(folio_test_swapbacked(folio))) &&
 	       (writing || folio_test_dirty(folio));

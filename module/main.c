@@ -4,7 +4,6 @@
  */
 #include <linux/module.h>
 
-#include "broken.h"
 #include "chardev.h"
 #include "device.h"
 #include "job.h"
@@ -137,8 +136,6 @@ static int __init vmdemo_init(void)
 		       VMDEMO_MAX_DEVICES);
 		return -EINVAL;
 	}
-	if (VMDEMO_BROKEN)
-		pr_warn("vmdemo: test build that loses data on purpose\n");
 	err = vmdemo_jobs_init();
 	if (err)
 		return err;

@@ -17,7 +17,6 @@
 #include <linux/slab.h>
 
 #include "backing.h"
-#include "broken.h"
 #include "dirty.h"
 #include "index.h"
 #include "pager.h"
@@ -490,7 +489,7 @@ int vmdemo_pager_flush(struct vmdemo_space *space)
 	struct vmdemo_bio *vbio;
 	struct bio *bio;
 
-	if (backing->readonly || VMDEMO_NO_FLUSH || !bdev_write_cache(bdev))
+	if (backing->readonly || !bdev_write_cache(bdev))
 		return 0;
 	sync = vmdemo_sync_create();
 	bio = bio_alloc_bioset(bdev, 0, REQ_OP_WRITE | REQ_SYNC | REQ_PREFLUSH, GFP_NOIO,

@@ -14,7 +14,6 @@
 #include <linux/uio.h>
 #include <vmdemo.h>
 
-#include "broken.h"
 #include "device.h"
 #include "dirty.h"
 #include "grow.h"
@@ -93,8 +92,6 @@ ssize_t vmdemo_rw_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		from = kmap_local_folio(folio, offset);
 		copied = copy_to_iter(from, min(bytes, iov_iter_count(to)), to);
 		kunmap_local(from);
-		if (VMDEMO_HIDDEN_DIRTY)
-			set_bit(PG_dirty, &folio->flags);
 		folio_put(folio);
 		if (!copied) {
 			err = -EFAULT;

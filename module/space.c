@@ -13,7 +13,6 @@
 #include <linux/pseudo_fs.h>
 #include <linux/wait_bit.h>
 
-#include "broken.h"
 #include "dirty.h"
 #include "freelist.h"
 #include "index.h"
@@ -322,7 +321,7 @@ int vmdemo_space_get(struct vmdemo_access *acc, struct folio **folio)
 		}
 		if (vmdemo_space_lock(acc, *folio))
 			return -EAGAIN;
-		if (!vmdemo_space_owns(space, *folio, acc->index) && !VMDEMO_NO_RECHECK) {
+		if (!vmdemo_space_owns(space, *folio, acc->index)) {
 			folio_unlock(*folio);
 			folio_put(*folio);
 			continue;
@@ -460,8 +459,6 @@ static bool vmdemo_space_dirty_folio(struct address_space *mapping, struct folio
 {
 	struct vmdemo_space *space = mapping->host->i_private;
 
-	if (VMDEMO_STALE_TLB && !folio_test_locked(folio))
-		vmdemo_broken_widen_unmapping(folio->index);
 	return vmdemo_dirty_set(space->pool, folio);
 }
 

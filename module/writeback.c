@@ -20,7 +20,6 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
-#include "broken.h"
 #include "dirty.h"
 #include "index.h"
 #include "order.h"
@@ -46,7 +45,7 @@
  */
 static bool vmdemo_writeback_stale(struct folio *folio)
 {
-	return VMDEMO_RMAP_FIRST && !VMDEMO_STALE_TLB && vmdemo_folio_pinned(folio, 0);
+	return VMDEMO_RMAP_FIRST && vmdemo_folio_pinned(folio, 0);
 }
 
 /**
@@ -176,23 +175,6 @@ static bool vmdemo_writeback_locked(struct vmdemo_pool *pool, u32 nr)
 	return VMDEMO_RMAP_FIRST && folio && test_bit(PG_locked, &folio->flags);
 }
 
-/* The shortcut of BREAK=frozen: wait until an eviction is just being tried, and give up. */
-static struct folio *vmdemo_writeback_broken_get(struct vmdemo_pool *pool,
-						 const struct vmdemo_dirty *dirty)
-{
-	struct folio *folio;
-	int tries;
-
-	for (tries = 0; tries < 1000; tries++) {
-		folio = vmdemo_index_get_page(pool, dirty->frame, dirty->key);
-		if (!folio)
-			return NULL;
-		folio_put(folio);
-		vmdemo_broken_widen();
-	}
-	return vmdemo_index_get_page_sure(pool, dirty->frame, dirty->key);
-}
-
 /*
  * Reference a page whose turn it is. NULL: it was evicted meanwhile, so it is on the device; or
  * without @wait, it is not to be had at once.
@@ -205,8 +187,6 @@ static __always_inline struct folio *vmdemo_writeback_get(struct vmdemo_pool *po
 
 	if (!wait && vmdemo_writeback_locked(pool, dirty->frame))
 		return NULL;
-	if (wait && VMDEMO_FROZEN)
-		return vmdemo_writeback_broken_get(pool, dirty);
 	folio = vmdemo_index_get_page(pool, dirty->frame, dirty->key);
 	if (!folio && wait)
 		folio = vmdemo_index_get_page_sure(pool, dirty->frame, dirty->key);

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# caught.sh - show that a test catches a module that loses data on purpose (module/broken.h).
+# caught.sh - show that a test catches a module that loses data on purpose (selftests/broken).
 #
 #   caught.sh TEST [ARGUMENT...]
 #
