@@ -91,7 +91,7 @@ went_well() {
 	! tried "$1" | grep -qF '[WRONG]' && tried "$1" | tail -n 1 | grep -qx '== status 0'
 }
 
-# "Never more than 64 pages are in frames. The results are the same, and hardly a fault more waits for the disk."
+# "Never more than 64 pages are in frames. The results are the same, and hardly any more faults wait for the disk."
 few_frames_are_enough() {
 	went_well 1 && [ "$(number 1 'never more than' 5)" -eq 64 ] && [ "$(grep -m 1 'never more than' "$tour" | awk '{ print $5 }')" -gt 64 ] &&
 		[ "$(number 1 '^  faults_hard')" -lt 200 ]
@@ -128,7 +128,7 @@ loading_all_wins_when_all_is_used() {
 
 # "There are fewer faults."
 more_frames_mean_fewer_faults() {
-	local faults='s/.*the same, after ([0-9]+) hard.*/\1/p'
+	local faults='s/.*the same, after ([0-9]+) more.*/\1/p'
 	went_well 7 && [ "$(tried 7 | sed -nE "$faults")" -lt "$(sed -nE "$faults" "$tour")" ]
 }
 

@@ -115,8 +115,8 @@ void chapter_memory(void)
 	close(dev);
 	try_this("echo 64 > /sys/class/vmdemo/vmdemo/frames; tour 1",
 		 "With 64 frames: what changes, and what does not?",
-		 "Never more than 64 pages are in frames. The results are the same, and hardly a "
-		 "fault more waits for the disk: what comes next is read ahead.");
+		 "Never more than 64 pages are in frames. The results are the same, and hardly any "
+		 "more faults wait for the disk: what comes next is read ahead.");
 }
 
 /* ---- 3. larger than memory ---- */
@@ -217,7 +217,7 @@ void chapter_larger(void)
 #define DEMAND_FRAMES	8192UL
 
 struct demand {
-	uint64_t pages, by_fault, ahead, wished, frames, sum;
+	uint64_t pages, by_fault, ahead, hinted, frames, sum;
 	double first_ms, all_ms;
 };
 
@@ -262,7 +262,7 @@ static struct demand run_demand(int dev, int loading, bool draw)
 	d.pages = counted("pages_in");
 	d.by_fault = counted("faults_hard");
 	d.ahead = counted("readahead_pages");
-	d.wished = counted("prefetch_pages");
+	d.hinted = counted("prefetch_pages");
 	d.frames = held - counter("frames_free");
 	if (draw)
 		draw_pages(fd,
@@ -303,7 +303,7 @@ static void print_demands(const struct demand *all, const struct demand *some)
 	print_demand("pages read (pages_in)", all->pages, some->pages);
 	print_demand("  ... by faults (faults_hard)", all->by_fault, some->by_fault);
 	print_demand("  ... ahead (readahead_pages)", all->ahead, some->ahead);
-	print_demand("  ... on a wish (prefetch_pages)", all->wished, some->wished);
+	print_demand("  ... by a hint (prefetch_pages)", all->hinted, some->hinted);
 	print_demand("frames held", all->frames, some->frames);
 	print_demand("programs that fit into 8192 frames", DEMAND_FRAMES / all->frames,
 		     DEMAND_FRAMES / some->frames);
@@ -320,7 +320,7 @@ void chapter_demand(void)
 	say("A program seldom needs all of itself: not every routine runs, not every table is read. "
 	    "A lazy swapper brings a page in when it is needed and not before. As it deals with "
 	    "pages, not whole processes, it is called a pager. Here it is pager.c; what it has "
-	    "brought in is counted in pages_in, and by what reason: a fault, readahead, a wish.");
+	    "brought in is counted in pages_in, and for what reason: a fault, readahead, a hint.");
 	claim("on demand a program takes less I/O and fewer frames, answers sooner, and more fit in.");
 	printf("  A program of %lu pages uses one of %zu.\n\n", DEMAND_PAGES, step);
 	set_attribute("frames", "8192");
@@ -331,7 +331,7 @@ void chapter_demand(void)
 	print_demands(&all, &some);
 	check(all.sum == some.sum, "both have computed the same");
 	check(some.pages == used && some.by_fault == used && all.pages == DEMAND_PAGES &&
-	      all.wished == DEMAND_PAGES,
+	      all.hinted == DEMAND_PAGES,
 	      "on demand what is read is what is used, each page by a fault of its own");
 	check(some.first_ms < all.first_ms, "on demand the first result comes sooner");
 	check(some.frames == used && all.frames == DEMAND_PAGES,
@@ -577,7 +577,7 @@ static void same_result(int dev)
 	       (unsigned long long)large);
 	printf("  and with %3s frames:                %016llx\n", frames,
 	       (unsigned long long)small);
-	check(large == small, "the same, after %llu hard faults more",
+	check(large == small, "the same, after %llu more hard faults",
 	      (unsigned long long)counted("faults_hard"));
 	set_attribute("frames", "512");
 }
@@ -651,7 +651,7 @@ static void thrash(int dev)
 		       (unsigned long long)counted("refaults"));
 	}
 	check(faults[0] > 300 && faults[1] < 10,
-	      "thrashing: every page is evicted before its turn; 48 frames more cure it");
+	      "thrashing: every page is evicted before its turn; 48 more frames cure it");
 	set_attribute("frames", "512");
 	set_attribute("read_ahead_pages", "128");
 	munmap(mem, 96 * PAGE);

@@ -276,7 +276,7 @@ static void hole(int dev)
 	      "the hole of %lu pages between them costs nothing", HOLE_PAGES - 2);
 	for (i = 1; i < 100; i++)
 		mem[i * (HOLE_PAGES / 100) * PAGE] = 1;
-	printf("  99 pages more, scattered                      %10lld   %11lld\n",
+	printf("  99 more pages, scattered                      %10lld   %11lld\n",
 	       slab_bytes() - slab_now, table_bytes() - tables_now);
 	munmap(mem, HOLE_PAGES * PAGE);
 	close(fd);
