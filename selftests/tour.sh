@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# tour.sh - the tour of virtual memory (scripts/run) is as it says: every check of it, its form, the README's copy, and
-# what it proposes to try.
+# tour.sh - the tour of virtual memory (scripts/run) is as it says: every check of it, its form, the copy in
+# scripts/README.md, and what it proposes to try.
 #
 #   tour.sh [-k KERNEL]    on another kernel than 6.12 the tour itself only
 #
@@ -49,7 +49,7 @@ normalised() {
 }
 
 readme_shows_it() {
-	sed -n '/^<details><summary>What it says/,/^<\/details>/p' "$top/README.md" | sed '1,/^```$/d;/^```$/,$d' | normalised >"$work/readme"
+	sed -n '/^<details><summary>The whole tour/,/^<\/details>/p' "$top/scripts/README.md" | sed '1,/^```$/d;/^```$/,$d' | normalised >"$work/readme"
 	[ -s "$work/readme" ] && tail -n +3 "$tour" | normalised | diff "$work/readme" -
 }
 

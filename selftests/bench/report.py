@@ -4,12 +4,14 @@
 
     report.py DIR KERNEL MODE       read DIR/KERNEL-MODE.lines, print its table, write .json, .md and .svg
     report.py --tap KERNEL          read lines of modes icount and space from standard input, judge them by the bounds
-    report.py --readme FILE DIR     put DIR's tables between FILE's markers <!-- bench:KERNEL begin --> and end
+    report.py --readme DIR          put DIR's tables between the markers <!-- bench:KERNEL begin --> and end of the
+                                    README.md beside this file, and some rows of the first one into the main README.md
 """
 import json, os, re, statistics, subprocess, sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TARGETS = ['vmdemo', 'mmap', 'direct']
+SHORT = ['random read', 'sequential write', 'Zipf 0.8 read, no advice', 'resident, PTEs gone, random']    # in the main README.md
 TITLES = {'vmdemo': 'vmdemo', 'mmap': 'Linux mmap', 'direct': 'O_DIRECT'}
 NAMES = {}     # of rows, as bench.c calls them
 WHAT = {
@@ -309,7 +311,19 @@ def tap(kernel):
     return 1 if failed else 0
 
 
-def readme(path, directory):
+def replace(path, mark, new):
+    """Put text between two markers of a file."""
+    with open(path) as f:
+        text = f.read()
+    begin, end = '<!-- bench:%s begin -->\n' % mark, '<!-- bench:%s end -->' % mark
+    if begin not in text or end not in text:
+        sys.exit('report: %s has no markers %s' % (path, mark))
+    with open(path, 'w') as f:
+        f.write(text[:text.index(begin)] + begin + '\n' + new + '\n' + text[text.index(end):])
+
+
+def readme(directory):
+    path = os.path.join(HERE, 'README.md')
     with open(path) as f:
         text = f.read()
     known = 0
@@ -325,20 +339,21 @@ def readme(path, directory):
             print('report: %s has no results of %s: its tables stay' % (directory, kernel), file=sys.stderr)
             continue
         known += 1
-        text = re.sub(r'(<!-- bench:%s begin -->\n).*?(<!-- bench:%s end -->)' % (re.escape(kernel), re.escape(kernel)),
-                      lambda m: m.group(1) + '\n' + '\n'.join(parts) + '\n' + m.group(2), text, flags=re.S)
+        replace(path, kernel, '\n'.join(parts))
+        lines = parts[0].splitlines()
+        short = lines[:2] + [line for name in SHORT for line in lines[2:] if line.startswith('| %s |' % name)]
+        if len(short) == 2 + len(SHORT) and kernel == '6.12':
+            replace(os.path.join(HERE, '../../README.md'), 'short', '\n'.join(short) + '\n')
     if not known:
-        sys.exit('report: nothing to put into %s: it has no markers, or there are no results' % path)
-    with open(path, 'w') as f:
-        f.write(text)
+        sys.exit('report: there are no results in %s' % directory)
     return 0
 
 
 def main(arguments):
     if len(arguments) == 2 and arguments[0] == '--tap':
         return tap(arguments[1])
-    if len(arguments) == 3 and arguments[0] == '--readme':
-        return readme(*arguments[1:])
+    if len(arguments) == 2 and arguments[0] == '--readme':
+        return readme(arguments[1])
     if len(arguments) == 3:
         return report(*arguments)
     sys.exit(__doc__)
