@@ -213,6 +213,7 @@ struct vmdemo_space {
 	struct xarray slots;
 	atomic64_t nr_written;
 	u64 most_written;		/* immutable: so many at most */
+	bool zeroed;			/* frames were filled with its zeros; never cleared */
 
 	/* under pool->lock: no page of this range can be put into a frame; nr 0: none is closed */
 	pgoff_t closed_first;

@@ -348,6 +348,7 @@ bool vmdemo_pager_zero(struct vmdemo_space *space, struct folio *folio, u64 slot
 	if (slot || vmdemo_segment_origin(space, index) != VMDEMO_NO_ORIGIN)
 		return false;
 	clear_highpage(folio_page(folio, 0));
+	WRITE_ONCE(space->zeroed, true);
 	folio_mark_uptodate(folio);
 	vmdemo_segment_count(space, index, VMDEMO_SEGMENT_ZEROED);
 	return true;

@@ -265,16 +265,28 @@ static const struct inode_operations vmdemo_spacefile_iops = {
 	.getattr	= vmdemo_spacefile_getattr,
 };
 
+/*
+ * Nobody has the space any more: its pages leave their frames. What is in a frame was written, or
+ * filled with zeros, or comes from the device. If there is none they need not all be looked at,
+ * which would take long for who leaves thousands of spaces.
+ */
+static void vmdemo_sparse_empty(struct vmdemo_space *space)
+{
+	unsigned long dropped = 0;
+
+	if (space->nr_pages &&
+	    (space->zeroed || space->segments || atomic64_read(&space->nr_written)))
+		vmdemo_evict_drop(space, 0, space->nr_pages - 1, VMDEMO_DROP_DETACH, &dropped);
+	vmdemo_swap_free(space, 0, (VMDEMO_SPACE_MAX >> PAGE_SHIFT) - 1);
+}
+
 static void vmdemo_sparse_evict_inode(struct inode *inode)
 {
-	pgoff_t last = (VMDEMO_SPACE_MAX >> PAGE_SHIFT) - 1;
 	struct vmdemo_sparse *sparse;
-	unsigned long dropped = 0;
 
 	if (inode->i_private) {
 		sparse = vmdemo_sparse(inode);
-		vmdemo_evict_drop(&sparse->space, 0, last, VMDEMO_DROP_DETACH, &dropped);
-		vmdemo_swap_free(&sparse->space, 0, last);
+		vmdemo_sparse_empty(&sparse->space);
 		xa_destroy(&sparse->space.slots);
 		vmdemo_segments_free(sparse->space.segments);
 		ida_free(&sparse->device->spaces, sparse->space.key >> VMDEMO_INDEX_BITS);
