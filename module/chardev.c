@@ -27,7 +27,7 @@ static int vmdemo_chardev_open(struct inode *inode, struct file *file)
 	/* The frames are the point: there is no way past them. */
 	if (file->f_flags & O_DIRECT)
 		return -EINVAL;
-	vf = kzalloc(sizeof(*vf), GFP_KERNEL);
+	vf = kzalloc(sizeof(*vf), GFP_KERNEL_ACCOUNT);
 	if (!vf)
 		return -ENOMEM;
 	err = vmdemo_device_open(device);

@@ -45,6 +45,7 @@ struct vmdemo_device *vmdemo_device_create(u32 id, u32 frames)
 	mutex_init(&device->lock);
 	spin_lock_init(&device->swap.lock);
 	ida_init(&device->spaces);
+	vmdemo_users_init(&device->users);
 	device->pool = vmdemo_pool_create();
 	if (IS_ERR(device->pool)) {
 		err = PTR_ERR(device->pool);

@@ -10,6 +10,7 @@
 #include <linux/idr.h>
 
 #include "space.h"
+#include "user.h"
 
 struct vmdemo_device {
 	/* immutable */
@@ -18,6 +19,7 @@ struct vmdemo_device {
 	struct vmdemo_pool *pool;
 	struct vmdemo_space space;	/* the linear one */
 	struct ida spaces;		/* numbers of the sparse ones */
+	struct vmdemo_users users;	/* who has made them */
 	u32 id;
 
 	struct mutex lock;		/* binding, opening, resizing */

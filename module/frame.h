@@ -102,6 +102,8 @@ struct vmdemo_settings {
 	u32 dirty_age_ms;
 	u32 lend_pages;		/* beyond the frames, or VMDEMO_NONE: by pool size */
 	u32 space_max_pages;	/* written pages of each space to come; 0: as many as it likes */
+	u32 user_max_pages;	/* the same of all spaces of a user, now */
+	u32 spaces_per_user;	/* 0: as many as he likes */
 };
 
 struct vmdemo_pool {
@@ -207,6 +209,7 @@ struct vmdemo_space {
 
 	/* sparse, immutable: */
 	struct vmdemo_space *linear;	/* where segments come from */
+	struct vmdemo_user *user;	/* who has made it */
 	struct vmdemo_segments *segments;	/* NULL: pages anywhere */
 
 	/* sparse: an entry for each page written, its slot or 0: it has none yet */

@@ -235,6 +235,7 @@ struct vmdemo_pool *vmdemo_pool_create(void)
 	pool->set.dirty_pct = 80;
 	pool->set.dirty_age_ms = 5000;
 	pool->set.lend_pages = VMDEMO_NONE;
+	pool->set.spaces_per_user = 256;
 	pool->lap_at = jiffies;
 	pool->stalled_until = jiffies;
 	return pool;

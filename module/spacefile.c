@@ -27,6 +27,7 @@
 #include "segment.h"
 #include "spacefile.h"
 #include "swap.h"
+#include "user.h"
 
 #define VMDEMO_SPACE_MAGIC	0x766d7370
 
@@ -290,6 +291,7 @@ static void vmdemo_sparse_evict_inode(struct inode *inode)
 		xa_destroy(&sparse->space.slots);
 		vmdemo_segments_free(sparse->space.segments);
 		ida_free(&sparse->device->spaces, sparse->space.key >> VMDEMO_INDEX_BITS);
+		vmdemo_user_put(&sparse->device->users, sparse->space.user);
 		vmdemo_device_release(sparse->device);
 		if (sparse->closing)
 			vmdemo_device_closed(sparse->device);
@@ -426,10 +428,16 @@ static struct file *vmdemo_sparse_file(struct vfsmount *mount, struct vmdemo_dev
 	space->most_written = min(args->max_pages ?: U64_MAX,
 				  READ_ONCE(device->pool->set.space_max_pages) ?: U64_MAX);
 	xa_init_flags(&space->slots, XA_FLAGS_ACCOUNT);
+	space->user = vmdemo_user_get(&device->users,
+				      READ_ONCE(device->pool->set.spaces_per_user));
+	if (IS_ERR(space->user)) {
+		err = PTR_ERR(space->user);
+		goto err_sparse;
+	}
 	id = ida_alloc_range(&device->spaces, 1, VMDEMO_SPACE_IDS, GFP_KERNEL);
 	if (id < 0) {
 		err = id;
-		goto err_sparse;
+		goto err_user;
 	}
 	space->key = (u64)id << VMDEMO_INDEX_BITS;
 	err = vmdemo_device_open(device);
@@ -460,6 +468,8 @@ err_open:
 	vmdemo_device_release(device);
 err_id:
 	ida_free(&device->spaces, id);
+err_user:
+	vmdemo_user_put(&device->users, space->user);
 err_sparse:
 	vmdemo_segments_free(segments);
 	kfree(sparse);

@@ -22,6 +22,7 @@
 #include "leave.h"
 #include "segment.h"
 #include "swap.h"
+#include "user.h"
 
 /* So many entries are freed in one go. */
 #define VMDEMO_FREE_PART	16384
@@ -162,12 +163,27 @@ static void vmdemo_swap_give_back(struct vmdemo_swap *swap, u64 slot)
 
 /* ---- pages ---- */
 
+/* May the maker of a space have @nr pages more? Then he has them. */
+static bool vmdemo_swap_charge(struct vmdemo_space *space, s64 nr)
+{
+	return vmdemo_user_take_pages(space->user, nr, READ_ONCE(space->pool->set.user_max_pages));
+}
+
+/* What was reserved for @nr pages is not needed, or no longer. */
+static void vmdemo_swap_give_room(struct vmdemo_space *space, s64 nr)
+{
+	atomic64_add(nr, &space->swap->nr_free);
+	vmdemo_user_give_pages(space->user, nr);
+	atomic64_sub(nr, &space->nr_written);
+}
+
 /**
  * vmdemo_swap_reserve_slot - a page is to be written: see that there is a slot for it
  * @space: a sparse space
  * @index: the page, resident, its folio locked
  *
- * May sleep. Returns 0; -ENOSPC if the device is full, or the space may have no more; -ENOMEM.
+ * May sleep. Returns 0; -ENOSPC if the device is full, or the space may have no more; -EDQUOT if
+ * its maker may not; -ENOMEM.
  */
 int vmdemo_swap_reserve_slot(struct vmdemo_space *space, pgoff_t index)
 {
@@ -178,20 +194,26 @@ int vmdemo_swap_reserve_slot(struct vmdemo_space *space, pgoff_t index)
 		return 0;
 	if (atomic64_inc_return(&space->nr_written) > space->most_written)
 		goto err_space;
-	if (atomic64_dec_if_positive(&swap->nr_free) < 0)
+	if (!vmdemo_swap_charge(space, 1)) {
+		err = -EDQUOT;
 		goto err_space;
+	}
+	if (atomic64_dec_if_positive(&swap->nr_free) < 0)
+		goto err_user;
 	err = xa_insert(&space->slots, index, xa_mk_value(0), GFP_NOFS);
 	if (!err) {
 		vmdemo_segment_count(space, index, VMDEMO_SEGMENT_WRITTEN);
 		return 0;
 	}
 	atomic64_inc(&swap->nr_free);
+err_user:
+	vmdemo_user_give_pages(space->user, 1);
 err_space:
 	atomic64_dec(&space->nr_written);
 	/* vmdemo_swap_reserve_range() does not lock the pages. */
 	if (err == -EBUSY || vmdemo_swap_written(space, index))
 		return 0;
-	if (err == -ENOSPC)
+	if (err != -ENOMEM)
 		vmdemo_stat_inc(space->pool, swap_full);
 	return err;
 }
@@ -208,22 +230,29 @@ static bool vmdemo_swap_take_many(atomic64_t *left, s64 nr)
 	return true;
 }
 
-/* Room for @nr pages more, in the space and on the device, or for none. */
+/* Room for @nr pages more, in the space, for its maker and on the device, or for none. */
 static int vmdemo_swap_reserve_many(struct vmdemo_space *space, s64 nr)
 {
 	s64 most = min_t(u64, space->most_written, S64_MAX);
 	s64 written = atomic64_read(&space->nr_written);
+	int err = -ENOSPC;
 
 	do {
 		if (nr > most - written)
 			goto err_full;
 	} while (!atomic64_try_cmpxchg(&space->nr_written, &written, written + nr));
+	if (!vmdemo_swap_charge(space, nr)) {
+		err = -EDQUOT;
+		goto err_space;
+	}
 	if (vmdemo_swap_take_many(&space->swap->nr_free, nr))
 		return 0;
+	vmdemo_user_give_pages(space->user, nr);
+err_space:
 	atomic64_sub(nr, &space->nr_written);
 err_full:
 	vmdemo_stat_inc(space->pool, swap_full);
-	return -ENOSPC;
+	return err;
 }
 
 /* Pages of a range that have none reserved; -EINTR when killed. */
@@ -249,8 +278,9 @@ static s64 vmdemo_swap_count_absent(struct vmdemo_space *space, pgoff_t first, p
  * @last:  last page
  *
  * A page that has one reserved stays zeros until it is written. Sleeps, killably. Returns 0;
- * -ENOSPC if the device or the space has not room for all of them: then none is reserved; -ENOMEM
- * or -EINTR: then some are, as other file systems leave them.
+ * -ENOSPC if the device or the space has not room for all of them, -EDQUOT if its maker may not
+ * have as many: then none is reserved; -ENOMEM or -EINTR: then some are, as other file systems
+ * leave them.
  */
 int vmdemo_swap_reserve_range(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
 {
@@ -274,8 +304,7 @@ int vmdemo_swap_reserve_range(struct vmdemo_space *space, pgoff_t first, pgoff_t
 		if (err == -EBUSY)
 			err = 0;
 	}
-	atomic64_add(absent, &space->swap->nr_free);
-	atomic64_sub(absent, &space->nr_written);
+	vmdemo_swap_give_room(space, absent);
 	return err;
 }
 
@@ -461,8 +490,7 @@ void vmdemo_swap_free(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
 		xa_erase(&space->slots, index);
 		if (slot)
 			vmdemo_swap_give_back(space->swap, slot);
-		atomic64_inc(&space->swap->nr_free);
-		atomic64_dec(&space->nr_written);
+		vmdemo_swap_give_room(space, 1);
 		cond_resched();
 	}
 }

@@ -248,6 +248,8 @@ VMDEMO_SETTING(demote_pages, policy.demote_pages, 1U, 4096U);
 VMDEMO_SETTING(read_ahead_pages, set.read_ahead_pages, 0U, 512U);
 VMDEMO_SETTING(dirty_pct, set.dirty_pct, 1U, 100U);
 VMDEMO_SETTING(space_max_pages, set.space_max_pages, 0U, (unsigned int)INT_MAX);
+VMDEMO_SETTING(user_max_pages, set.user_max_pages, 0U, (unsigned int)INT_MAX);
+VMDEMO_SETTING(spaces_per_user, set.spaces_per_user, 0U, 4096U);
 
 static ssize_t dirty_age_ms_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
@@ -322,6 +324,8 @@ static struct attribute *vmdemo_attrs[] = {
 	&dev_attr_dirty_pct.attr,
 	&dev_attr_dirty_age_ms.attr,
 	&dev_attr_space_max_pages.attr,
+	&dev_attr_user_max_pages.attr,
+	&dev_attr_spaces_per_user.attr,
 	&dev_attr_lend_pages.attr,
 	&dev_attr_size_bytes.attr,
 	&dev_attr_swap_slots.attr,

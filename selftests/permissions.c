@@ -9,6 +9,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/fs.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -85,6 +86,7 @@ static const char * const settings[][2] = {
 	{ "frames", "32" }, { "reserve", "1" }, { "policy", "fifo" },
 	{ "standby_pct", "10" }, { "demote_pages", "2" }, { "read_ahead_pages", "8" },
 	{ "space_max_pages", "9" }, { "lend_pages", "9" }, { "swap_discard", "1" },
+	{ "user_max_pages", "9" }, { "spaces_per_user", "9" },
 	{ "dirty_pct", "50" }, { "dirty_age_ms", "100" }
 };
 
@@ -684,6 +686,175 @@ TEST_F(attack, spaces_end_soon)
 			EXPECT_LT(least[kind], least[0] / 2);
 	}
 	EXPECT_TRUE(vt_balanced());
+}
+
+#define SHARE	8	/* spaces that a user may have */
+
+/* As many spaces as there are to be had, one more, and one instead of another. */
+static void take_spaces(int dev)
+{
+	int fds[SHARE], i;
+
+	for (i = 0; i < SHARE; i++)
+		MUST((fds[i] = make_space(dev)) >= 0);
+	REFUSED(make_space(dev), EDQUOT);
+	MUST(pwrite(fds[0], "x", 1, 0) == 1);
+	close(fds[3]);
+	MUST((fds[3] = make_space(dev)) >= 0);
+	REFUSED(make_space(dev), EDQUOT);
+}
+
+/* In a user namespace of his own, somebody has all the IDs there that root has given to it. */
+static void take_spaces_as_others(int dev)
+{
+	int fds[SHARE], ready[2], go[2], i;
+	char byte, path[64];
+	pid_t child;
+
+	MUST(!pipe(ready) && !pipe(go));
+	child = fork();
+	MUST(child >= 0);
+	if (!child) {
+		become_nobody(0);
+		/* Otherwise his files in /proc are root's. */
+		MUST(!prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
+		MUST(write(ready[1], unshare(CLONE_NEWUSER) ? "n" : "y", 1) == 1);
+		MUST(read(go[0], &byte, 1) == 1);
+		for (i = 0; i < SHARE; i++) {
+			MUST(!setresuid(i + 1, 0, 0));
+			MUST((fds[i] = make_space(dev)) >= 0);
+		}
+		MUST(!setresuid(SHARE + 1, 0, 0));
+		REFUSED(make_space(dev), EDQUOT);
+		_exit(0);
+	}
+	MUST(read(ready[0], &byte, 1) == 1);
+	if (byte == 'y') {
+		snprintf(path, sizeof(path), "/proc/%d/uid_map", child);
+		i = open(path, O_WRONLY);
+		MUST(i >= 0 && write(i, "0 100000 1000", 13) == 13 && write(go[1], "x", 1) == 1);
+		MUST(!vt_reap(child));
+	} else {
+		printf("# no user namespaces for users: not tried\n");
+		kill(child, SIGKILL);
+		vt_reap(child);
+	}
+}
+
+/* No user has more spaces than his share, by whatever name, and others have theirs. */
+TEST_F(attack, spaces_of_one_user)
+{
+	int mine[2 * SHARE], i;
+	pid_t pid;
+
+	ASSERT_EQ(vt_set("spaces_per_user", "%d", SHARE), 0);
+	EXPECT_EQ(let_nobody(take_spaces, self->fd, 0), 0);
+	/* They have gone with him. */
+	EXPECT_EQ(let_nobody(take_spaces, self->fd, 0), 0);
+	for (i = 0; i < 2 * SHARE; i++) {
+		mine[i] = make_space(self->fd);
+		EXPECT_GE(mine[i], 0) TH_LOG("root's space %d: %s", i, strerror(errno));
+	}
+	EXPECT_EQ(let_nobody(take_spaces, self->fd, 0), 0);
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		take_spaces_as_others(self->fd);
+		_exit(0);
+	}
+	EXPECT_EQ(vt_reap(pid), 0);
+	/* Root is somebody with a share as well, when he has no capabilities. */
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		drop_capabilities();
+		REFUSED(make_space(self->fd), EDQUOT);
+		_exit(0);
+	}
+	EXPECT_EQ(vt_reap(pid), 0);
+	for (i = 0; i < 2 * SHARE; i++)
+		close(mine[i]);
+	EXPECT_EQ(vt_set("spaces_per_user", "0"), 0);
+	EXPECT_EQ(vt_set("swap", "none"), -EBUSY);
+	close(self->fd);
+	EXPECT_EQ(vt_set("swap", "none"), 0);
+	EXPECT_EQ(vt_set("swap", "%s", vt_disk2()), 0);
+	self->fd = vt_open(O_RDWR);
+}
+
+/* Pages of two spaces, by a store, a write and a reservation: together no more than SHARE. */
+static void take_slots(int dev)
+{
+	int one = make_space(dev), two = make_space(dev), i;
+	char *mem = vt_map(one, 0, PAGES, VT_RW, MAP_SHARED);
+
+	for (i = 0; i < SHARE - 3; i++)
+		MUST(!vt_try_write(mem + i * VT_PAGE, NULL));
+	REFUSED(fallocate(two, 0, 0, 4 * VT_PAGE), EDQUOT);
+	MUST(!fallocate(two, 0, 0, 2 * VT_PAGE));
+	MUST(pwrite(two, "x", 1, 2 * VT_PAGE) == 1);
+	for (i = 0; i < 3; i++) {
+		/* What has a slot can be written again. */
+		MUST(pwrite(two, "y", 1, 2 * VT_PAGE) == 1 && pwrite(two, "z", 1, 0) == 1);
+		REFUSED(pwrite(two, "x", 1, 3 * VT_PAGE), EDQUOT);
+		MUST(vt_try_write(mem + SHARE * VT_PAGE, NULL) == SIGBUS);
+		MUST(vt_is_zero(mem + SHARE * VT_PAGE));
+		REFUSED(fallocate(two, 0, 3 * VT_PAGE, VT_PAGE), EDQUOT);
+		/* Somebody else's slot becomes free, and is his to have. */
+		MUST(!vt_range(one, VMDEMO_IOC_DISCARD, i, 1, NULL));
+		MUST(!vt_try_write(mem + i * VT_PAGE, NULL));
+	}
+	MUST(!ftruncate(two, 0));
+	for (i = 0; i < 3; i++)
+		MUST(!vt_try_write(mem + (SHARE + i) * VT_PAGE, NULL));
+	MUST(vt_try_write(mem + 2 * SHARE * VT_PAGE, NULL) == SIGBUS);
+}
+
+/* The limit comes while he has more. */
+static void keep_slots(int dev)
+{
+	int space = make_space(dev), i;
+
+	for (i = 0; i < 2 * SHARE; i++)
+		MUST(pwrite(space, "x", 1, i * VT_PAGE) == 1);
+	MUST(!kill(getpid(), SIGSTOP));
+	MUST(pwrite(space, "y", 1, 0) == 1);
+	REFUSED(pwrite(space, "x", 1, i * VT_PAGE), EDQUOT);
+	MUST(!vt_range(space, VMDEMO_IOC_DISCARD, 0, SHARE, NULL));
+	REFUSED(pwrite(space, "x", 1, i * VT_PAGE), EDQUOT);
+	MUST(!vt_range(space, VMDEMO_IOC_DISCARD, SHARE, 1, NULL));
+	MUST(pwrite(space, "x", 1, i * VT_PAGE) == 1);
+}
+
+/* No user has more slots than his share, in all his spaces together, whenever it was set. */
+TEST_F(attack, slots_of_one_user)
+{
+	__u64 slots = vt_get("stats/swap_free");
+	int space, status, i;
+	pid_t pid;
+
+	ASSERT_EQ(vt_set("user_max_pages", "%d", SHARE), 0);
+	EXPECT_EQ(let_nobody(take_slots, self->fd, 0), 0);
+	EXPECT_EQ(vt_stat("swap_full"), 1 + 3 * 3 + 1);
+	EXPECT_EQ(let_nobody(take_slots, self->fd, 0), 0);
+	space = make_space(self->fd);
+	for (i = 0; i < 2 * SHARE; i++)
+		EXPECT_EQ(pwrite(space, "x", 1, i * VT_PAGE), 1);
+	close(space);
+	EXPECT_EQ(vt_set("user_max_pages", "0"), 0);
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		become_nobody(0);
+		keep_slots(self->fd);
+		_exit(0);
+	}
+	ASSERT_EQ(waitpid(pid, &status, WUNTRACED), pid);
+	ASSERT_TRUE(WIFSTOPPED(status));
+	ASSERT_EQ(vt_set("user_max_pages", "%d", SHARE), 0);
+	ASSERT_EQ(kill(pid, SIGCONT), 0);
+	EXPECT_EQ(vt_reap(pid), 0);
+	EXPECT_TRUE(vt_wait_stat("swap_free", slots, slots, 60));
 }
 
 #define BURST	64	/* pages of a space that are held at a time */

@@ -76,6 +76,8 @@ TEST_F(sysfs, defaults)
 	EXPECT_EQ(vt_get("frames"), FRAMES);
 	EXPECT_EQ(vt_get("reserve"), FRAMES / 32);
 	EXPECT_EQ(vt_get("lend_pages"), 64);
+	EXPECT_EQ(vt_get("user_max_pages"), 0);
+	EXPECT_EQ(vt_get("spaces_per_user"), 256);
 	EXPECT_GT(vt_get("standby_pct"), 0);
 	EXPECT_LE(vt_get("standby_pct"), 90);
 	EXPECT_EQ(vt_set("frames", "64"), 0);
@@ -99,6 +101,8 @@ TEST_F(sysfs, bounds)
 		{ "dirty_pct", 1, 100 },
 		{ "dirty_age_ms", 0, 3600000 },
 		{ "space_max_pages", 0, 2147483647 },
+		{ "user_max_pages", 0, 2147483647 },
+		{ "spaces_per_user", 0, 4096 },
 		{ "swap_discard", 0, 1 },
 		{ "reserve", 0, FRAMES / 2 - 1 },
 	};

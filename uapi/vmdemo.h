@@ -300,8 +300,9 @@ struct vmdemo_pagemap {
  * On /dev/vmdemo only, which needs a swap device. The space is a file like a memfd: mmap, read,
  * write, ftruncate, fallocate(PUNCH_HOLE), madvise(MADV_REMOVE), SEEK_DATA and SEEK_HOLE,
  * st_blocks; and the other ioctls. Its pages are zeros until they are written; the first write of
- * each reserves a slot on the swap device: if there is none it is SIGBUS, or ENOSPC. It shares the
- * device's frames. It is gone with its last descriptor and mapping.
+ * each reserves a slot on the swap device: if there is none it is SIGBUS, or ENOSPC, and if the
+ * user has had his share EDQUOT. It shares the device's frames. It is gone with its last descriptor
+ * and mapping.
  *
  * With segments it has pages only in those. A mapping has to be of one segment, or of a part, and
  * ask for no more than its protection: otherwise it is EACCES, as is mprotect(2) later. A reference
@@ -309,7 +310,8 @@ struct vmdemo_pagemap {
  * segments and against their protection; what has an origin cannot be punched or discarded
  * (EOPNOTSUPP).
  * Errors: EFAULT, EINVAL, EBADF (not open for reading and writing), ENXIO (no swap device, or an
- * origin and nothing bound), ENOMEM, EMFILE, ENFILE, ENOSPC (too many spaces).
+ * origin and nothing bound), ENOMEM, EMFILE, ENFILE, ENOSPC (too many spaces), EDQUOT (too many of
+ * the caller's).
  */
 #define VMDEMO_IOC_SPACE	_IOW(VMDEMO_IOC_MAGIC, 5, struct vmdemo_space_args)
 

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * user.h - what the sparse spaces of each user take, together
+ */
+#ifndef VMDEMO_USER_H
+#define VMDEMO_USER_H
+
+#include "frame.h"
+
+/* Those who have sparse spaces of a device. */
+struct vmdemo_users {
+	struct mutex lock;		/* who comes and goes, and their spaces */
+	struct xarray table;		/* under lock: by user ID */
+};
+
+/* One of them, for as long as there are spaces of his. */
+struct vmdemo_user {
+	kuid_t uid;			/* immutable */
+	u32 nr_spaces;			/* users' lock */
+	atomic64_t nr_pages;		/* that have a slot reserved, of all his spaces */
+};
+
+void vmdemo_users_init(struct vmdemo_users *users);
+struct vmdemo_user *vmdemo_user_get(struct vmdemo_users *users, u32 most);
+void vmdemo_user_put(struct vmdemo_users *users, struct vmdemo_user *user);
+bool vmdemo_user_take_pages(struct vmdemo_user *user, s64 nr, u32 most);
+
+static inline void vmdemo_user_give_pages(struct vmdemo_user *user, s64 nr)
+{
+	atomic64_sub(nr, &user->nr_pages);
+}
+
+#endif /* VMDEMO_USER_H */
