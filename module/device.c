@@ -18,6 +18,7 @@
 #include "pager.h"
 #include "pool.h"
 #include "reclaim.h"
+#include "signature.h"
 #include "swap.h"
 #include "writeback.h"
 
@@ -103,6 +104,28 @@ void vmdemo_device_destroy(struct vmdemo_device *device)
 	put_device(&device->dev);
 }
 
+/*
+ * Say so if the backing device is in use for something. It is no reason to refuse it: nothing
+ * changes there but what programs change, and to look at that is what some bind it for. Returns 0,
+ * or -EINTR.
+ */
+static int vmdemo_device_look(struct vmdemo_device *device)
+{
+	struct vmdemo_backing *backing = &device->backing;
+	const char *what;
+
+	if (backing->readonly)
+		return 0;
+	if (vmdemo_signature_find(backing, &what) == -EINTR) {
+		vmdemo_backing_close(backing);
+		return -EINTR;
+	}
+	if (what)
+		dev_notice(&device->dev, "there is %s on %s, and programs can change it\n", what,
+			   backing->path);
+	return 0;
+}
+
 /**
  * vmdemo_device_bind - give the device its backing store
  * @device: unbound
@@ -127,6 +150,8 @@ int vmdemo_device_bind(struct vmdemo_device *device, const char *path)
 		err = -EFBIG;
 		vmdemo_backing_refuse(&device->dev, path, err, "it is larger than 2^48 bytes");
 	}
+	if (!err)
+		err = vmdemo_device_look(device);
 	/* Failures of the disk before are nothing to who opens this one. */
 	if (!err)
 		WRITE_ONCE(device->space.inode->i_mapping->wb_err, 0);
@@ -289,7 +314,7 @@ int vmdemo_device_abandon(struct vmdemo_device *device)
 /**
  * vmdemo_device_bind_swap - give the device somewhere to swap to
  * @device: without
- * @path:   of a block device
+ * @path:   of a block device, perhaps after "force"
  *
  * May sleep. Returns 0, -EBUSY while the device is open or has a swap device, -EINTR when killed,
  * or an error of vmdemo_swap_open().

@@ -13,32 +13,77 @@
  * whatever order they are evicted. The rest of a cluster is not reserved for them; when no cluster
  * is empty any more, others take it.
  */
+#include <linux/ctype.h>
+#include <linux/device.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/vmalloc.h>
 
 #include "backing.h"
 #include "discard.h"
 #include "leave.h"
 #include "segment.h"
+#include "signature.h"
 #include "swap.h"
 #include "user.h"
 
 /* So many entries are freed in one go. */
 #define VMDEMO_FREE_PART	16384
 
+/* Is a device to be overwritten whatever is on it? Then its path is behind a word. */
+static bool vmdemo_swap_forced(const char **path)
+{
+	size_t word = str_has_prefix(*path, "force");
+
+	if (!word || !isspace((*path)[word]))
+		return false;
+	*path = skip_spaces(*path + word);
+	return true;
+}
+
+/*
+ * From now on the device is overwritten: see that nobody else has a use for what is on it, and that
+ * it no longer looks as if it were. Says in the log why not.
+ */
+static int vmdemo_swap_mark(struct vmdemo_swap *swap, const char *path, struct device *dev,
+			    bool force)
+{
+	const char *what, *why = "what is on it cannot be read";
+	char text[128];
+	int err;
+
+	err = vmdemo_signature_find(&swap->backing, &what);
+	if (what && !force) {
+		err = -EEXIST;
+		why = text;
+		snprintf(text, sizeof(text),
+			 "there is %s on it: wipefs -a, or \"force\" before its path", what);
+	}
+	if (!err || (force && err != -EINTR && err != -ENOMEM)) {
+		if (what)
+			dev_warn(dev, "%s overwritten: there was %s on it\n", path, what);
+		err = vmdemo_signature_put(&swap->backing, force);
+		why = "it cannot be written";
+	}
+	if (err)
+		vmdemo_backing_refuse(dev, path, err, why);
+	return err;
+}
+
 /**
  * vmdemo_swap_open - claim a block device to swap to
  * @swap: unbound
- * @path: of the block device's node
+ * @path: of the block device's node; after "force", it is overwritten whatever is on it
  * @dev:  says in the log why it refuses one
  *
- * What is on the device is overwritten, all but its first page. May sleep. Returns 0, an error of
+ * All that is on the device is overwritten. May sleep, killably. Returns 0, an error of
  * vmdemo_backing_open(), -EROFS, -ENOSPC for a device of less than two pages, -EFBIG beyond some
- * 60 TiB, or -ENOMEM.
+ * 60 TiB, -EEXIST for one that something is on, -EIO, or -ENOMEM.
  */
 int vmdemo_swap_open(struct vmdemo_swap *swap, const char *path, struct device *dev)
 {
+	bool force = vmdemo_swap_forced(&path);
 	const char *why = "it is read-only";
 	u64 nr, nr_clusters;
 	int err;
@@ -66,6 +111,13 @@ int vmdemo_swap_open(struct vmdemo_swap *swap, const char *path, struct device *
 	if (err) {
 		vmdemo_backing_close(&swap->backing);
 		vmdemo_backing_refuse(dev, path, err, why);
+		return err;
+	}
+	err = vmdemo_swap_mark(swap, path, dev, force);
+	if (err) {
+		vmdemo_backing_close(&swap->backing);
+		kvfree(swap->used);
+		swap->used = NULL;
 		return err;
 	}
 	swap->begun = swap->used + BITS_TO_LONGS(nr);

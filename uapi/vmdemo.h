@@ -17,6 +17,14 @@
 #define VMDEMO_PAGE_SIZE	4096
 
 /**
+ * VMDEMO_SWAP_MAGIC - what a device that sparse spaces swap to begins with
+ *
+ * With the zero at its end. The rest of the first page is zeros; slots are behind it, whose
+ * contents mean nothing once the device has been let go.
+ */
+#define VMDEMO_SWAP_MAGIC	"vmdemo swap 1"
+
+/**
  * struct vmdemo_info - what this device is (VMDEMO_IOC_INFO)
  * @size:           (in) bytes the caller has room for, at least VMDEMO_INFO_SIZE_VER0 and at most
  *                  4096; (out) bytes this module knows. What lies beyond those is zeroed.
