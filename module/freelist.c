@@ -30,7 +30,7 @@ void vmdemo_free_trim(struct vmdemo_pool *pool, u32 nr, struct folio **gone)
  * @pool: the pool; its lock is held
  * @nr:   the frame
  *
- * Wakes who waits for the pool to shrink.
+ * Wakes who waits for the pool to shrink, and the thread, which gets a page in its place.
  */
 void vmdemo_free_poisoned(struct vmdemo_pool *pool, u32 nr)
 {
@@ -39,6 +39,7 @@ void vmdemo_free_poisoned(struct vmdemo_pool *pool, u32 nr)
 	pool->nr_frames--;
 	pool->policy.nr_frames--;
 	wake_up_all(&pool->clean_wait);
+	wake_up(&pool->reclaim_wait);
 }
 
 /* Give pages of frames that left the pool back to the kernel. */

@@ -273,10 +273,10 @@ void vmdemo_leave_orphan(struct vmdemo_pool *pool, struct folio *folio, bool kno
 	}
 	spin_unlock(&pool->lock);
 	wake_up_all(&pool->clean_wait);
-	if (known) {
-		wake_up(&pool->reclaim_wait);
+	/* The thread sees to it that the frame, or the page, comes back. */
+	wake_up(&pool->reclaim_wait);
+	if (known)
 		return;
-	}
 	folio->private = NULL;
 	folio_put(folio);
 }

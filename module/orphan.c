@@ -12,8 +12,9 @@
  *
  *   frames + orphans < target + lend_pages.
  *
- * Beyond that the pool is smaller until somebody lets go: who holds pages holds frames, as he does
- * with pages that have not been discarded.
+ * Beyond that, or without memory, the pool is smaller until somebody lets go, more may be lent or
+ * there is memory again: who holds pages holds frames, as he does with pages that have not been
+ * discarded.
  *
  * An orphan keeps the number of the frame it was. The number is owed a page, or the pool has lent
  * it one. What comes back goes to a number that is owed one.

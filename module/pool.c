@@ -15,6 +15,10 @@
 #include "orphan.h"
 #include "pool.h"
 
+/* Frame numbers looked at when some lack a page, and pages added, in one go. */
+#define VMDEMO_MEND_LOOK	262144U
+#define VMDEMO_MEND_MOST	1024
+
 /* What the pools of all devices are to have. */
 static atomic_long_t vmdemo_pool_frames;
 
@@ -35,15 +39,7 @@ static bool vmdemo_pool_claim(u32 before, u32 frames)
 	return false;
 }
 
-/**
- * vmdemo_pool_add_page - give a frame number a page
- * @pool: the pool
- * @nr:   a number below pool->top whose frame does not exist, or has just come to
- *
- * May sleep. Returns 0, -ENOMEM, or -EBUSY if the pool may have no more before some of the pages
- * are let go that are held and were discarded.
- */
-int vmdemo_pool_add_page(struct vmdemo_pool *pool, u32 nr)
+static int vmdemo_pool_add(struct vmdemo_pool *pool, u32 nr, gfp_t how_hard)
 {
 	struct folio *gone = NULL;
 	struct page *page;
@@ -51,7 +47,7 @@ int vmdemo_pool_add_page(struct vmdemo_pool *pool, u32 nr)
 
 	if (!vmdemo_orphan_room(pool))
 		return -EBUSY;
-	page = alloc_page(GFP_HIGHUSER | __GFP_ZERO | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
+	page = alloc_page(GFP_HIGHUSER | __GFP_ZERO | __GFP_NOWARN | how_hard);
 	if (!page)
 		return -ENOMEM;
 	/* Free frames are locked and have no references: see frame.h. */
@@ -79,12 +75,55 @@ int vmdemo_pool_add_page(struct vmdemo_pool *pool, u32 nr)
 }
 
 /**
+ * vmdemo_pool_add_page - give a frame number a page
+ * @pool: the pool
+ * @nr:   a number below pool->top whose frame does not exist, or has just come to
+ *
+ * May sleep. Returns 0, -ENOMEM, or -EBUSY if the pool may have no more before some of the pages
+ * are let go that are held and were discarded.
+ */
+int vmdemo_pool_add_page(struct vmdemo_pool *pool, u32 nr)
+{
+	return vmdemo_pool_add(pool, nr, __GFP_RETRY_MAYFAIL);
+}
+
+/**
+ * vmdemo_pool_mend - give pages to frame numbers that have lost theirs, if there is memory now
+ * @pool: the pool, perhaps being resized
+ * @next: where the search goes on; any number at first
+ *
+ * Does so much and no more; nobody else is made to give up memory for it. May sleep, briefly.
+ * Returns 0, or an error of vmdemo_pool_add_page(): then it is of no use to go on just now.
+ */
+int vmdemo_pool_mend(struct vmdemo_pool *pool, u32 *next)
+{
+	/* A target that is being raised is ahead of the numbers that exist. */
+	u32 end = min(READ_ONCE(pool->target), smp_load_acquire(&pool->top));
+	u32 looked, added = 0;
+	int err;
+
+	for (looked = 0; looked < min(end, VMDEMO_MEND_LOOK) && added < VMDEMO_MEND_MOST &&
+	     vmdemo_pool_lacks(pool); looked++, ++*next) {
+		cond_resched();
+		if (*next >= end)
+			*next = 0;
+		if (READ_ONCE(vmdemo_frame(pool, *next)->folio))
+			continue;
+		err = vmdemo_pool_add(pool, *next, __GFP_NORETRY);
+		if (err)
+			return err;
+		added++;
+	}
+	return 0;
+}
+
+/**
  * vmdemo_pool_replace - a page has been discarded, but somebody holds it
  * @pool:  the pool
  * @folio: the page, left to its holders by vmdemo_leave_orphan(); one reference is the caller's
  *
  * Its frame gets a new page, if the pool may have one and there is memory; otherwise the pool is
- * one frame smaller until a page comes back. May sleep.
+ * one frame smaller until a page comes back or can be had. May sleep.
  */
 void vmdemo_pool_replace(struct vmdemo_pool *pool, struct folio *folio)
 {
@@ -134,7 +173,7 @@ static int vmdemo_pool_grow(struct vmdemo_pool *pool, u32 frames)
 		if (READ_ONCE(vmdemo_frame(pool, nr)->folio))
 			continue;
 		err = vmdemo_pool_add_page(pool, nr);
-		/* The rest comes when it is let go. */
+		/* The rest comes when it is let go, or may be lent. */
 		if (err == -EBUSY)
 			break;
 		if (err)

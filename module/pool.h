@@ -7,10 +7,17 @@
 
 #include "frame.h"
 
+/* Are there fewer frames than there should be? */
+static inline bool vmdemo_pool_lacks(const struct vmdemo_pool *pool)
+{
+	return READ_ONCE(pool->nr_frames) < READ_ONCE(pool->target);
+}
+
 struct vmdemo_pool *vmdemo_pool_create(void);
 void vmdemo_pool_destroy(struct vmdemo_pool *pool);
 int vmdemo_pool_resize(struct vmdemo_pool *pool, u32 frames);
 int vmdemo_pool_add_page(struct vmdemo_pool *pool, u32 frame);
+int vmdemo_pool_mend(struct vmdemo_pool *pool, u32 *next);
 void vmdemo_pool_replace(struct vmdemo_pool *pool, struct folio *folio);
 
 #endif /* VMDEMO_POOL_H */

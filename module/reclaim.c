@@ -28,6 +28,7 @@
 #include "hunt.h"
 #include "order.h"
 #include "orphan.h"
+#include "pool.h"
 #include "reclaim.h"
 #include "walk.h"
 #include "writeback.h"
@@ -38,6 +39,9 @@
 
 /* So many writing batches in a row that free nothing are enough, until a write ends. */
 #define VMDEMO_RECLAIM_VAIN	8
+
+/* There was no memory for a frame that is missing: so long until the next attempt. */
+#define VMDEMO_MEND_PAUSE	(2 * HZ)
 
 /* How often to look for a free frame while another evicts: about as long as a batch takes. */
 #define VMDEMO_RECLAIM_SPINS	256
@@ -411,27 +415,50 @@ static bool vmdemo_reclaim_refill(struct vmdemo_pool *pool)
 	return true;
 }
 
-/* Until there is work. Of pages that are let go nobody tells: they are looked at now and then. */
-static void vmdemo_reclaim_sleep(struct vmdemo_pool *pool, unsigned long *look_at)
+/* What is to be done now and then, since nobody tells when it can be. */
+struct vmdemo_chores {
+	unsigned long look_at;	/* pages that somebody holds: has he let go? */
+	unsigned long mend_at;	/* frames that are missing: is there memory, and may we? */
+	u32 mend_next;
+};
+
+static bool vmdemo_reclaim_has_chores(const struct vmdemo_pool *pool)
+{
+	return READ_ONCE(pool->nr_orphans) || vmdemo_pool_lacks(pool);
+}
+
+static void vmdemo_reclaim_do_chores(struct vmdemo_pool *pool, struct vmdemo_chores *chores)
+{
+	if (READ_ONCE(pool->nr_orphans) && time_after_eq(jiffies, chores->look_at)) {
+		vmdemo_orphan_look(pool, VMDEMO_ORPHAN_LOOK);
+		chores->look_at = jiffies + VMDEMO_ORPHAN_TICK;
+	}
+	if (vmdemo_pool_lacks(pool) && time_after_eq(jiffies, chores->mend_at)) {
+		bool vain = vmdemo_pool_mend(pool, &chores->mend_next);
+
+		chores->mend_at = jiffies + (vain ? VMDEMO_MEND_PAUSE : VMDEMO_ORPHAN_TICK);
+	}
+}
+
+/* Until there is work, or it is time to look whether there is. */
+static void vmdemo_reclaim_sleep(struct vmdemo_pool *pool, struct vmdemo_chores *chores)
 {
 	try_to_freeze();
-	if (!READ_ONCE(pool->nr_orphans))
+	if (!vmdemo_reclaim_has_chores(pool))
 		wait_event_freezable(pool->reclaim_wait, kthread_should_stop() ||
-				     vmdemo_reclaim_needed(pool) || READ_ONCE(pool->nr_orphans));
+				     vmdemo_reclaim_needed(pool) ||
+				     vmdemo_reclaim_has_chores(pool));
 	else
 		wait_event_freezable_timeout(pool->reclaim_wait, kthread_should_stop() ||
 					     vmdemo_reclaim_needed(pool), VMDEMO_ORPHAN_TICK);
-	if (READ_ONCE(pool->nr_orphans) && time_after_eq(jiffies, *look_at)) {
-		vmdemo_orphan_look(pool, VMDEMO_ORPHAN_LOOK);
-		*look_at = jiffies + VMDEMO_ORPHAN_TICK;
-	}
+	vmdemo_reclaim_do_chores(pool, chores);
 }
 
 static int vmdemo_reclaim_thread(void *data)
 {
 	struct vmdemo_pool *pool = data;
 	unsigned int noio = memalloc_noio_save();
-	unsigned long look_at = jiffies;
+	struct vmdemo_chores chores = { .look_at = jiffies, .mend_at = jiffies };
 
 	set_user_nice(current, MIN_NICE / 4 * 3);
 	set_freezable();
@@ -439,7 +466,7 @@ static int vmdemo_reclaim_thread(void *data)
 		long progress = atomic_long_read(&pool->progress);
 		bool moved;
 
-		vmdemo_reclaim_sleep(pool, &look_at);
+		vmdemo_reclaim_sleep(pool, &chores);
 		moved = vmdemo_reclaim_refill(pool);
 		if (vmdemo_reclaim_shrinking(pool))
 			moved &= vmdemo_reclaim_excess(pool);
