@@ -2,8 +2,8 @@
 /*
  * user.c - what the sparse spaces of each user take, together
  *
- * A space counts as its maker's for as long as it exists, whoever has a descriptor of it or writes
- * to it. Who has CAP_SYS_RESOURCE goes beyond the limits, and is counted all the same.
+ * A space counts for its maker for as long as it exists, whoever has a descriptor of it or writes
+ * to it. A task with CAP_SYS_RESOURCE goes beyond the limits, and is counted all the same.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -13,8 +13,8 @@
 #include "user.h"
 
 /*
- * Whose spaces the caller's are. In a user namespace that somebody without privileges has made all
- * users are he, or he would have as many shares as user IDs.
+ * Whose spaces the caller's are. In a user namespace made by somebody without privileges all users
+ * are its maker, who would otherwise have as many shares as user IDs.
  */
 static kuid_t vmdemo_user_uid(void)
 {
@@ -27,45 +27,61 @@ static kuid_t vmdemo_user_uid(void)
 	return uid;
 }
 
-static struct vmdemo_user *vmdemo_user_add(struct vmdemo_users *users, kuid_t uid)
+/* The users' lock is held. */
+static struct vmdemo_user *vmdemo_user_find(struct vmdemo_users *users, kuid_t uid)
 {
-	struct vmdemo_user *user = kzalloc(sizeof(*user), GFP_KERNEL_ACCOUNT);
-	int err;
+	struct vmdemo_user *user;
 
-	if (!user)
-		return ERR_PTR(-ENOMEM);
-	user->uid = uid;
-	err = xa_err(xa_store(&users->table, __kuid_val(uid), user, GFP_KERNEL_ACCOUNT));
-	if (err) {
-		kfree(user);
-		return ERR_PTR(err);
+	list_for_each_entry(user, &users->list, node)
+		if (uid_eq(user->uid, uid))
+			return user;
+	return NULL;
+}
+
+/* The same; @most is 0 if it does not hold. Returns NULL if the user has as many spaces. */
+static struct vmdemo_user *vmdemo_user_take_space(struct vmdemo_users *users,
+						  struct vmdemo_user *fresh, u32 most)
+{
+	struct vmdemo_user *user = vmdemo_user_find(users, fresh->uid);
+
+	if (user && most && user->nr_spaces >= most)
+		return NULL;
+	if (!user) {
+		user = fresh;
+		list_add(&user->node, &users->list);
 	}
+	user->nr_spaces++;
 	return user;
 }
 
 /**
  * vmdemo_user_get - the caller makes a space
  * @users: of the device
- * @most:  so many spaces may a user have; 0: as many as he likes
+ * @most:  how many spaces a user may have; 0: any number
  *
- * May sleep. Returns the user, or ERR_PTR(-EDQUOT) if he has as many, ERR_PTR(-ENOMEM). When the
+ * May sleep. Returns the user, or ERR_PTR(-EDQUOT) if they have as many, ERR_PTR(-ENOMEM). When the
  * space has gone vmdemo_user_put() is next.
  */
 struct vmdemo_user *vmdemo_user_get(struct vmdemo_users *users, u32 most)
 {
-	kuid_t uid = vmdemo_user_uid();
-	struct vmdemo_user *user;
+	struct vmdemo_user *user, *fresh;
 
-	mutex_lock(&users->lock);
-	user = xa_load(&users->table, __kuid_val(uid));
-	if (!user)
-		user = vmdemo_user_add(users, uid);
-	else if (most && user->nr_spaces >= most && !capable(CAP_SYS_RESOURCE))
-		user = ERR_PTR(-EDQUOT);
-	if (!IS_ERR(user))
-		user->nr_spaces++;
-	mutex_unlock(&users->lock);
-	return user;
+	/* Before the lock, which is everybody's: a cgroup may have to wait for memory. */
+	fresh = kzalloc(sizeof(*fresh), GFP_KERNEL_ACCOUNT);
+	if (!fresh)
+		return ERR_PTR(-ENOMEM);
+	fresh->uid = vmdemo_user_uid();
+	spin_lock(&users->lock);
+	user = vmdemo_user_take_space(users, fresh, most);
+	spin_unlock(&users->lock);
+	if (!user && capable(CAP_SYS_RESOURCE)) {
+		spin_lock(&users->lock);
+		user = vmdemo_user_take_space(users, fresh, 0);
+		spin_unlock(&users->lock);
+	}
+	if (user != fresh)
+		kfree(fresh);
+	return user ?: ERR_PTR(-EDQUOT);
 }
 
 /**
@@ -73,27 +89,30 @@ struct vmdemo_user *vmdemo_user_get(struct vmdemo_users *users, u32 most)
  * @users: of the device
  * @user:  from vmdemo_user_get()
  *
- * The space has no page any more. May sleep.
+ * The space has no page any more. Does not sleep.
  */
 void vmdemo_user_put(struct vmdemo_users *users, struct vmdemo_user *user)
 {
-	mutex_lock(&users->lock);
-	if (!--user->nr_spaces) {
-		WARN_ON_ONCE(atomic64_read(&user->nr_pages));
-		xa_erase(&users->table, __kuid_val(user->uid));
-		kfree(user);
-	}
-	mutex_unlock(&users->lock);
+	bool last;
+
+	spin_lock(&users->lock);
+	last = !--user->nr_spaces;
+	if (last)
+		list_del(&user->node);
+	spin_unlock(&users->lock);
+	if (!last)
+		return;
+	WARN_ON_ONCE(atomic64_read(&user->nr_pages));
+	kfree(user);
 }
 
 /**
  * vmdemo_user_take_pages - pages of a space are to be written for the first time
  * @user: who has made it
  * @nr:   how many
- * @most: so many may he have; 0: as many as he likes
+ * @most: how many they may have; 0: any number
  *
- * Does not sleep. Returns false if he may not have so many more: then he has none of them, and
- * nobody was refused meanwhile.
+ * Does not sleep. Returns false if that would be too many: then nothing has changed.
  */
 bool vmdemo_user_take_pages(struct vmdemo_user *user, s64 nr, u32 most)
 {
@@ -112,6 +131,6 @@ bool vmdemo_user_take_pages(struct vmdemo_user *user, s64 nr, u32 most)
  */
 void vmdemo_users_init(struct vmdemo_users *users)
 {
-	mutex_init(&users->lock);
-	xa_init_flags(&users->table, XA_FLAGS_ACCOUNT);
+	spin_lock_init(&users->lock);
+	INIT_LIST_HEAD(&users->list);
 }

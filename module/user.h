@@ -7,14 +7,15 @@
 
 #include "frame.h"
 
-/* Those who have sparse spaces of a device. */
+/* Those who have sparse spaces of a device: no more than there can be spaces. */
 struct vmdemo_users {
-	struct mutex lock;		/* who comes and goes, and their spaces */
-	struct xarray table;		/* under lock: by user ID */
+	spinlock_t lock;		/* a leaf */
+	struct list_head list;		/* under lock */
 };
 
-/* One of them, for as long as there are spaces of his. */
+/* One of them, for as long as there are spaces of theirs. */
 struct vmdemo_user {
+	struct list_head node;		/* users' lock */
 	kuid_t uid;			/* immutable */
 	u32 nr_spaces;			/* users' lock */
 	atomic64_t nr_pages;		/* that have a slot reserved, of all his spaces */
