@@ -43,6 +43,9 @@
 #define VMDEMO_NO_KEY		(~0ULL)
 #define VMDEMO_LINEAR_MAX	(1ULL << (VMDEMO_INDEX_BITS + PAGE_SHIFT))
 
+/* Frame numbers above those that the pool can have: for frames that are lent (loan.c). */
+#define VMDEMO_LOANS		256U
+
 #define VMDEMO_CHUNK_SHIFT	9
 #define VMDEMO_CHUNK_FRAMES	BIT(VMDEMO_CHUNK_SHIFT)
 
@@ -132,7 +135,11 @@ struct vmdemo_pool {
 	struct list_head owed;		/* under lock: orphans whose frame does not exist now */
 	u32 nr_orphans;			/* under lock: in both */
 
+	kuid_t borrowers[VMDEMO_LOANS];	/* under lock: of frames with the last numbers, if they exist */
+	u32 loan_cursor;		/* under lock: the one looked at last */
+
 	struct mutex reclaim_lock;	/* one evictor at a time */
+	bool besieged;			/* reclaim_lock to write: all frames are held */
 
 	atomic_t nr_unwritten;		/* of linear spaces, as nr_cleaning */
 	atomic_t nr_cleaning;		/* of these, how many are being written */
@@ -143,6 +150,7 @@ struct vmdemo_pool {
 	unsigned long submitting;	/* since when the thread hands over writes, or 0 */
 	long stalled_at;		/* progress when somebody last waited in vain, ... */
 	unsigned long stalled_until;	/* ... and until when others need not try, in jiffies */
+	kuid_t stalled_by;		/* whose attempt that was */
 	wait_queue_head_t reclaim_wait;	/* the reclaim thread sleeps here */
 	wait_queue_head_t free_wait;	/* a frame became free, or a write ended */
 	wait_queue_head_t clean_wait;	/* nr_unwritten fell, or the pool shrank */

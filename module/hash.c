@@ -62,8 +62,10 @@ static int vmdemo_hash_alloc_tables(struct vmdemo_tables *tables, u32 nr)
 {
 	u32 i;
 
-	tables->buckets = kvzalloc(struct_size(tables->buckets, bucket, nr), GFP_KERNEL);
 	tables->nodes = kvcalloc(nr, sizeof(*tables->nodes), GFP_KERNEL);
+	/* The few that may be lent as well make no chain longer to speak of. */
+	nr -= VMDEMO_LOANS;
+	tables->buckets = kvzalloc(struct_size(tables->buckets, bucket, nr), GFP_KERNEL);
 	if (!tables->buckets || !tables->nodes) {
 		vmdemo_hash_free_tables(tables);
 		return -ENOMEM;

@@ -12,6 +12,7 @@
 #include "evict.h"
 #include "hunt.h"
 #include "leave.h"
+#include "loan.h"
 #include "pager.h"
 
 /* Attempts at the oldest victims in one go. */
@@ -155,9 +156,31 @@ u32 vmdemo_hunt_frames(struct vmdemo_pool *pool, const struct vmdemo_want *want)
 	    time_before(jiffies, pool->lap_at))
 		return freed;
 	freed = vmdemo_hunt_order(pool, want, true);
-	if (!freed)
-		pool->lap_at = jiffies + VMDEMO_SOON;
-	return freed;
+	if (freed)
+		return freed;
+	pool->lap_at = jiffies + VMDEMO_SOON;
+	if (!vmdemo_hunt_sent(want->bios) && vmdemo_loan_besieged(pool)) {
+		WRITE_ONCE(pool->besieged, true);
+		wake_up(&pool->reclaim_wait);
+	}
+	return 0;
+}
+
+/**
+ * vmdemo_hunt_relieve - the pool is besieged: is it still?
+ * @pool: the pool, its reclaim lock held
+ * @most: how many held frames to look at
+ *
+ * May sleep.
+ */
+void vmdemo_hunt_relieve(struct vmdemo_pool *pool, u32 most)
+{
+	u32 failing, refused = vmdemo_hunt_refused(pool, VMDEMO_SOON, &failing);
+
+	lockdep_assert_held(&pool->reclaim_lock);
+	vmdemo_hunt_release(pool, refused, failing, most);
+	if (vmdemo_loan_relieved(pool))
+		WRITE_ONCE(pool->besieged, false);
 }
 
 /**

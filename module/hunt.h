@@ -25,6 +25,7 @@ static inline bool vmdemo_hunt_sent(const struct bio_list *bios)
 }
 
 u32 vmdemo_hunt_frames(struct vmdemo_pool *pool, const struct vmdemo_want *want);
+void vmdemo_hunt_relieve(struct vmdemo_pool *pool, u32 most);
 void vmdemo_hunt_submit(struct vmdemo_pool *pool, struct bio_list *bios);
 
 #endif /* VMDEMO_HUNT_H */

@@ -10,7 +10,7 @@
  * Nobody is charged for them, so there must not be ever more. The pool keeps a reference to each,
  * by which it sees that the others have gone, and lends a new page in its place only while
  *
- *   frames + orphans < target + lend_pages.
+ *   frames + orphans < target + lend_pages - what is for loans (loan.c).
  *
  * Beyond that, or without memory, the pool is smaller until somebody lets go, more may be lent or
  * there is memory again: who holds pages holds frames, as he does with pages that have not been

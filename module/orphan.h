@@ -19,11 +19,13 @@ static inline u32 vmdemo_orphan_most_lent(const struct vmdemo_pool *pool)
 	return most == VMDEMO_NONE ? max(READ_ONCE(pool->target) / 16, 64U) : most;
 }
 
-/* May the pool have one page more? A hint without the pool lock. */
+/* May the pool have one page more? Some are for loans (loan.c). A hint without the pool lock. */
 static inline bool vmdemo_orphan_room(const struct vmdemo_pool *pool)
 {
+	u32 most = vmdemo_orphan_most_lent(pool);
+
 	return (u64)READ_ONCE(pool->nr_frames) + READ_ONCE(pool->nr_orphans) <
-	       (u64)READ_ONCE(pool->target) + vmdemo_orphan_most_lent(pool);
+	       (u64)READ_ONCE(pool->target) + most - min(most / 2, VMDEMO_LOANS);
 }
 
 u32 vmdemo_orphan_look(struct vmdemo_pool *pool, u32 most);

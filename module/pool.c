@@ -39,31 +39,45 @@ static bool vmdemo_pool_claim(u32 before, u32 frames)
 	return false;
 }
 
-static int vmdemo_pool_add(struct vmdemo_pool *pool, u32 nr, gfp_t how_hard)
+/**
+ * vmdemo_pool_new_page - a page for a frame
+ * @how_hard: to look for memory
+ *
+ * May sleep. Returns it as that of a free frame, or NULL.
+ */
+struct folio *vmdemo_pool_new_page(gfp_t how_hard)
 {
-	struct folio *gone = NULL;
-	struct page *page;
-	int err = 0;
+	struct page *page = alloc_page(GFP_HIGHUSER | __GFP_ZERO | __GFP_NOWARN | how_hard);
 
-	if (!vmdemo_orphan_room(pool))
-		return -EBUSY;
-	page = alloc_page(GFP_HIGHUSER | __GFP_ZERO | __GFP_NOWARN | how_hard);
 	if (!page)
-		return -ENOMEM;
+		return NULL;
 	/* Free frames are locked and have no references: see frame.h. */
 	folio_lock(page_folio(page));
 	/* Who speculates on what the page was before may hold it for an instant. */
 	while (!folio_ref_freeze(page_folio(page), 1))
 		cpu_relax();
-	page->private = nr;
+	return page_folio(page);
+}
+
+static int vmdemo_pool_add(struct vmdemo_pool *pool, u32 nr, gfp_t how_hard)
+{
+	struct folio *gone = NULL, *folio;
+	int err = 0;
+
+	if (!vmdemo_orphan_room(pool))
+		return -EBUSY;
+	folio = vmdemo_pool_new_page(how_hard);
+	if (!folio)
+		return -ENOMEM;
+	folio->private = (void *)(unsigned long)nr;
 	spin_lock(&pool->lock);
 	if (vmdemo_frame(pool, nr)->folio || !vmdemo_orphan_room(pool)) {
 		/* Somebody else has been faster. */
 		err = vmdemo_frame(pool, nr)->folio ? 0 : -EBUSY;
-		gone = page_folio(page);
+		gone = folio;
 		gone->lru.next = NULL;
 	} else {
-		vmdemo_frame(pool, nr)->folio = page_folio(page);
+		vmdemo_frame(pool, nr)->folio = folio;
 		pool->nr_frames++;
 		pool->policy.nr_frames++;
 		/* It goes again if its number is above a target lowered meanwhile. */
@@ -136,6 +150,11 @@ void vmdemo_pool_replace(struct vmdemo_pool *pool, struct folio *folio)
 	spin_unlock(&pool->lock);
 }
 
+static u32 vmdemo_pool_nr_chunks(const struct vmdemo_pool *pool)
+{
+	return DIV_ROUND_UP(pool->max_frames + VMDEMO_LOANS, VMDEMO_CHUNK_FRAMES);
+}
+
 static int vmdemo_pool_add_chunks(struct vmdemo_pool *pool, u32 frames)
 {
 	u32 i, nr = DIV_ROUND_UP(frames, VMDEMO_CHUNK_FRAMES);
@@ -162,10 +181,10 @@ static int vmdemo_pool_grow(struct vmdemo_pool *pool, u32 frames)
 	u32 nr;
 	int err;
 
-	if (frames > pool->top) {
-		err = vmdemo_pool_add_chunks(pool, frames);
+	if (frames + VMDEMO_LOANS > pool->top) {
+		err = vmdemo_pool_add_chunks(pool, frames + VMDEMO_LOANS);
 		if (!err)
-			err = vmdemo_hash_grow(pool, frames);
+			err = vmdemo_hash_grow(pool, frames + VMDEMO_LOANS);
 		if (err)
 			return err;
 	}
@@ -251,7 +270,7 @@ struct vmdemo_pool *vmdemo_pool_create(void)
 		return ERR_PTR(-ENOMEM);
 	pool->max_frames = vmdemo_pool_most_frames();
 	pool->stats = alloc_percpu(struct vmdemo_stats);
-	pool->chunks = kvcalloc(DIV_ROUND_UP(pool->max_frames, VMDEMO_CHUNK_FRAMES),
+	pool->chunks = kvcalloc(vmdemo_pool_nr_chunks(pool),
 				sizeof(*pool->chunks), GFP_KERNEL);
 	if (!pool->stats || !pool->chunks) {
 		vmdemo_pool_destroy(pool);
@@ -293,7 +312,7 @@ void vmdemo_pool_destroy(struct vmdemo_pool *pool)
 		vmdemo_pool_resize(pool, 0);
 		WARN_ON_ONCE(pool->nr_frames);
 	}
-	for (i = 0; pool->chunks && i < DIV_ROUND_UP(pool->max_frames, VMDEMO_CHUNK_FRAMES); i++)
+	for (i = 0; pool->chunks && i < vmdemo_pool_nr_chunks(pool); i++)
 		kvfree(pool->chunks[i]);
 	vmdemo_hash_free(pool);
 	kvfree(pool->chunks);

@@ -26,10 +26,12 @@
 #include "evict.h"
 #include "freelist.h"
 #include "hunt.h"
+#include "loan.h"
 #include "order.h"
 #include "orphan.h"
 #include "pool.h"
 #include "reclaim.h"
+#include "user.h"
 #include "walk.h"
 #include "writeback.h"
 
@@ -148,10 +150,34 @@ static int vmdemo_reclaim_spin(struct vmdemo_pool *pool)
 	return -EAGAIN;
 }
 
+/*
+ * The pool is besieged: others hold its frames. Lend the caller one; or evict a page of his own
+ * that he was lent a frame for. Returns whether he has one now.
+ */
+static bool vmdemo_reclaim_besieged(struct vmdemo_pool *pool, u32 *spare, struct vmdemo_io *io)
+{
+	struct folio *folio;
+	u32 tries;
+
+	if (vmdemo_loan_take(pool, spare))
+		return true;
+	for (tries = 0; tries < VMDEMO_LOANS; tries++) {
+		folio = vmdemo_loan_next(pool);
+		if (!folio)
+			return false;
+		if (vmdemo_evict_folio(pool, folio, io, true, spare) == VMDEMO_FREED)
+			return true;
+		if (io && io->nr_later >= VMDEMO_RECLAIM_BATCH)
+			return false;
+		cond_resched();
+	}
+	return false;
+}
+
 /**
  * vmdemo_reclaim_try - free frames without waiting for anything
  * @pool:  the pool
- * @spare: without a reserve set to the number of a frame, which is the caller's
+ * @spare: without a reserve, or lent, set to the number of a frame, which is the caller's
  *
  * With a reserve a batch of frames goes to the free list: the reclaim thread has not kept up, and
  * who helps it once should not have to soon again. Returns 0, or -EAGAIN: then
@@ -171,8 +197,12 @@ int vmdemo_reclaim_try(struct vmdemo_pool *pool, u32 *spare)
 	vmdemo_stat_inc(pool, reclaim_waits);
 	if (!mutex_trylock(&pool->reclaim_lock))
 		return vmdemo_reclaim_spin(pool);
-	vmdemo_reclaim_demote(pool, 2 * VMDEMO_RECLAIM_BATCH);
-	freed = vmdemo_hunt_frames(pool, &want);
+	if (READ_ONCE(pool->besieged)) {
+		freed = vmdemo_reclaim_besieged(pool, spare, NULL);
+	} else {
+		vmdemo_reclaim_demote(pool, 2 * VMDEMO_RECLAIM_BATCH);
+		freed = vmdemo_hunt_frames(pool, &want);
+	}
 	mutex_unlock(&pool->reclaim_lock);
 	return freed ? 0 : -EAGAIN;
 }
@@ -193,7 +223,7 @@ void vmdemo_reclaim_help(struct vmdemo_pool *pool, u32 nr)
 		.patience	= VMDEMO_SILENT,
 	};
 
-	if (nr_free >= nr || !mutex_trylock(&pool->reclaim_lock))
+	if (nr_free >= nr || READ_ONCE(pool->besieged) || !mutex_trylock(&pool->reclaim_lock))
 		return;
 	want.frames = nr - nr_free;
 	vmdemo_reclaim_demote(pool, 2 * nr);
@@ -209,8 +239,12 @@ void vmdemo_reclaim_help(struct vmdemo_pool *pool, u32 nr)
  */
 bool vmdemo_reclaim_stalled(const struct vmdemo_pool *pool)
 {
-	return atomic_long_read(&pool->progress) == READ_ONCE(pool->stalled_at) &&
-	       time_before(jiffies, READ_ONCE(pool->stalled_until));
+	if (atomic_long_read(&pool->progress) != READ_ONCE(pool->stalled_at) ||
+	    !time_before(jiffies, READ_ONCE(pool->stalled_until)))
+		return false;
+	/* In a besieged pool each user finds what their own share has to offer. */
+	return !READ_ONCE(pool->besieged) ||
+	       uid_eq(READ_ONCE(pool->stalled_by), vmdemo_user_uid());
 }
 
 /* How long somebody has been waiting in vain. */
@@ -247,16 +281,22 @@ static int vmdemo_reclaim_direct(struct vmdemo_pool *pool, u32 *spare,
 		.exact		= !reserve && time_before(jiffies,
 							  patience->began + VMDEMO_SILENT),
 	};
+	struct vmdemo_io io = { .write = true, .later = bios };
 	u32 freed;
 
-	if (reserve && !vmdemo_reclaim_stuck(pool) &&
+	if (reserve && !READ_ONCE(pool->besieged) && !vmdemo_reclaim_stuck(pool) &&
 	    time_before(jiffies, patience->began + VMDEMO_SOON)) {
 		wake_up(&pool->reclaim_wait);
 		return 0;
 	}
 	if (mutex_lock_killable(&pool->reclaim_lock))
 		return -EINTR;
-	freed = vmdemo_hunt_frames(pool, &want);
+	freed = READ_ONCE(pool->besieged) ? 0 : vmdemo_hunt_frames(pool, &want);
+	/* It may have turned out just now. */
+	if (!freed && READ_ONCE(pool->besieged)) {
+		freed = vmdemo_reclaim_besieged(pool, spare, &io);
+		vmdemo_pager_submit(&io);
+	}
 	mutex_unlock(&pool->reclaim_lock);
 	vmdemo_hunt_submit(pool, bios);
 	return freed;
@@ -292,6 +332,7 @@ static bool vmdemo_reclaim_hope(struct vmdemo_pool *pool, struct vmdemo_patience
 		return false;
 	if (time_before(jiffies, patience->since + VMDEMO_STALL))
 		return true;
+	WRITE_ONCE(pool->stalled_by, vmdemo_user_uid());
 	WRITE_ONCE(pool->stalled_at, progress);
 	WRITE_ONCE(pool->stalled_until, jiffies + HZ);
 	return false;
@@ -375,7 +416,9 @@ static bool vmdemo_reclaim_excess(struct vmdemo_pool *pool)
 
 static bool vmdemo_reclaim_shrinking(const struct vmdemo_pool *pool)
 {
-	return READ_ONCE(pool->nr_frames) > READ_ONCE(pool->target);
+	u32 lent = READ_ONCE(pool->besieged) ? vmdemo_loan_nr(pool) : 0;
+
+	return READ_ONCE(pool->nr_frames) > READ_ONCE(pool->target) + lent;
 }
 
 static bool vmdemo_reclaim_needed(const struct vmdemo_pool *pool)
@@ -398,6 +441,9 @@ static bool vmdemo_reclaim_refill(struct vmdemo_pool *pool)
 
 		if (nr_free >= reserve)
 			return true;
+		/* What is lent is not taken away for it. */
+		if (READ_ONCE(pool->besieged))
+			return moved;
 		want.frames = min_t(u32, reserve - nr_free, VMDEMO_RECLAIM_REFILL);
 		mutex_lock(&pool->reclaim_lock);
 		vmdemo_reclaim_demote(pool, 2 * want.frames);
@@ -424,13 +470,24 @@ struct vmdemo_chores {
 
 static bool vmdemo_reclaim_has_chores(const struct vmdemo_pool *pool)
 {
-	return READ_ONCE(pool->nr_orphans) || vmdemo_pool_lacks(pool);
+	return READ_ONCE(pool->nr_orphans) || READ_ONCE(pool->besieged) || vmdemo_pool_lacks(pool);
+}
+
+/* Have those who hold all frames let go? */
+static void vmdemo_reclaim_relieve(struct vmdemo_pool *pool)
+{
+	mutex_lock(&pool->reclaim_lock);
+	vmdemo_hunt_relieve(pool, VMDEMO_ORPHAN_LOOK);
+	mutex_unlock(&pool->reclaim_lock);
 }
 
 static void vmdemo_reclaim_do_chores(struct vmdemo_pool *pool, struct vmdemo_chores *chores)
 {
-	if (READ_ONCE(pool->nr_orphans) && time_after_eq(jiffies, chores->look_at)) {
-		vmdemo_orphan_look(pool, VMDEMO_ORPHAN_LOOK);
+	if (time_after_eq(jiffies, chores->look_at)) {
+		if (READ_ONCE(pool->nr_orphans))
+			vmdemo_orphan_look(pool, VMDEMO_ORPHAN_LOOK);
+		if (READ_ONCE(pool->besieged))
+			vmdemo_reclaim_relieve(pool);
 		chores->look_at = jiffies + VMDEMO_ORPHAN_TICK;
 	}
 	if (vmdemo_pool_lacks(pool) && time_after_eq(jiffies, chores->mend_at)) {

@@ -12,6 +12,7 @@
 #include "freelist.h"
 #include "grow.h"
 #include "index.h"
+#include "loan.h"
 #include "order.h"
 #include "orphan.h"
 #include "sysfs.h"
@@ -379,6 +380,7 @@ VMDEMO_GAUGE(frames_standby, READ_ONCE(pool->policy.lists[VMDEMO_LIST_STANDBY].n
 VMDEMO_GAUGE(frames_held, READ_ONCE(pool->policy.lists[VMDEMO_LIST_HELD].nr));
 VMDEMO_GAUGE(frames_dirty, atomic_read(&pool->nr_unwritten));
 VMDEMO_GAUGE(frames_pinned, vmdemo_sysfs_pinned(pool));
+VMDEMO_GAUGE(frames_lent, vmdemo_loan_nr(pool));
 VMDEMO_GAUGE(pages_orphaned, READ_ONCE(pool->nr_orphans));
 
 #define VMDEMO_COUNTER_ENTRY(name)	&dev_attr_##name.attr,
@@ -389,6 +391,7 @@ static struct attribute *vmdemo_stats_attrs[] = {
 	&dev_attr_frames_held.attr,
 	&dev_attr_frames_dirty.attr,
 	&dev_attr_frames_pinned.attr,
+	&dev_attr_frames_lent.attr,
 	&dev_attr_pages_orphaned.attr,
 	&dev_attr_swap_free.attr,
 	VMDEMO_COUNTERS(VMDEMO_COUNTER_ENTRY)

@@ -12,11 +12,13 @@
 
 #include "user.h"
 
-/*
- * Whose spaces the caller's are. In a user namespace made by somebody without privileges all users
- * are its maker, who would otherwise have as many shares as user IDs.
+/**
+ * vmdemo_user_uid - the user that what the caller takes is counted for
+ *
+ * In a user namespace made by somebody without privileges all users are its maker, who would
+ * otherwise have as many shares as user IDs. Any context of a task.
  */
-static kuid_t vmdemo_user_uid(void)
+kuid_t vmdemo_user_uid(void)
 {
 	const struct user_namespace *ns;
 	kuid_t uid = current_uid();

@@ -21,6 +21,7 @@ struct vmdemo_user {
 	atomic64_t nr_pages;		/* that have a slot reserved, of all his spaces */
 };
 
+kuid_t vmdemo_user_uid(void);
 void vmdemo_users_init(struct vmdemo_users *users);
 struct vmdemo_user *vmdemo_user_get(struct vmdemo_users *users, u32 most);
 void vmdemo_user_put(struct vmdemo_users *users, struct vmdemo_user *user);

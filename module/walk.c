@@ -101,13 +101,14 @@ struct folio *vmdemo_walk_next(struct vmdemo_walk *walk)
  * @folio: the page, with a reference
  *
  * Only a frame that seems to hold a page costs more than a look: most are gone already, for as long
- * as the last is held. Takes the pool lock, may sleep. Returns its number, or VMDEMO_NONE.
+ * as the last is held. What is lent does not go while the pool is besieged. Takes the pool lock, may sleep. Returns its number, or VMDEMO_NONE.
  */
 u32 vmdemo_walk_excess(struct vmdemo_pool *pool, u32 from, struct folio **folio)
 {
+	u32 end = READ_ONCE(pool->top) - (READ_ONCE(pool->besieged) ? VMDEMO_LOANS : 0);
 	u32 nr;
 
-	for (nr = max(from, READ_ONCE(pool->target)); nr < READ_ONCE(pool->top); nr++) {
+	for (nr = max(from, READ_ONCE(pool->target)); nr < end; nr++) {
 		if (nr % VMDEMO_CHUNK_FRAMES == 0)
 			cond_resched();
 		if (READ_ONCE(vmdemo_frame(pool, nr)->key) == VMDEMO_NO_KEY)

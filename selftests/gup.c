@@ -327,13 +327,14 @@ TEST_F(pins, cost_others_nothing)
 	EXPECT_TRUE(vt_balanced());
 }
 
-/* A pool full of pins makes a fault wait, bounded, and end in SIGBUS; then all goes on. */
+/* A pool full of pins, that lends nothing, makes a fault wait, bounded, and end in SIGBUS; then all goes on. */
 TEST_F(gup, pool_full_of_pins_sigbus)
 {
 	char page[VMDEMO_PAGE_SIZE];
 	siginfo_t info;
 	int ends[2], i;
 
+	ASSERT_EQ(vt_set("lend_pages", "0"), 0);
 	make_pipe(ends, FRAMES);
 	hold(ends[1], self->mem, FRAMES);
 	EXPECT_EQ(vt_try_read(self->mem + 200 * VT_PAGE + 9, &info), SIGBUS);
@@ -354,6 +355,7 @@ TEST_F(gup, waiting_fault_can_be_killed)
 	FILE *maps;
 	pid_t pid;
 
+	ASSERT_EQ(vt_set("lend_pages", "0"), 0);
 	make_pipe(ends, FRAMES);
 	hold(ends[1], self->mem, FRAMES);
 	before = vt_stat("reclaim_waits");
@@ -386,6 +388,7 @@ TEST_F(gup, waiting_fault_continues)
 	int ends[2];
 	pid_t pid;
 
+	ASSERT_EQ(vt_set("lend_pages", "0"), 0);
 	make_pipe(ends, FRAMES);
 	hold(ends[1], self->mem, FRAMES);
 	before = vt_stat("reclaim_waits");

@@ -949,4 +949,102 @@ TEST_F(attack, held_and_punched)
 	EXPECT_TRUE(vt_balanced());
 }
 
+#define FEW	1024	/* frames */
+
+/* Hold all frames, and some of those that are lent when there are no others. */
+static void hold_frames(int fd)
+{
+	char *mem = vt_map(fd, 0, FEW + 16, PROT_READ, MAP_SHARED);
+	struct iovec part = { mem, VT_PAGE };
+	int pipefd[2], i;
+
+	for (i = 0; i < FEW + 16; i++) {
+		if (i % 256 == 0)
+			MUST(!pipe(pipefd) && fcntl(pipefd[1], F_SETPIPE_SZ, 256 * VT_PAGE) >= 0);
+		part.iov_base = mem + i * VT_PAGE;
+		if (vt_try_read(part.iov_base, NULL)) {
+			MUST(i >= FEW);
+			break;
+		}
+		MUST(vmsplice(pipefd[1], &part, 1, SPLICE_F_NONBLOCK) == (ssize_t)VT_PAGE);
+	}
+	MUST(!kill(getpid(), SIGSTOP));
+}
+
+/* Use pages in turn, more than are lent at a time; how long the slowest takes, in milliseconds. */
+static __u64 use_pages(char *mem, int pages, int *failed)
+{
+	__u64 began, slowest = 0;
+	int i;
+
+	for (i = 0; i < pages; i++) {
+		began = vt_now_ms();
+		*failed += !!vt_try_write(mem + i * VT_PAGE, NULL);
+		if (vt_now_ms() - began > slowest)
+			slowest = vt_now_ms() - began;
+	}
+	return slowest;
+}
+
+static bool two_at_once(char *mem, int pages)
+{
+	int i;
+
+	for (i = 0; i < pages; i++)
+		if (memcmp(mem + i * VT_PAGE, mem + (pages - 1 - i) * VT_PAGE, 64))
+			return false;
+	return true;
+}
+
+/* Who holds all frames does not keep another user from his: he is lent some, and gives them back. */
+TEST_F(attack, all_frames_held)
+{
+	struct vmdemo_space_args args = { .size = PAGES * VT_PAGE };
+	char *mem, *linear;
+	int space, status, failed = 0, i;
+	__u64 slowest = 0, took, lent;
+	pid_t pid;
+
+	ASSERT_EQ(vt_set("frames", "%d", FEW), 0);
+	ASSERT_EQ(vt_set("read_ahead_pages", "0"), 0);
+	space = ioctl(self->fd, VMDEMO_IOC_SPACE, &args);
+	mem = vt_map(space, 0, PAGES, VT_RW, MAP_SHARED);
+	linear = vt_map(self->fd, 8192, PAGES, VT_RW, MAP_SHARED);
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		become_nobody(0);
+		hold_frames(self->fd);
+		_exit(1);
+	}
+	ASSERT_EQ(waitpid(pid, &status, WUNTRACED), pid);
+	ASSERT_TRUE(WIFSTOPPED(status));
+	EXPECT_GE(vt_stat("frames_pinned"), FEW);
+	for (i = 0; i < 4; i++) {
+		took = use_pages(i % 2 ? mem : linear, PAGES, &failed);
+		slowest = took > slowest ? took : slowest;
+		if (failed)
+			break;
+	}
+	printf("# slowest of %d stores %ju ms, %d failed\n", i * PAGES, (uintmax_t)slowest,
+	       failed);
+	EXPECT_EQ(failed, 0);
+	lent = vt_stat("frames_lent");
+	EXPECT_GT(lent, 16);
+	EXPECT_LE(lent, vt_get("lend_pages"));
+	EXPECT_LT(slowest, 4000);
+	EXPECT_LE(vt_get("frames_actual"), FEW + vt_get("lend_pages"));
+	if (!failed)
+		EXPECT_TRUE(two_at_once(mem, PAGES));
+	ASSERT_EQ(kill(pid, SIGKILL), 0);
+	EXPECT_EQ(vt_reap(pid), 128 + SIGKILL);
+	EXPECT_TRUE(vt_wait_stat("frames_lent", 0, 0, 60));
+	EXPECT_EQ(vt_get("frames_actual"), FEW);
+	EXPECT_EQ(vt_stat("frames_pinned"), 0);
+	munmap(mem, PAGES * VT_PAGE);
+	munmap(linear, PAGES * VT_PAGE);
+	close(space);
+	EXPECT_TRUE(vt_balanced());
+}
+
 TEST_HARNESS_MAIN

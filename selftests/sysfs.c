@@ -36,7 +36,7 @@ TEST_F(sysfs, counters)
 		"unmap_calls", "refaults", "late_references", "reclaim_waits", "reclaim_wait_ns",
 		"read_errors", "write_errors", "pages_lost", "frames_free", "frames_active",
 		"frames_standby", "frames_held", "frames_dirty", "frames_pinned",
-		"pages_orphaned", "slots_discarded",
+		"frames_lent", "pages_orphaned", "slots_discarded",
 	};
 	char path[256];
 	struct stat st;

@@ -224,7 +224,7 @@ enum vmdemo_page_state {
  * struct vmdemo_page - one page of VMDEMO_IOC_PAGEMAP's answer
  * @slot:     the page's slot on the swap device, byte 4096 @slot of it; 0: it has none. A page
  *            gets it before it is first written there, and keeps it while it is in a frame
- * @frame:    frame number, 0..frames-1, or VMDEMO_NO_FRAME
+ * @frame:    frame number, or VMDEMO_NO_FRAME; 0..frames-1, but of a frame that is lent
  * @state:    enum vmdemo_page_state
  * @flags:    VMDEMO_PAGE_DIRTY, VMDEMO_PAGE_PINNED, VMDEMO_PAGE_MAPPED
  * @reserved: zero
