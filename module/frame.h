@@ -135,7 +135,7 @@ struct vmdemo_pool {
 	struct list_head owed;		/* under lock: orphans whose frame does not exist now */
 	u32 nr_orphans;			/* under lock: in both */
 
-	kuid_t borrowers[VMDEMO_LOANS];	/* under lock: of frames with the last numbers, if they exist */
+	kuid_t borrowers[VMDEMO_LOANS];	/* under lock: of the last frames, if they exist */
 	u32 loan_cursor;		/* under lock: the one looked at last */
 
 	struct mutex reclaim_lock;	/* one evictor at a time */

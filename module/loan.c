@@ -2,13 +2,13 @@
 /*
  * loan.c - frames for those who find all of them held by others
  *
- * Who may map a page may hold it, by a pipe or a DMA, for as long as he likes, and nothing tells who
- * it is. When somebody holds all frames the pool is besieged: it has none for anybody. Then it lends
- * frames beyond its own:
+ * A user who may map a page may hold it, by a pipe or a DMA, for as long as he likes, and nothing
+ * tells who it is. When somebody holds all frames the pool is besieged: it has none for anybody.
+ * Then it lends frames beyond its own:
  *
  *   - A user has no more of them than he leaves to others: half of them, the next one half of the
- *     rest, and so on. So he who holds everything, and what he is lent as well, has not all.
- *   - Who has as many as he may have evicts his own for the next page, and nobody else's.
+ *     rest, and so on. So a user who holds everything, and what he is lent as well, has not all.
+ *   - A user who has as many as he may have evicts his own for the next page, and nobody else's.
  *   - They come out of lend_pages, of which orphans leave some: that bounds the memory in all.
  *   - Their numbers are the last VMDEMO_LOANS ones, above the target: a page that leaves such a
  *     frame takes it along (freelist.c).

@@ -101,7 +101,8 @@ struct folio *vmdemo_walk_next(struct vmdemo_walk *walk)
  * @folio: the page, with a reference
  *
  * Only a frame that seems to hold a page costs more than a look: most are gone already, for as long
- * as the last is held. What is lent does not go while the pool is besieged. Takes the pool lock, may sleep. Returns its number, or VMDEMO_NONE.
+ * as the last is held. What is lent does not go while the pool is besieged. Takes the pool lock,
+ * may sleep. Returns its number, or VMDEMO_NONE.
  */
 u32 vmdemo_walk_excess(struct vmdemo_pool *pool, u32 from, struct folio **folio)
 {

@@ -327,7 +327,10 @@ TEST_F(pins, cost_others_nothing)
 	EXPECT_TRUE(vt_balanced());
 }
 
-/* A pool full of pins, that lends nothing, makes a fault wait, bounded, and end in SIGBUS; then all goes on. */
+/*
+ * A pool full of pins that lends nothing makes a fault wait, bounded, and end in SIGBUS; then all
+ * goes on.
+ */
 TEST_F(gup, pool_full_of_pins_sigbus)
 {
 	char page[VMDEMO_PAGE_SIZE];

@@ -996,7 +996,7 @@ static bool two_at_once(char *mem, int pages)
 	return true;
 }
 
-/* Who holds all frames does not keep another user from his: he is lent some, and gives them back. */
+/* A user who holds all frames does not keep another one from theirs: that one is lent some. */
 TEST_F(attack, all_frames_held)
 {
 	struct vmdemo_space_args args = { .size = PAGES * VT_PAGE };
