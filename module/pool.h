@@ -16,7 +16,7 @@ static inline bool vmdemo_pool_lacks(const struct vmdemo_pool *pool)
 struct vmdemo_pool *vmdemo_pool_create(void);
 void vmdemo_pool_destroy(struct vmdemo_pool *pool);
 int vmdemo_pool_resize(struct vmdemo_pool *pool, u32 frames);
-struct folio *vmdemo_pool_new_page(gfp_t how);
+struct folio *vmdemo_pool_new_page(gfp_t how_hard);
 int vmdemo_pool_add_page(struct vmdemo_pool *pool, u32 frame);
 int vmdemo_pool_mend(struct vmdemo_pool *pool, u32 *next);
 void vmdemo_pool_replace(struct vmdemo_pool *pool, struct folio *folio);
