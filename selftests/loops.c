@@ -577,6 +577,8 @@ static void killed_while_pinned(struct __test_metadata *_metadata, struct victim
 	__u64 turns, begin;
 
 	ASSERT_EQ(vt_set("frames", "16"), 0);
+	/* Otherwise others are lent frames, and go on. */
+	ASSERT_EQ(vt_set("lend_pages", "0"), 0);
 	ASSERT_EQ(pipe(ends), 0);
 	ASSERT_EQ(vmsplice(ends[1], &part, 1, 0), 16 * VT_PAGE);
 	EXPECT_TRUE(vt_wait_stat("frames_pinned", 16, 16, SLOW));

@@ -608,13 +608,19 @@ static bool balanced(bool tell)
 	return parts == frames && reasons == in;
 }
 
-/* The reclaim thread may be at work still, and the counters are read one after the other. */
+/*
+ * The reclaim thread may be at work still, and the counters are read one after the other. One look
+ * at which they agree is enough: the thread may wake at the next.
+ */
 bool vt_balanced(void)
 {
 	int tries;
 
-	for (tries = 0; tries < 100 && !balanced(false); tries++)
+	for (tries = 0; tries < 100; tries++) {
+		if (balanced(false))
+			return true;
 		usleep(20000);
+	}
 	return balanced(true);
 }
 
