@@ -60,8 +60,8 @@ static int vmdemo_backing_quiesce(struct vmdemo_backing *backing)
 
 /**
  * vmdemo_backing_refuse - say in the log that a device is not bound
- * @dev:  to which it was to be bound
- * @path: as it was given
+ * @dev:  the device that should have got it
+ * @path: the path as given
  * @err:  what the caller returns
  * @why:  a reason; NULL: what the error means
  */
@@ -77,8 +77,8 @@ void vmdemo_backing_refuse(struct device *dev, const char *path, int err, const 
 }
 
 /*
- * Can any page be written in place? Protection information (T10 PI) is the block layer's to make,
- * and a page is aligned to whatever a device may want. 0, or an error and the reason.
+ * Can any page be written in place? The block layer makes protection information (T10 PI), and a
+ * page is aligned well enough for any device. 0, or an error and the reason.
  */
 static int vmdemo_backing_check(const struct vmdemo_backing *backing, const char **why)
 {
@@ -103,7 +103,7 @@ static int vmdemo_backing_check(const struct vmdemo_backing *backing, const char
  * vmdemo_backing_open - claim a block device
  * @backing: unbound; identifies the claim
  * @path:    of the block device's node
- * @dev:     says in the log why it refuses one
+ * @dev:     named in the log when the device is refused
  *
  * A device that refuses writing is opened for reading. May sleep. Returns 0, an error of the block
  * layer (-ENOENT, -ENOTBLK, -EBUSY, ...), -EINVAL for a device that cannot be written in place, or
@@ -121,7 +121,7 @@ int vmdemo_backing_open(struct vmdemo_backing *backing, const char *path, struct
 		err = vmdemo_bdev_open(&backing->handle, path, BLK_OPEN_READ, backing);
 	if (err)
 		goto refuse;
-	/* Failures of the disk before are nothing to this one. */
+	/* Earlier failures of the disk are not ours to report. */
 	backing->retry_at = jiffies - VMDEMO_CAUTION;
 	backing->readonly |= bdev_read_only(backing->handle.bdev);
 	backing->path = kstrdup(path, GFP_KERNEL);
@@ -160,7 +160,7 @@ void vmdemo_backing_close(struct vmdemo_backing *backing)
  * @backing:    bound, writable
  * @first:      first page
  * @nr:         pages
- * @size_bytes: of the device: the last page may be short
+ * @size_bytes: size of the device: the last page may be short
  *
  * May sleep. Returns 0 or the block layer's error.
  */

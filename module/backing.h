@@ -9,7 +9,7 @@
 
 #include "frame.h"
 
-/* A device is silent when it has writes to do and has done none for so long, in jiffies. */
+/* A device is silent when it has writes to do and has done none for this long, in jiffies. */
 #define VMDEMO_SILENT	HZ
 
 /* Has a write failed lately? Then the next one may well fail too. */
@@ -19,9 +19,9 @@ static inline bool vmdemo_backing_failing(const struct vmdemo_backing *backing)
 }
 
 /*
- * Would reclaim write to it in vain for now? A write has just failed; or the one that is to show
- * whether others still do has not ended; or none has for @patience jiffies. Who wants data to be
- * durable writes all the same.
+ * Would reclaim write to it in vain for now? Yes if a write has just failed, if the one that tests
+ * whether others still fail has not ended, or if none has ended for @patience jiffies. fsync writes
+ * all the same.
  */
 static inline bool vmdemo_backing_refuses(const struct vmdemo_backing *backing,
 					  unsigned long patience)
@@ -33,7 +33,7 @@ static inline bool vmdemo_backing_refuses(const struct vmdemo_backing *backing,
 		vmdemo_backing_failing(backing));
 }
 
-/* A write to it begins. If it had none to do it has been waited for from now on. */
+/* A write to it begins. If it had none to do, the wait for it starts now. */
 static inline void vmdemo_backing_start_write(struct vmdemo_backing *backing)
 {
 	if (atomic_inc_return(&backing->writing) == 1)

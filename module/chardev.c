@@ -24,7 +24,7 @@ static int vmdemo_chardev_open(struct inode *inode, struct file *file)
 	struct vmdemo_file *vf;
 	int err;
 
-	/* The frames are the point: there is no way past them. */
+	/* The frames are the point: nothing bypasses them. */
 	if (file->f_flags & O_DIRECT)
 		return -EINVAL;
 	vf = kzalloc(sizeof(*vf), GFP_KERNEL_ACCOUNT);
@@ -40,7 +40,7 @@ static int vmdemo_chardev_open(struct inode *inode, struct file *file)
 	vmdemo_readahead_init(&vf->streams);
 	file->private_data = vf;
 	file->f_mapping = device->space.inode->i_mapping;
-	/* Errors from now on are this file's to hear of. */
+	/* This file reports errors from now on. */
 	file->f_wb_err = filemap_sample_wb_err(file->f_mapping);
 	return 0;
 }

@@ -39,7 +39,7 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 }
 #endif
 
-/* Whose ids an inode's are: a user namespace before 6.3. */
+/* What maps an inode's ids: a user namespace before 6.3. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
 #define VMDEMO_IDMAP	struct user_namespace
 #else
@@ -77,7 +77,7 @@ static inline void vmdemo_inode_init_ts(struct inode *inode)
 #define pte_mkwrite_novma pte_mkwrite
 #endif
 
-/* Before 6.2 who unmaps pages takes them out of the rmap first, and flushes the TLBs afterwards. */
+/* Before 6.2 unmapping takes pages out of the rmap first and flushes the TLBs afterwards. */
 #define VMDEMO_RMAP_FIRST	(LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0))
 
 /* The per-CPU cache of bios: before 6.2 only for bios that end in process context. */

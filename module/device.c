@@ -105,9 +105,9 @@ void vmdemo_device_destroy(struct vmdemo_device *device)
 }
 
 /*
- * Say so if the backing device is in use for something. It is no reason to refuse it: nothing
- * changes there but what programs change, and to look at that is what some bind it for. Returns 0,
- * or -EINTR.
+ * Say so if the backing device is in use for something. That is no reason to refuse it: only what
+ * programs write there changes, and some users bind it to look at its contents. Returns 0, or
+ * -EINTR.
  */
 static int vmdemo_device_look(struct vmdemo_device *device)
 {
@@ -152,7 +152,7 @@ int vmdemo_device_bind(struct vmdemo_device *device, const char *path)
 	}
 	if (!err)
 		err = vmdemo_device_look(device);
-	/* Failures of the disk before are nothing to who opens this one. */
+	/* Files opened from now on do not report earlier failures of the disk. */
 	if (!err)
 		WRITE_ONCE(device->space.inode->i_mapping->wb_err, 0);
 	if (!err) {
@@ -164,8 +164,8 @@ int vmdemo_device_bind(struct vmdemo_device *device, const char *path)
 }
 
 /*
- * Lock the device for who wants to unbind something. Spaces that nobody has any more do not count
- * as open: they are waited for.
+ * Lock the device to unbind something. Spaces that nobody has any more do not count as open: they
+ * are waited for.
  */
 static int vmdemo_device_lock_closed(struct vmdemo_device *device)
 {
@@ -231,7 +231,7 @@ int vmdemo_device_unbind(struct vmdemo_device *device)
 
 /*
  * Let go of the backing store, with the data for as long as there is hope, then without. A pool
- * that lives on does not leave frames to those who hold them: then it stays bound.
+ * that lives on does not leave held frames to their holders: it stays bound instead.
  */
 static void vmdemo_device_give_up(struct vmdemo_device *device)
 {
@@ -374,9 +374,9 @@ int vmdemo_device_set_discard(struct vmdemo_device *device, bool on)
 
 /**
  * vmdemo_device_set_live - from now on the device may be opened
- * @device: registered, as all others of the module
+ * @device: registered, like all others of the module
  *
- * Nothing can fail any more that would take it away. May sleep.
+ * No later failure takes it away again. May sleep.
  */
 void vmdemo_device_set_live(struct vmdemo_device *device)
 {
@@ -390,7 +390,7 @@ void vmdemo_device_set_live(struct vmdemo_device *device)
  * @device: the device
  *
  * May sleep. Returns 0, -ENXIO without backing and swap, -ENODEV while the module comes or goes,
- * or -EINTR when killed while it waits for somebody who unbinds.
+ * or -EINTR when killed while it waits for an unbinding.
  */
 int vmdemo_device_open(struct vmdemo_device *device)
 {
@@ -425,8 +425,8 @@ void vmdemo_device_release(struct vmdemo_device *device)
  * vmdemo_device_closing - one of the opens is a space that nobody has any more
  * @device: the device
  *
- * vmdemo_device_closed() is next, after vmdemo_device_release(). Until then who wants to unbind
- * something waits. Does not sleep.
+ * vmdemo_device_closed() is next, after vmdemo_device_release(). Until then unbinding waits. Does
+ * not sleep.
  */
 void vmdemo_device_closing(struct vmdemo_device *device)
 {

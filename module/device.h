@@ -19,7 +19,7 @@ struct vmdemo_device {
 	struct vmdemo_pool *pool;
 	struct vmdemo_space space;	/* the linear one */
 	struct ida spaces;		/* numbers of the sparse ones */
-	struct vmdemo_users users;	/* who has made them */
+	struct vmdemo_users users;	/* their makers */
 	u32 id;
 
 	struct mutex lock;		/* binding, opening, resizing */
@@ -40,8 +40,8 @@ struct vmdemo_file {
 };
 
 /*
- * Who may only read what is in a file is not told who else uses it, as by mincore(2): which pages
- * are in frames says what others have touched, and to evict them is to ask when.
+ * As with mincore(2), a caller that may only read a file is not told how others use it: which pages
+ * are in frames shows what others have touched, and evicting them would show when.
  */
 static inline bool vmdemo_file_may_look(struct file *file)
 {
@@ -49,7 +49,7 @@ static inline bool vmdemo_file_may_look(struct file *file)
 	       !file_permission(file, MAY_WRITE);
 }
 
-/* The least pool: one instruction may touch this many pages, and then some. */
+/* The smallest pool: one instruction may touch this many pages, and then some. */
 #define VMDEMO_MIN_FRAMES	8
 
 struct vmdemo_device *vmdemo_device_create(u32 id, u32 frames);

@@ -33,7 +33,7 @@ bool vmdemo_dirty_set(struct vmdemo_pool *pool, struct folio *folio)
 {
 	bool was_clean = !folio_test_set_dirty(folio);
 
-	/* Pages of sparse spaces are not to become durable: they go out when they have to. */
+	/* Pages of sparse spaces need not become durable: they go out when they have to. */
 	if (!folio_test_swapbacked(folio))
 		vmdemo_dirty_mark(pool, vmdemo_frame_nr(folio));
 	return was_clean;
@@ -151,7 +151,7 @@ static unsigned long *vmdemo_dirty_word(struct vmdemo_pool *pool, u32 frame, int
  * @pool:  the pool
  * @frame: its number; its folio is locked, the flag says that no write is on its way
  *
- * Until the end of it the frame stays what it is, and nobody may change it. Any context.
+ * Until the write ends the frame keeps its page, and nobody may change it. Any context.
  */
 void vmdemo_dirty_start_write(struct vmdemo_pool *pool, u32 frame)
 {
@@ -169,7 +169,7 @@ void vmdemo_dirty_start_write(struct vmdemo_pool *pool, u32 frame)
  * @pool:  the pool
  * @frame: its number
  *
- * Wakes who waits for that. The frame may be evicted at once. Any context.
+ * Wakes the tasks that wait for that. The frame may be evicted at once. Any context.
  */
 void vmdemo_dirty_end_write(struct vmdemo_pool *pool, u32 frame)
 {

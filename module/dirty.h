@@ -17,7 +17,7 @@ void vmdemo_dirty_start_write(struct vmdemo_pool *pool, u32 frame);
 void vmdemo_dirty_end_write(struct vmdemo_pool *pool, u32 frame);
 int vmdemo_dirty_wait_write(struct vmdemo_pool *pool, u32 frame, unsigned int mode);
 
-/* The flusher's next look: half the age, so that dirt seen twice is at most that old. */
+/* The flusher's next look: half the age, so that a page seen dirty twice is at most that old. */
 static inline unsigned long vmdemo_dirty_flush_delay(const struct vmdemo_pool *pool)
 {
 	return msecs_to_jiffies(READ_ONCE(pool->set.dirty_age_ms)) / 2 + 1;

@@ -5,11 +5,11 @@
  * A thin volume, zram or an SSD keeps what was in a slot until it is told that it need not. That is
  * off unless asked for, as with swapon: there are disks on which it costs more than it brings.
  *
- * Who frees a slot only marks its cluster; a worker comes a second later, and discards what is
- * marked and still unused, in long runs. Meanwhile nobody may write there: the slots of a run are
- * taken, as any others, until the device has answered. So nobody waits for that, but who has asked
- * to let go of the device; and if it never answers one run of slots is missing. A run is a fraction
- * of what is free, so that no first write fails for want of slots that are only being discarded.
+ * Freeing a slot only marks its cluster; a worker comes a second later, and discards what is marked
+ * and still unused, in long runs. Meanwhile nobody may write there: the slots of a run are taken,
+ * like any others, until the device has answered. So only a task that unbinds the device waits for
+ * that; and if the device never answers, one run of slots is missing. A run is a fraction of what
+ * is free, so that no first write fails for want of slots that are only being discarded.
  */
 #include <linux/bitmap.h>
 #include <linux/bits.h>
@@ -21,7 +21,7 @@
 #define VMDEMO_DISCARD_MOST	16384UL
 #define VMDEMO_DISCARD_SEARCH	BIT(20)
 
-/* A run takes no more of the free slots than one of so many. */
+/* A run takes at most one in this many of the free slots. */
 #define VMDEMO_DISCARD_SHARE	4
 
 struct vmdemo_run {
@@ -205,7 +205,7 @@ void vmdemo_discard_freed(struct vmdemo_swap *swap, u64 slot)
 }
 
 /**
- * vmdemo_discard_set - discard what is free from now on, and what is free now; or do not
+ * vmdemo_discard_set - discard free slots, those free now included, or stop doing so
  * @swap: bound or not, and stays so
  * @on:   which
  *
@@ -247,9 +247,9 @@ void vmdemo_discard_start(struct vmdemo_swap *swap)
 /**
  * vmdemo_discard_finish - do what is due before the device is let go
  * @swap:    bound, and nobody uses it
- * @timeout: wait so long, in jiffies
+ * @timeout: how long to wait, in jiffies
  *
- * Sleeps, killably. Returns 0, also when the time is over, or -EINTR when killed.
+ * Sleeps, killably. Returns 0, also when the time is up, or -EINTR when killed.
  */
 int vmdemo_discard_finish(struct vmdemo_swap *swap, long timeout)
 {
