@@ -4,8 +4,8 @@
  *
  * Lock, unmap if mapped, freeze the reference count, and only then read the dirty flag: with no
  * references left nobody can set it any more. A dirty page is written instead, a page that somebody
- * holds is no victim for a while. Which page is to go is decided elsewhere: by reclaim.c for want
- * of frames, by a user for a range.
+ * holds is no victim for a while. Which page goes is decided elsewhere: by reclaim.c when frames
+ * are short, by a user for a range.
  */
 #include <linux/sched/signal.h>
 
@@ -83,11 +83,11 @@ enum vmdemo_evicted vmdemo_evict_folio(struct vmdemo_pool *pool, struct folio *f
 	}
 	disk = pool->disks[folio_test_swapbacked(folio)];
 	failing = vmdemo_backing_failing(disk);
-	/* That one is silent has been seen before, when victims are looked for. */
+	/* A silent disk has been noticed before, by the search for victims. */
 	if (err == -EAGAIN && io &&
 	    !((force || failing) && vmdemo_backing_refuses(disk, VMDEMO_SILENT))) {
 		vmdemo_frame(pool, nr)->flags |= VMDEMO_FRAME_WRITTEN;
-		/* Its last write was in vain, or this one may be: no other waits for it. */
+		/* Its last write was in vain, or this one may be: nothing waits for it. */
 		written |= failing;
 		if (written && !force)
 			vmdemo_order_hold(pool, nr);
@@ -186,7 +186,7 @@ static int vmdemo_evict_drop_one(struct vmdemo_space *space, struct folio *folio
 		}
 		if (folio_mapped(folio))
 			vmdemo_evict_unmap(space, folio->index, 1);
-		/* Who forks just now may have mapped it again: that is no reason to give up. */
+		/* A fork may have just mapped it again: that is no reason to give up. */
 		late = time_after(jiffies, until) && !folio_mapped(folio);
 		err = vmdemo_leave_evict(pool, folio, NULL, how == VMDEMO_DROP_CLEAN ? NULL : lost);
 		if (!err)
@@ -196,7 +196,7 @@ static int vmdemo_evict_drop_one(struct vmdemo_space *space, struct folio *folio
 			vmdemo_leave_orphan(pool, folio, detached, lost);
 			err = 0;
 		}
-		/* Marked by who does not tell, as KVM: now whoever looks for it finds it. */
+		/* Dirtied without telling us, as KVM does: let searches for dirty pages find it. */
 		if (err == -EAGAIN)
 			vmdemo_dirty_set(pool, folio);
 unlock:
@@ -223,9 +223,9 @@ unlock:
  * @how:   what happens to dirty pages and to those that somebody holds
  * @lost:  counts dirty pages dropped; not for VMDEMO_DROP_CLEAN
  *
- * Who holds a page is waited for, up to 5 s in all; for VMDEMO_DROP_DETACH, which does not fail, a
- * moment. May sleep. Returns 0, -EINTR when killed, -EBUSY if a page is still held, -EAGAIN if one
- * is dirty and may not be dropped.
+ * Waits for the holders of pages, up to 5 s in all; for VMDEMO_DROP_DETACH, which does not fail,
+ * only a moment. May sleep. Returns 0, -EINTR when killed, -EBUSY if a page is still held, -EAGAIN
+ * if one is dirty and may not be dropped.
  */
 int vmdemo_evict_drop(struct vmdemo_space *space, pgoff_t first, pgoff_t last,
 		      enum vmdemo_drop how, unsigned long *lost)

@@ -25,7 +25,7 @@ long vmdemo_evict_range(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
 enum vmdemo_drop {
 	VMDEMO_DROP_CLEAN,	/* keep dirty ones, and those that are held */
 	VMDEMO_DROP_ALL,	/* drop dirty ones; keep those that are held */
-	VMDEMO_DROP_LEAVE,	/* drop dirty ones; leave those that are held to who holds them */
+	VMDEMO_DROP_LEAVE,	/* drop dirty ones; leave those that are held to their holders */
 	VMDEMO_DROP_DETACH,	/* the same, at once; the pool replaces some, and waits for all */
 };
 

@@ -18,8 +18,8 @@ static int vmdemo_fadvise_set(struct file *file, enum vmdemo_advice advice)
 }
 
 /*
- * Only pages that lie in the range as a whole: a neighbour's data is none of the caller's. For who
- * may not evict it has no effect.
+ * Only pages that lie wholly in the range: a neighbour's data is not the caller's. It has no effect
+ * for a caller that may not evict.
  */
 static int vmdemo_fadvise_dontneed(struct file *file, u64 start, u64 end)
 {

@@ -2,7 +2,7 @@
 /*
  * fault.c - page faults: everything that knows a VMA
  *
- * The steps of a page fault, and who does them:
+ * The steps of a page fault, and where they are taken:
  *   1. the access traps, the kernel finds the VMA            (CPU, kernel)
  *   2. is the page resident? if not, a frame is found        (here, space.c, reclaim.c)
  *   3. the page is read into the frame                       (pager.c, block layer)
@@ -107,7 +107,7 @@ static vm_fault_t vmdemo_vm_wait(struct vm_fault *vmf, struct vmdemo_access *acc
 		return VM_FAULT_RETRY;
 	if (!vmdemo_vm_may_unlock(vmf))
 		return vmdemo_space_wait(acc) ? VM_FAULT_SIGBUS : 0;
-	/* For want of a frame, and the attempt before this one has waited for it in vain? */
+	/* Is a frame missing, and has the previous attempt waited for one in vain? */
 	if (acc->again && !acc->wait && !acc->closed && vmdemo_reclaim_stalled(acc->space->pool))
 		return VM_FAULT_SIGBUS;
 	file = vmdemo_vm_unlock(vmf);
@@ -123,8 +123,8 @@ static vm_fault_t vmdemo_vm_wait(struct vm_fault *vmf, struct vmdemo_access *acc
 }
 
 /*
- * Hold up a program that makes pages dirty faster than they are written. Its page is locked, and
- * let go of. Once a fault: the next attempt goes on in any case.
+ * Hold up a program that makes pages dirty faster than they are written. Its page comes locked, and
+ * is released. Once a fault: the next attempt goes on in any case.
  */
 static noinline vm_fault_t vmdemo_vm_throttle(struct vm_fault *vmf, struct vmdemo_pool *pool,
 					      struct folio *folio)
@@ -176,8 +176,8 @@ static vm_fault_t vmdemo_vm_get(struct vm_fault *vmf, struct vmdemo_access *acc,
 }
 
 /*
- * A segment is touched for the first time, and is to come as a whole: start reading it. Waiting for
- * frames is better done without the lock; then the fault is tried again.
+ * A segment that should come as a whole is touched for the first time: start reading it. Waiting
+ * for frames is better done without the lock; then the fault is tried again.
  */
 static vm_fault_t vmdemo_vm_load_segment(struct vm_fault *vmf, struct vmdemo_space *space,
 					 const struct vmdemo_seg *seg)
@@ -240,7 +240,7 @@ static noinline_for_stack void vmdemo_vm_map_around(struct vm_fault *vmf, struct
 	u32 i, nr, keep = VMDEMO_AROUND_MAX;
 	unsigned long missed, mapped;
 
-	/* Who listens by userfaultfd wants to hear of each page. */
+	/* A userfaultfd listener must hear of each page. */
 	if (userfaultfd_armed(vma))
 		return;
 	/* A private page that is written is copied: that needs its own fault. */
@@ -321,8 +321,8 @@ static vm_fault_t vmdemo_vm_fault(struct vm_fault *vmf)
 }
 
 /*
- * A page that is resident is to be written, and has to wait before that: it goes out of the page
- * tables, so that the access comes by ->fault(), which may wait without the lock.
+ * A resident page is about to be written, and the writer has to wait: unmap the page, so that the
+ * access comes by ->fault(), which may wait without the lock.
  */
 static noinline vm_fault_t vmdemo_vm_come_again(struct vmdemo_space *space, pgoff_t index)
 {
@@ -341,7 +341,7 @@ static vm_fault_t vmdemo_vm_page_mkwrite(struct vm_fault *vmf)
 	struct folio *folio = page_folio(vmf->page);
 	int err;
 
-	/* One that is mapped nowhere comes from ->fault(), which has held it up. */
+	/* A page that is mapped nowhere comes from ->fault(), which has held up the writer. */
 	if (!space->swap && folio_mapped(folio) && !folio_test_dirty(folio) &&
 	    vmdemo_writeback_crowded(space->pool))
 		return vmdemo_vm_come_again(space, vmf->pgoff);
@@ -373,7 +373,7 @@ static vm_fault_t vmdemo_vm_page_mkwrite(struct vm_fault *vmf)
 }
 
 /*
- * Neighbours are not mapped from here: every first touch is to be seen. But from 6.6 on the kernel
+ * Neighbours are not mapped from here: every first touch must be seen. But from 6.6 on the kernel
  * takes only the VMA lock for a fault where this is set.
  */
 static vm_fault_t __maybe_unused vmdemo_vm_map_pages(struct vm_fault *vmf, pgoff_t start,
@@ -389,8 +389,8 @@ static const struct vm_operations_struct vmdemo_vm_ops = {
 };
 
 /*
- * Is the mapping one of a segment, or of a part of it, and with no more than its protection? Then
- * it stays so: it does not grow, and mprotect(2) does not get it more.
+ * Does the mapping cover a segment, or a part of one, with no more than its protection? Then it
+ * stays so: it does not grow, and mprotect(2) cannot add to its protection.
  */
 static bool vmdemo_vm_in_segment(const struct vmdemo_space *space, struct vm_area_struct *vma)
 {
@@ -438,7 +438,7 @@ int vmdemo_vm_mmap(struct file *file, struct vm_area_struct *vma)
 	}
 	if (space->segments && !vmdemo_vm_in_segment(space, vma))
 		return -EACCES;
-	/* Pages of ours are ordinary pages, but not on any LRU list: as VM_MIXEDMAP allows. */
+	/* Our pages are ordinary pages, but on no LRU list: VM_MIXEDMAP allows that. */
 	vm_flags_set(vma, VM_MIXEDMAP);
 	vma->vm_ops = &vmdemo_vm_ops;
 	return 0;

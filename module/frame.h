@@ -10,7 +10,7 @@
  * Lock order, outermost first:
  *
  *   mmap_lock or per-VMA lock          held by the kernel on entry to every vm_op
- *     a closed range of a space        one who discards; others wait until it is open
+ *     a closed range of a space        one discarder; others wait until it is open
  *       pool->reclaim_lock             one evictor at a time
  *         folio lock                   state of a frame and its place in the index; a second
  *                                      one only by trylock
@@ -49,7 +49,9 @@
 #define VMDEMO_CHUNK_SHIFT	9
 #define VMDEMO_CHUNK_FRAMES	BIT(VMDEMO_CHUNK_SHIFT)
 
-/* So long after a failed write, in jiffies, pages are written one by one: only bad ones fail. */
+/*
+ * For this long after a failed write, in jiffies, pages are written one by one: only bad ones fail.
+ */
 #define VMDEMO_CAUTION		(10 * HZ)
 
 /* Of a device: one for linear spaces, one to swap to. */
@@ -104,9 +106,9 @@ struct vmdemo_settings {
 	u32 dirty_pct;
 	u32 dirty_age_ms;
 	u32 lend_pages;		/* beyond the frames, or VMDEMO_NONE: by pool size */
-	u32 space_max_pages;	/* written pages of each space to come; 0: as many as it likes */
+	u32 space_max_pages;	/* written pages of each space to come; 0: no limit */
 	u32 user_max_pages;	/* the same of all spaces of a user, now */
-	u32 spaces_per_user;	/* 0: as many as he likes */
+	u32 spaces_per_user;	/* 0: no limit */
 };
 
 struct vmdemo_pool {
@@ -196,7 +198,7 @@ struct vmdemo_swap {
 	struct vmdemo_pool *pool;	/* immutable: counts */
 	unsigned long *freed;		/* under lock: a bit per cluster, to be discarded */
 	bool discard;			/* a setting, read without a lock */
-	bool discard_stop;		/* the worker is to leave off */
+	bool discard_stop;		/* the worker must stop */
 	bool discard_due;		/* under lock: it has yet to look */
 	bool discarding;		/* under lock: it is at work */
 	struct delayed_work discard_work;
@@ -217,13 +219,13 @@ struct vmdemo_space {
 
 	/* sparse, immutable: */
 	struct vmdemo_space *linear;	/* where segments come from */
-	struct vmdemo_user *user;	/* who has made it */
+	struct vmdemo_user *user;	/* its maker */
 	struct vmdemo_segments *segments;	/* NULL: pages anywhere */
 
 	/* sparse: an entry for each page written, its slot or 0: it has none yet */
 	struct xarray slots;
 	atomic64_t nr_written;
-	u64 most_written;		/* immutable: so many at most */
+	u64 most_written;		/* immutable: at most this many */
 	bool zeroed;			/* frames were filled with its zeros; never cleared */
 
 	/* under pool->lock: no page of this range can be put into a frame; nr 0: none is closed */
@@ -237,8 +239,8 @@ static inline struct vmdemo_frame *vmdemo_frame(const struct vmdemo_pool *pool, 
 }
 
 /*
- * Is a write of frame @nr on its way? Until its end the frame stays what it is. Who is told that
- * none is sees what the last one has left: if it failed, a dirty page.
+ * Is a write of frame @nr on its way? Until it ends the frame keeps its page. After a no the caller
+ * sees what the last write has left: if it failed, a dirty page.
  */
 static inline bool vmdemo_frame_writing(const struct vmdemo_pool *pool, u32 nr)
 {

@@ -30,7 +30,7 @@ void vmdemo_free_trim(struct vmdemo_pool *pool, u32 nr, struct folio **gone)
  * @pool: the pool; its lock is held
  * @nr:   the frame
  *
- * Wakes who waits for the pool to shrink, and the thread, which gets a page in its place.
+ * Wakes tasks that wait for the pool to shrink, and the thread, which gets a page in its place.
  */
 void vmdemo_free_poisoned(struct vmdemo_pool *pool, u32 nr)
 {
@@ -61,7 +61,7 @@ static void vmdemo_free_release(struct folio *folio)
  * @pool: the pool
  * @gone: pages that left the pool, or NULL
  *
- * Wakes who waits for a frame, or for the pool to shrink. Does not sleep.
+ * Wakes tasks that wait for a frame, or for the pool to shrink. Does not sleep.
  */
 void vmdemo_free_finish(struct vmdemo_pool *pool, struct folio *gone)
 {
@@ -78,7 +78,7 @@ void vmdemo_free_finish(struct vmdemo_pool *pool, struct folio *gone)
  * @pool:  the pool
  * @frame: number of the frame; still locked and without references
  *
- * Wakes who waits for a frame. Takes the pool lock, does not sleep.
+ * Wakes tasks that wait for a frame. Takes the pool lock, does not sleep.
  */
 void vmdemo_free_put(struct vmdemo_pool *pool, u32 frame)
 {

@@ -53,7 +53,7 @@ void vmdemo_free_trim(struct vmdemo_pool *pool, u32 nr, struct folio **gone);
 
 /*
  * Frame @nr, not in the index, its folio locked and without references, becomes free. The pool lock
- * is held. If the frame is to go its page is put before those of @gone: for vmdemo_free_finish().
+ * is held. If the frame has to go, its page is put before those of @gone: for vmdemo_free_finish().
  */
 static inline void vmdemo_free_push(struct vmdemo_pool *pool, u32 nr, struct folio **gone)
 {

@@ -2,8 +2,8 @@
 /*
  * grow.c - the backing device becomes larger, or smaller, while it is in use
  *
- * The block layer tells nobody of that. So the device is asked, which costs a comparison, when the
- * end of a linear space matters: to a program that asks for it, or refers to what is beyond.
+ * The block layer does not announce that. So the device is asked, which costs a comparison, when
+ * the end of a linear space matters: to a program that asks for it, or refers to what is beyond.
  *
  * A space grows with its device. It does not shrink with it: what is in frames is the only copy of
  * what was stored beyond the new end, and perhaps the device is made as long again. Until then
@@ -17,7 +17,7 @@
 #include "space.h"
 #include "writeback.h"
 
-/* So often it is tried to clean a page that programs write. */
+/* Attempts to clean a page that programs are writing. */
 #define VMDEMO_GROW_TRIES	3
 
 /* The inode is locked. No page is put into a frame by the new end before the new size is seen. */

@@ -11,7 +11,7 @@ void vmdemo_grow(struct vmdemo_space *space, bool wait);
 
 /*
  * The end of @space matters now: is its device as long as before? It is bound, and stays so. With
- * @wait this may sleep, killably; without, it may leave it to somebody who can.
+ * @wait this may sleep, killably; without, it may leave that to a caller that can.
  */
 static inline void vmdemo_grow_look(struct vmdemo_space *space, bool wait)
 {

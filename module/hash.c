@@ -63,7 +63,7 @@ static int vmdemo_hash_alloc_tables(struct vmdemo_tables *tables, u32 nr)
 	u32 i;
 
 	tables->nodes = kvcalloc(nr, sizeof(*tables->nodes), GFP_KERNEL);
-	/* The few that may be lent as well make no chain longer to speak of. */
+	/* The few that may be lent as well hardly lengthen a chain. */
 	nr -= VMDEMO_LOANS;
 	tables->buckets = kvzalloc(struct_size(tables->buckets, bucket, nr), GFP_KERNEL);
 	if (!tables->buckets || !tables->nodes) {
@@ -100,7 +100,7 @@ static void vmdemo_hash_swap_tables(struct vmdemo_pool *pool, struct vmdemo_tabl
 		vmdemo_hash_link(bucket, frame, i);
 	}
 	rcu_assign_pointer(pool->buckets, tables->buckets);
-	/* Who sees the number sees the chunks. */
+	/* A reader that sees the number sees the chunks. */
 	smp_store_release(&pool->top, nr);
 	spin_unlock(&pool->lock);
 	if (old.buckets)

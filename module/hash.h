@@ -5,10 +5,10 @@
  * Keyed (space, page), sized by the pool, chained through the frames by number: nothing is ever
  * allocated but the table of buckets. What is written here is written under the pool lock.
  *
- * The hash is one multiplication, by a secret number that is drawn anew for each table: whoever
- * chooses the pages he touches cannot choose their buckets, and make everybody walk long chains
- * under the pool lock. Neighbours spread as evenly as by the golden ratio, for which
- * vmdemo_hash_spreads() cares: a stronger hash would do worse there, and cost more.
+ * The hash is one multiplication, by a secret number that is drawn anew for each table: a program
+ * that chooses which pages it touches cannot choose their buckets, and so cannot make everybody
+ * walk long chains under the pool lock. Neighbours spread as evenly as by the golden ratio, as
+ * vmdemo_hash_spreads() ensures: a stronger hash would do worse there, and cost more.
  */
 #ifndef VMDEMO_HASH_H
 #define VMDEMO_HASH_H

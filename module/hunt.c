@@ -4,9 +4,9 @@
  *
  * A victim that is dirty is written instead of evicted (evict.c), and is a victim again when the
  * write has ended. One that somebody holds, or whose disk takes no writes for now, is none until a
- * look at it says that it can go: each eviction looks at a few of them, and at all before a waiter
- * goes to sleep. So programs that hold pages, and a disk that fails or hangs, are nothing to the
- * others.
+ * look at it shows that it can go: each eviction looks at a few of these, and at all of them before
+ * a waiter goes to sleep. So programs that hold pages, or a disk that fails or hangs, do not hold
+ * up the others.
  */
 #include "backing.h"
 #include "evict.h"
@@ -36,8 +36,8 @@ static u32 vmdemo_hunt_refused(const struct vmdemo_pool *pool, unsigned long pat
 }
 
 /*
- * Look at @most held frames, and at as many again while all of them can go. Of what a disk has not
- * taken, if it is one of @failing, a few are enough to see whether it does again.
+ * Look at @most held frames, and at as many again while all of them can go. Of what a disk in
+ * @failing has not taken, a few are enough to see whether it takes writes again.
  */
 static void vmdemo_hunt_release(struct vmdemo_pool *pool, u32 refused, u32 failing, u32 most)
 {
@@ -70,7 +70,7 @@ static bool vmdemo_hunt_victims(struct vmdemo_pool *pool, const struct vmdemo_wa
 	u32 i;
 
 	for (i = 0; i < hunt->nr; i++) {
-		/* What is not submitted yet is to leave some of the bio_set's reserve to others. */
+		/* What is not submitted yet must leave some of the bio_set's reserve to others. */
 		blocked |= io->nr_later >= VMDEMO_EVICT_BATCH;
 		if (blocked || (want->keep && *freed)) {
 			folio_put(hunt->victims[i]);
@@ -151,7 +151,7 @@ u32 vmdemo_hunt_frames(struct vmdemo_pool *pool, const struct vmdemo_want *want)
 {
 	u32 freed = vmdemo_hunt_order(pool, want, false);
 
-	/* Others may come with the same wish: it makes no sense to look for each. */
+	/* Others may want the same: it makes no sense to look again for each. */
 	if (freed || !want->bios || vmdemo_hunt_sent(want->bios) ||
 	    time_before(jiffies, pool->lap_at))
 		return freed;

@@ -7,7 +7,7 @@
 
 #include "frame.h"
 
-/* So long things that nothing tells of are waited for before they are looked at, in jiffies. */
+/* How long, in jiffies, to wait for what raises no event before looking again. */
 #define VMDEMO_SOON		(HZ / 10)
 
 /* What an evictor wants, and how. */

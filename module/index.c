@@ -7,7 +7,7 @@
  * does not depend on how sparse the pages are. To pop a free frame, check for a duplicate, insert,
  * and enter the order is one section under the pool lock. Lookup runs under RCU. It may meet a
  * chain in motion and end in another one: then it misses, and the insertion that follows finds the
- * duplicate. Who inserts nothing looks up under the lock.
+ * duplicate. A caller that inserts nothing looks up under the lock.
  */
 #include "dirty.h"
 #include "freelist.h"
@@ -16,7 +16,7 @@
 #include "segment.h"
 #include "trace.h"
 
-/* A lookup without the lock gives up after so many hops, and takes the lock. */
+/* A lookup without the lock gives up after this many hops, and takes the lock. */
 #define VMDEMO_MAX_CHAIN	64
 
 /**
@@ -160,8 +160,8 @@ bool vmdemo_index_pinned(struct vmdemo_pool *pool, u32 frame)
 	bool pinned;
 
 	/*
-	 * Most are not, and whoever likes may ask for all: no lock for these. Without it the page
-	 * may be anybody's by now, so nothing but its counts is looked at.
+	 * Most are not, and a program may ask for all of them: no lock for these. Without it the
+	 * page may have any owner by now, so nothing but its counts is looked at.
 	 */
 	if (!folio || folio_ref_count(folio) <= atomic_read(&folio->_mapcount) + 2)
 		return false;
@@ -206,7 +206,7 @@ static void vmdemo_index_wake_reclaim(struct vmdemo_pool *pool)
 }
 
 /**
- * vmdemo_index_insert - put a page that is to be filled into a frame
+ * vmdemo_index_insert - give a frame to a page that will be filled
  * @space: whose page
  * @index: which page
  * @spare: a free frame the caller owns, taken first; VMDEMO_NONE: none
@@ -235,7 +235,7 @@ struct folio *vmdemo_index_insert(struct vmdemo_space *space, pgoff_t index, u32
 		spin_unlock(&pool->lock);
 		return ERR_PTR(-EBUSY);
 	}
-	/* A sparse space may have been truncated since who asks has looked, or a segment of it. */
+	/* A sparse space, or a segment of it, may have been cut since the caller looked. */
 	if (unlikely(!vmdemo_space_has(space, index))) {
 		spin_unlock(&pool->lock);
 		return ERR_PTR(-ENXIO);
@@ -258,11 +258,11 @@ struct folio *vmdemo_index_insert(struct vmdemo_space *space, pgoff_t index, u32
 }
 
 /**
- * vmdemo_index_insert_ahead - put those pages of a range into frames that are not there yet
+ * vmdemo_index_insert_ahead - put the absent pages of a range into frames
  * @space:  the space
  * @first:  first page
  * @nr:     pages
- * @keep:   so many frames are to stay free
+ * @keep:   how many frames must stay free
  * @folios: out: the pages inserted, in order; each locked, not up to date, marked as read ahead,
  *          without a reference for the caller: the lock keeps it
  * @done:   out: how many pages of the range are resident or inserted now, from @first on
@@ -305,12 +305,12 @@ u32 vmdemo_index_insert_ahead(struct vmdemo_space *space, pgoff_t first, u32 nr,
  * @space: the space
  * @first: first page
  * @most:  how many at most
- * @write: they are to be written
+ * @write: they will be written
  * @pages: out: the pages, each locked, up to date and with a reference; referenced, for the policy
  *
  * The run ends at the first page that is absent or would have to be waited for: it is locked, being
- * read, or, to be written, on its way to the device. Takes the pool lock, does not sleep. Returns
- * how many.
+ * read, or, with @write, on its way to the device. Takes the pool lock, does not sleep. Returns how
+ * many.
  */
 u32 vmdemo_index_get_run(struct vmdemo_space *space, pgoff_t first, u32 most, bool write,
 			 struct page **pages)
@@ -386,14 +386,14 @@ bool vmdemo_index_close(struct vmdemo_space *space, pgoff_t first, pgoff_t nr)
  * vmdemo_index_open - all pages may come into frames again
  * @space: the space; the caller has closed a range
  *
- * Wakes who waits for that. Takes the pool lock, does not sleep.
+ * Wakes the tasks that wait for that. Takes the pool lock, does not sleep.
  */
 void vmdemo_index_open(struct vmdemo_space *space)
 {
 	spin_lock(&space->pool->lock);
 	WRITE_ONCE(space->closed_nr, 0);
 	spin_unlock(&space->pool->lock);
-	/* Who comes to wait sees that it is open, or is seen. */
+	/* A task about to wait sees that it is open, or is seen here. */
 	smp_mb();
 	wake_up_var(&space->closed_nr);
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * job.c - what waits for a disk and cannot be killed is done by somebody else
+ * job.c - a worker does what waits for a disk and cannot be killed
  *
  * Some of what the block layer and the page cache do waits until a disk has answered, and no signal
- * ends that. A worker does it; whoever wants it waits for the worker, and can be killed. The job
- * goes on then, and whichever of the two is later clears away what they shared. Unloading the
- * module waits for all of them: a worker runs our code.
+ * ends that. A worker does it; the caller waits for the worker, and can be killed. The job goes on
+ * then, and the later of the two frees what they shared. Unloading the module waits for all of
+ * them: a worker runs our code.
  */
 #include <linux/sched/signal.h>
 
@@ -30,7 +30,7 @@ static void vmdemo_job_work(struct work_struct *work)
 
 /**
  * vmdemo_job_start - have something done
- * @job: run() and drop() are set; to stay until it has ended
+ * @job: run() and drop() are set; must stay until it has ended
  *
  * Does not sleep. vmdemo_job_wait() is next.
  */
@@ -44,9 +44,9 @@ void vmdemo_job_start(struct vmdemo_job *job)
 }
 
 /*
- * No signal reaches a task that exits, and a kernel thread gets none: these wait a moment, so that
- * what usually takes less has happened when a process has gone; where somebody has waited in vain
- * already, not even that.
+ * No signal reaches a task that exits, and a kernel thread gets none: these wait only a moment, so
+ * that what usually takes less has happened when a process has gone; once somebody has waited in
+ * vain, not even that.
  */
 static bool vmdemo_job_done(struct vmdemo_job *job)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * job.h - what waits for a disk and cannot be killed is done by somebody else
+ * job.h - a worker does what waits for a disk and cannot be killed
  */
 #ifndef VMDEMO_JOB_H
 #define VMDEMO_JOB_H
@@ -13,7 +13,7 @@
 struct vmdemo_job {
 	int (*run)(struct vmdemo_job *job);
 	void (*drop)(struct vmdemo_job *job);	/* nobody waits any more: it ends here */
-	bool left;			/* whoever waited has gone */
+	bool left;			/* the waiter has gone */
 	int err;			/* what run() has returned */
 	/* private */
 	struct work_struct work;
