@@ -136,7 +136,7 @@ static bool vmdemo_leave_stuck(struct folio *folio, bool writing, u32 refused)
  * vmdemo_leave_release - see which of the held frames can go again
  * @pool:    the pool
  * @refused: disks that take no writes for now, a bit each
- * @most:    how many to look at, those first that were not for longest
+ * @most:    how many to look at, those not looked at for longest first
  *
  * Takes the pool lock, does not sleep. Returns how many are in the order again.
  */
@@ -176,7 +176,7 @@ static noinline u32 vmdemo_leave_next(const struct vmdemo_policy *policy, u32 cu
  * vmdemo_leave_oldest - free the frames of the next victims
  * @pool: the pool
  * @want: how many
- * @keep: the free frame's number goes here, @want is 1; NULL: they go to the free list
+ * @keep: the free frame's number goes here, and @want is 1; NULL: they go to the free list
  * @hunt: what to do with victims that cannot go at once, and those handed over
  *
  * The common case of eviction, clean pages that nobody uses, under one hold of the pool lock. Looks

@@ -2,13 +2,14 @@
 /*
  * loan.c - frames for those who find all of them held by others
  *
- * A user who may map a page may hold it, by a pipe or a DMA, for as long as he likes, and nothing
- * tells who it is. When somebody holds all frames the pool is besieged: it has none for anybody.
- * Then it lends frames beyond its own:
+ * A user who may map a page may hold it, by a pipe or a DMA, for as long as they like, and nothing
+ * tells which user it is. When somebody holds all frames the pool is besieged: it has none for
+ * anybody. Then it lends frames beyond its own:
  *
- *   - A user has no more of them than he leaves to others: half of them, the next one half of the
- *     rest, and so on. So a user who holds everything, and what he is lent as well, has not all.
- *   - A user who has as many as he may have evicts his own for the next page, and nobody else's.
+ *   - No user has more of them than are left to others: one has half of them, the next one half of
+ *     the rest, and so on. So a user who holds everything, loans included, does not have them all.
+ *   - A user who has their full share evicts a page of their own for the next one, and nobody
+ *     else's.
  *   - They come out of lend_pages, of which orphans leave some: that bounds the memory in all.
  *   - Their numbers are the last VMDEMO_LOANS ones, above the target: a page that leaves such a
  *     frame takes it along (freelist.c).
@@ -82,9 +83,9 @@ static bool vmdemo_loan_give(struct vmdemo_pool *pool, struct folio *folio, kuid
 /**
  * vmdemo_loan_take - lend the caller a frame
  * @pool:  the pool, besieged; its reclaim lock is held
- * @spare: set to its number: it is the caller's
+ * @spare: set to its number: the frame is the caller's
  *
- * May sleep. Returns false if he has his share, or there is no memory.
+ * May sleep. Returns false if the caller has a full share, or there is no memory.
  */
 bool vmdemo_loan_take(struct vmdemo_pool *pool, u32 *spare)
 {
@@ -94,7 +95,7 @@ bool vmdemo_loan_take(struct vmdemo_pool *pool, u32 *spare)
 	bool lent;
 	u32 nr;
 
-	/* Nobody can evict meanwhile: no memory is to be had by I/O, which may need our frames. */
+	/* Nobody can evict meanwhile: the allocation must not do I/O, which may need our frames. */
 	noio = memalloc_noio_save();
 	folio = vmdemo_pool_new_page(__GFP_NORETRY);
 	memalloc_noio_restore(noio);
@@ -113,11 +114,11 @@ bool vmdemo_loan_take(struct vmdemo_pool *pool, u32 *spare)
 }
 
 /**
- * vmdemo_loan_next - a page of those that the caller was lent a frame for
+ * vmdemo_loan_next - a page that the caller was lent a frame for
  * @pool: the pool
  *
- * One that nobody seems to hold, each in turn. Takes the pool lock, does not sleep. Returns it with
- * a reference, or NULL.
+ * Takes one that nobody seems to hold, each in turn. Takes the pool lock, does not sleep. Returns
+ * it with a reference, or NULL.
  */
 struct folio *vmdemo_loan_next(struct vmdemo_pool *pool)
 {

@@ -47,9 +47,9 @@ static void vmdemo_destroy(unsigned int id)
 }
 
 /*
- * What a disk is refused with when the module is loaded. insmod takes some errors for the loader's
- * own: ENOENT is "Unknown symbol in module" to it, ENOEXEC and ESRCH are of that kind, and modprobe
- * takes EEXIST for success.
+ * The error for a disk that is refused when the module is loaded. insmod takes some errors for the
+ * loader's own: ENOENT is "Unknown symbol in module" to it, ENOEXEC and ESRCH are of that kind, and
+ * modprobe takes EEXIST for success.
  */
 static int vmdemo_load_error(int err)
 {

@@ -48,7 +48,7 @@ bool vmdemo_order_spare(struct vmdemo_pool *pool, u32 frame)
 }
 
 /**
- * vmdemo_order_rotate - a frame that was to be demoted is mapped again
+ * vmdemo_order_rotate - a frame about to be demoted is mapped again
  * @pool:  the pool
  * @frame: locked
  *
@@ -84,8 +84,8 @@ void vmdemo_order_hold(struct vmdemo_pool *pool, u32 frame)
  * @mapped: out: the folio, with a reference, of the frame that is next but has to be unmapped
  *          before; NULL: none is
  *
- * A frame is unmapped or not without its folio lock here: who maps one that has just gone to
- * standby makes it a late re-reference. Takes the pool lock, does not sleep. Returns how many.
+ * Whether a frame is mapped is read without its folio lock here: mapping one that has just gone to
+ * standby makes a late re-reference. Takes the pool lock, does not sleep. Returns how many.
  */
 u32 vmdemo_order_demote(struct vmdemo_pool *pool, u32 most, struct folio **mapped)
 {

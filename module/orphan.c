@@ -7,14 +7,14 @@
  *
  *   frame ---- discarded while held ----> orphan ---- let go ----> a frame again, or freed
  *
- * Nobody is charged for them, so there must not be ever more. The pool keeps a reference to each,
+ * Nobody is charged for them, so their number must be bounded. The pool keeps a reference to each,
  * by which it sees that the others have gone, and lends a new page in its place only while
  *
  *   frames + orphans < target + lend_pages - what is for loans (loan.c).
  *
  * Beyond that, or without memory, the pool is smaller until somebody lets go, more may be lent or
- * there is memory again: who holds pages holds frames, as he does with pages that have not been
- * discarded.
+ * there is memory again: holding such pages costs frames, as holding pages that have not been
+ * discarded does.
  *
  * An orphan keeps the number of the frame it was. The number is owed a page, or the pool has lent
  * it one. What comes back goes to a number that is owed one.
@@ -25,7 +25,7 @@
 /* Pages looked at under one hold of the pool lock. */
 #define VMDEMO_ORPHAN_BATCH	64U
 
-/* Which number page @folio, whose holders have let go, is to have; VMDEMO_NONE: none lacks one. */
+/* The number that page @folio, whose holders have let go, gets; VMDEMO_NONE: none lacks a page. */
 static u32 vmdemo_orphan_number(struct vmdemo_pool *pool, struct folio *folio)
 {
 	u32 nr = vmdemo_frame_nr(folio);
@@ -70,7 +70,7 @@ static void vmdemo_orphan_return(struct vmdemo_pool *pool, struct folio *folio,
 	vmdemo_free_push(pool, nr, gone);
 }
 
-/* Look at so many of a list, those first that were not for longest. Returns how many came back. */
+/* Look at @most of a list, those not seen for longest first. Returns how many came back. */
 static u32 vmdemo_orphan_look_at(struct vmdemo_pool *pool, struct list_head *list, u32 most,
 				 struct folio **gone)
 {

@@ -63,7 +63,7 @@ static void vmdemo_sync_end(struct vmdemo_sync *sync, int error)
 }
 
 /**
- * vmdemo_sync_create - somebody who waits for writes
+ * vmdemo_sync_create - begin to wait for writes
  *
  * On the heap, since a killed waiter leaves before the writes end. May sleep until there is memory.
  * vmdemo_sync_wait() frees it.
@@ -141,7 +141,7 @@ static __always_inline bool vmdemo_write_end_folio(struct vmdemo_pool *pool, str
 		vmdemo_dirty_unmark(pool, nr, folio);
 	}
 	if (!folio_test_swapbacked(folio)) {
-		/* Whoever finds that none is being written finds this one unwritten, if it is. */
+		/* A task that sees no write in flight sees this page unwritten, if it is. */
 		smp_mb__before_atomic();
 		atomic_dec(&pool->nr_cleaning);
 	}
@@ -181,7 +181,7 @@ static void vmdemo_write_endio(struct bio *bio)
 	bio_put(bio);
 	if (sync)
 		vmdemo_sync_end(sync, err);
-	/* Who finds this zero may take the pool away, after a grace period. */
+	/* A task that finds this zero may free the pool, after a grace period. */
 	atomic_sub(nr, &pool->nr_writing);
 	if (wq_has_sleeper(&pool->free_wait))
 		wake_up_all(&pool->free_wait);
@@ -189,8 +189,8 @@ static void vmdemo_write_endio(struct bio *bio)
 }
 
 /*
- * What has been written and not flushed may be lost, whoever wrote it: each open file is to hear of
- * that, once, as of any failure in the background.
+ * What has been written and not flushed may be lost, no matter through which file: each open file
+ * reports that once, like any failure in the background.
  */
 static void vmdemo_flush_endio(struct bio *bio)
 {
@@ -231,8 +231,8 @@ vmdemo_place(const struct vmdemo_space *space, u64 place, u64 size_bytes)
 }
 
 /*
- * Where page @index is: in @slot, if it has one. It is somewhere. Inline, as what follows: every
- * page of a read comes by here.
+ * Where page @index is: in @slot, if it has one. It must be somewhere. Inline, like what follows:
+ * every page of a read comes by here.
  */
 static __always_inline struct vmdemo_place
 vmdemo_pager_place(struct vmdemo_space *space, pgoff_t index, u64 slot)
@@ -245,7 +245,7 @@ vmdemo_pager_place(struct vmdemo_space *space, pgoff_t index, u64 slot)
 			    space->linear->size_bytes);
 }
 
-/* A bad sector is to fail its own page only. */
+/* A bad sector must fail only its own page. */
 static bool vmdemo_pager_careful(const struct vmdemo_io *io)
 {
 	return io->write && vmdemo_backing_failing(io->space->backing);
@@ -259,7 +259,7 @@ static void vmdemo_pager_start(struct vmdemo_io *io, pgoff_t index, struct block
 	struct bio *bio;
 	struct vmdemo_bio *vbio;
 
-	/* Nor is it to fail what the block layer would put into the same request. */
+	/* Nor may it fail what the block layer would put into the same request. */
 	if (io->write ? vmdemo_pager_careful(io) : vecs == 1)
 		opf |= REQ_NOMERGE;
 	/* Does not fail: the bio_set has a reserve, and bios in flight return to it. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * pager.h - pages of a linear space on their block device: page n is byte 4096 n
+ * pager.h - pages on their way between frames and block devices
  */
 #ifndef VMDEMO_PAGER_H
 #define VMDEMO_PAGER_H
@@ -10,7 +10,7 @@
 
 #include "frame.h"
 
-/* Somebody waits for a number of writes and wants to know whether all succeeded. */
+/* A waiter for a number of writes, and whether all of them succeeded. */
 struct vmdemo_sync {
 	refcount_t refs;
 	atomic_t pending;
@@ -22,7 +22,7 @@ struct vmdemo_sync {
 struct vmdemo_io {
 	struct vmdemo_space *space;
 	struct bio *bio;
-	struct vmdemo_sync *sync;	/* writes: who wants to know; may be NULL */
+	struct vmdemo_sync *sync;	/* writes: the waiter to tell; may be NULL */
 	u64 id;				/* reads: the fault they are for */
 	pgoff_t next;
 	u32 expect;			/* pages that will follow each other, as far as is known */

@@ -78,7 +78,7 @@ struct vmdemo_policy;
  * @insert:    @frame was filled; it is in no list. It has earned credit, by vmdemo_policy_earn().
  * @touch:     @frame, in a list, was referenced: a soft fault, or a read(2) or write(2) that hit
  * @spare:     the evictor found victim @frame mapped again (a late re-reference). True: the policy
- *             has moved it, take another. False: it is to go all the same.
+ *             has moved it, take another. False: it goes all the same.
  * @excess:    how many of the oldest active frames should go to standby now. @slack is how many
  *             frames are free, which count as standby.
  *
@@ -171,7 +171,7 @@ static inline void vmdemo_policy_move(struct vmdemo_policy *policy, u32 frame,
 	vmdemo_policy_add(policy, frame, id);
 }
 
-/* Put the @nr oldest active frames, so many there are, on standby, in their order. */
+/* Put the @nr oldest active frames (there are that many) on standby, in their order. */
 static inline void vmdemo_policy_demote(struct vmdemo_policy *policy, u32 nr)
 {
 	struct vmdemo_list *active = &policy->lists[VMDEMO_LIST_ACTIVE];

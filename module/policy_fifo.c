@@ -2,7 +2,7 @@
 /*
  * policy_fifo.c - first in, first out: the order of arrival, whatever is touched in between
  *
- * The one to compare with. It needs no standby, so frames stay mapped until they are evicted.
+ * The baseline. It needs no standby, so frames stay mapped until they are evicted.
  */
 #include "policy.h"
 

@@ -19,7 +19,7 @@
 #define VMDEMO_MEND_LOOK	262144U
 #define VMDEMO_MEND_MOST	1024
 
-/* What the pools of all devices are to have. */
+/* Frames claimed by the pools of all devices. */
 static atomic_long_t vmdemo_pool_frames;
 
 static unsigned long vmdemo_pool_most_frames(void)
@@ -27,7 +27,7 @@ static unsigned long vmdemo_pool_most_frames(void)
 	return min(totalram_pages() / 2, (unsigned long)VMDEMO_NONE);
 }
 
-/* A pool is to have @frames instead of @before: false if that were too many for the machine. */
+/* Change a pool's claim from @before to @frames: false if that is too many for the machine. */
 static bool vmdemo_pool_claim(u32 before, u32 frames)
 {
 	long more = (long)frames - before;
@@ -53,7 +53,7 @@ struct folio *vmdemo_pool_new_page(gfp_t how_hard)
 		return NULL;
 	/* Free frames are locked and have no references: see frame.h. */
 	folio_lock(page_folio(page));
-	/* Who speculates on what the page was before may hold it for an instant. */
+	/* A speculative lookup of what the page was before may hold it for an instant. */
 	while (!folio_ref_freeze(page_folio(page), 1))
 		cpu_relax();
 	return page_folio(page);
@@ -93,8 +93,8 @@ static int vmdemo_pool_add(struct vmdemo_pool *pool, u32 nr, gfp_t how_hard)
  * @pool: the pool
  * @nr:   a number below pool->top whose frame does not exist, or has just come to
  *
- * May sleep. Returns 0, -ENOMEM, or -EBUSY if the pool may have no more before some of the pages
- * are let go that are held and were discarded.
+ * May sleep. Returns 0, -ENOMEM, or -EBUSY if the pool may have no more until some of the discarded
+ * pages that are still held are let go.
  */
 int vmdemo_pool_add_page(struct vmdemo_pool *pool, u32 nr)
 {
@@ -106,8 +106,8 @@ int vmdemo_pool_add_page(struct vmdemo_pool *pool, u32 nr)
  * @pool: the pool, perhaps being resized
  * @next: where the search goes on; any number at first
  *
- * Does so much and no more; nobody else is made to give up memory for it. May sleep, briefly.
- * Returns 0, or an error of vmdemo_pool_add_page(): then it is of no use to go on just now.
+ * Does a bounded amount of work; nobody else has to give up memory for it. May sleep, briefly.
+ * Returns 0, or an error of vmdemo_pool_add_page(): then it is no use going on just now.
  */
 int vmdemo_pool_mend(struct vmdemo_pool *pool, u32 *next)
 {
@@ -141,7 +141,7 @@ int vmdemo_pool_mend(struct vmdemo_pool *pool, u32 *next)
  */
 void vmdemo_pool_replace(struct vmdemo_pool *pool, struct folio *folio)
 {
-	/* One comes, four are looked at: what was let go does not pile up. */
+	/* For each that comes four are looked at: what was let go does not pile up. */
 	vmdemo_orphan_look(pool, 4);
 	if (vmdemo_pool_add_page(pool, vmdemo_frame_nr(folio)))
 		return;
@@ -203,7 +203,7 @@ static int vmdemo_pool_grow(struct vmdemo_pool *pool, u32 frames)
 	return 0;
 }
 
-/* Frames that are to go and are free go now. */
+/* Free frames above the target go now. */
 static void vmdemo_pool_trim_free(struct vmdemo_pool *pool)
 {
 	struct folio *gone = NULL;
@@ -224,7 +224,7 @@ static void vmdemo_pool_trim_free(struct vmdemo_pool *pool)
 /**
  * vmdemo_pool_resize - set the number of frames
  * @pool:   the pool
- * @frames: how many there are to be, at most pool->max_frames
+ * @frames: how many there should be, at most pool->max_frames
  *
  * Grows at once; shrinks by what is free, the rest is the reclaim thread's work and goes as it is
  * freed. Callers are serialised. May sleep. Returns 0; or -ENOMEM, also if the pools of all devices

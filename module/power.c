@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * power.c - the machine goes down, or to sleep: what programs wrote is not to be lost with it
+ * power.c - the machine goes down, or to sleep: what programs wrote must not be lost
  *
- * A disk that does not answer is not to keep the machine up either. Each device is synced by a
+ * A disk that does not answer must not keep the machine up either. Each device is synced by a
  * thread of its own, all at the same time. One that is not done after VMDEMO_STALL is killed, which
- * ends its wait as it ends that of any fsync, and the log says what was not written. So whoever
- * shuts down waits for no lock of ours and for no I/O, but for so long.
+ * ends its wait as it ends that of any fsync, and the log says what was not written. So a shutdown
+ * waits for a bounded time, and not for locks or I/O of ours.
  *
  * While the machine sleeps nothing of ours writes: the flusher and the reclaim thread are frozen.
  */
@@ -20,7 +20,7 @@
 #include "power.h"
 #include "writeback.h"
 
-/* Who syncs a device. */
+/* The thread that syncs a device. */
 struct vmdemo_syncer {
 	struct vmdemo_device *device;
 	struct task_struct *thread;	/* NULL: none; with a reference */
@@ -141,7 +141,7 @@ static struct notifier_block vmdemo_power_sleep_nb = {
 
 /**
  * vmdemo_power_init - look after devices when the machine goes down, or to sleep
- * @devices: an array of them, to stay until vmdemo_power_exit()
+ * @devices: an array of them, which must stay until vmdemo_power_exit()
  * @nr:      how many
  *
  * May sleep. Returns 0 or -ENOMEM.

@@ -73,7 +73,7 @@ long vmdemo_range_prefetch(struct vmdemo_space *space, pgoff_t first, pgoff_t la
 			folio_put(folio);
 			nr++;
 		} else if (folio == ERR_PTR(-EBUSY)) {
-			/* Who discards may be waiting for pages we have gathered. */
+			/* A discard may be waiting for pages we have gathered. */
 			vmdemo_pager_submit(&io);
 			err = vmdemo_space_wait_open(space, index, index);
 			index--;
@@ -97,9 +97,9 @@ long vmdemo_range_prefetch(struct vmdemo_space *space, pgoff_t first, pgoff_t la
 }
 
 /*
- * Pages that have left their frames become zeros on the device: the last step of a discard. If who
- * wants it is killed it goes on, and until it ends the range stays closed. So nobody reads what is
- * there yet, and what others write comes after it. The file keeps the space bound.
+ * Pages that have left their frames become zeros on the device: the last step of a discard. If the
+ * caller is killed the step goes on, and until it ends the range stays closed. So nobody reads the
+ * old contents, and what others write comes after it. The file keeps the space bound.
  */
 struct vmdemo_zeroing {
 	struct vmdemo_job job;
@@ -196,11 +196,11 @@ static int vmdemo_range_punch(struct vmdemo_space *space, pgoff_t first, pgoff_t
  * @first: first page
  * @last:  last page
  *
- * In parts, during each of which no page of it can be filled, so that faults do not wait long. May
+ * Works in parts: no page of the present part can be filled, and faults do not wait long. May
  * sleep. Returns 0, -EOPNOTSUPP if any of it comes from the linear space, or -EINTR when killed.
  * Linear: also -EBUSY if somebody holds a page for 5 s, -ENOMEM, or the block layer's error; the
- * contents are undefined after an error, and who wants a page of a part that is being made zeros
- * waits until it is. Sparse: pages that somebody holds are his.
+ * contents are undefined after an error, and a request for a page of a part that is being made
+ * zeros waits until it is. Sparse: pages that somebody holds stay theirs.
  */
 int vmdemo_range_discard(struct file *file, struct vmdemo_space *space, pgoff_t first, pgoff_t last)
 {
@@ -222,7 +222,7 @@ int vmdemo_range_discard(struct file *file, struct vmdemo_space *space, pgoff_t 
 }
 
 /**
- * vmdemo_range_cut - pages are no more, for whoever has them mapped
+ * vmdemo_range_cut - remove pages for good, and from all mappings
  * @space: a sparse space, its inode locked, which has no such pages any more
  * @first: first page
  * @last:  last page, less than @first if there are none
@@ -241,7 +241,7 @@ void vmdemo_range_cut(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
 			wait_var_event(&space->closed_nr, !READ_ONCE(space->closed_nr));
 		vmdemo_evict_drop(space, first, end, VMDEMO_DROP_DETACH, &dropped);
 		vmdemo_swap_free(space, first, end);
-		/* Not before: who copied a page just now had it locked until it was mapped. */
+		/* Not before: a fault that copied a page had it locked until it was mapped. */
 		unmap_mapping_pages(space->inode->i_mapping, first, end - first + 1, true);
 		vmdemo_index_open(space);
 		first = end + 1;
@@ -252,11 +252,12 @@ void vmdemo_range_cut(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
  * vmdemo_range_set_limit - let a segment grow or shrink
  * @space:  a space
  * @number: of the segment
- * @limit:  pages it is to have
+ * @limit:  pages it should have
  *
- * Who has mapped what is cut off gets SIGSEGV from now on; of a stack, that lets it grow again, and
- * what is stored there before this returns may be lost. May sleep. Returns 0, -EINVAL if there is
- * no such segment, -EINTR when killed before it began, or an error of vmdemo_segment_set_limit().
+ * An access to what is cut off gets SIGSEGV from now on; in a stack it makes the stack grow again,
+ * and what is stored there before this returns may be lost. May sleep. Returns 0, -EINVAL if there
+ * is no such segment, -EINTR when killed before it began, or an error of
+ * vmdemo_segment_set_limit().
  */
 int vmdemo_range_set_limit(struct vmdemo_space *space, u32 number, pgoff_t limit)
 {

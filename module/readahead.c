@@ -25,7 +25,7 @@
 
 #define VMDEMO_PROOF		3
 
-/* A proven sequence keeps its place through so many references that follow none. */
+/* A proven sequence keeps its place through this many references that follow none. */
 #define VMDEMO_PROVEN		256
 #define VMDEMO_WINDOW_MIN	4U
 
