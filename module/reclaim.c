@@ -39,10 +39,10 @@
 #define VMDEMO_RECLAIM_BATCH	32
 #define VMDEMO_RECLAIM_REFILL	64
 
-/* So many writing batches in a row that free nothing are enough, until a write ends. */
+/* After this many writing batches in a row that free nothing, wait for a write to end. */
 #define VMDEMO_RECLAIM_VAIN	8
 
-/* There was no memory for a frame that is missing: so long until the next attempt. */
+/* After an attempt to replace a missing frame failed for want of memory: wait this long. */
 #define VMDEMO_MEND_PAUSE	(2 * HZ)
 
 /* How often to look for a free frame while another evicts: about as long as a batch takes. */
@@ -135,7 +135,7 @@ void vmdemo_reclaim_balance(struct vmdemo_pool *pool)
 	mutex_unlock(&pool->reclaim_lock);
 }
 
-/* ---- for who needs a frame ---- */
+/* ---- for a caller that needs a frame ---- */
 
 /* Somebody else is evicting, and soon done unless it has to wait. 0: frames are free now. */
 static int vmdemo_reclaim_spin(struct vmdemo_pool *pool)
@@ -179,8 +179,8 @@ static bool vmdemo_reclaim_besieged(struct vmdemo_pool *pool, u32 *spare, struct
  * @pool:  the pool
  * @spare: without a reserve, or lent, set to the number of a frame, which is the caller's
  *
- * With a reserve a batch of frames goes to the free list: the reclaim thread has not kept up, and
- * who helps it once should not have to soon again. Returns 0, or -EAGAIN: then
+ * With a reserve a batch of frames goes to the free list: the reclaim thread has not kept up, and a
+ * caller that helps it once should not have to again soon. Returns 0, or -EAGAIN: then
  * vmdemo_reclaim_wait() is next. May sleep, briefly.
  */
 int vmdemo_reclaim_try(struct vmdemo_pool *pool, u32 *spare)
@@ -212,7 +212,7 @@ int vmdemo_reclaim_try(struct vmdemo_pool *pool, u32 *spare)
  * @pool: the pool
  * @nr:   frames wanted in all, free ones included
  *
- * Windows shall not shrink because the reclaim thread has not run yet. Takes the reclaim lock only
+ * Windows must not shrink because the reclaim thread has not run yet. Takes the reclaim lock only
  * if it is free, so it may be called with a folio locked. May sleep, briefly.
  */
 void vmdemo_reclaim_help(struct vmdemo_pool *pool, u32 nr)
@@ -232,7 +232,7 @@ void vmdemo_reclaim_help(struct vmdemo_pool *pool, u32 nr)
 }
 
 /**
- * vmdemo_reclaim_stalled - has a waiter given up a moment ago, and nothing moved since?
+ * vmdemo_reclaim_stalled - has a waiter given up a moment ago, and has nothing moved since?
  * @pool: the pool
  *
  * Another one need not wait as long to find the same. Any context.
@@ -254,7 +254,7 @@ struct vmdemo_patience {
 	long progress;
 };
 
-/* Does the reclaim thread come to nothing, since a disk does not take what it hands over? */
+/* Does the reclaim thread get nowhere, since a disk does not take what it hands over? */
 static bool vmdemo_reclaim_stuck(const struct vmdemo_pool *pool)
 {
 	unsigned long since = READ_ONCE(pool->submitting);
@@ -264,9 +264,9 @@ static bool vmdemo_reclaim_stuck(const struct vmdemo_pool *pool)
 
 /*
  * One attempt of a waiter that may sleep. With a reserve it is the thread's work, as long as that
- * gets on; who does it in its place keeps away from the disk that it may be stuck at. Without a
- * reserve the order is kept, but nobody waits for a single write for long. Returns frames freed, or
- * -EINTR.
+ * gets on; a waiter that does it in its place keeps away from the disk that the thread may be stuck
+ * at. Without a reserve the order is kept, but no waiter waits for a single write for long. Returns
+ * frames freed, or -EINTR.
  */
 static int vmdemo_reclaim_direct(struct vmdemo_pool *pool, u32 *spare,
 				 const struct vmdemo_patience *patience)
@@ -316,8 +316,8 @@ static bool vmdemo_reclaim_writing(const struct vmdemo_pool *pool, unsigned long
 
 /*
  * Is there still hope for a frame? As long as frames are freed and writes succeed; and as long as a
- * write is on its way, unless writes to that disk have begun to fail. Who has given up spares the
- * others, and himself in the second attempt at the same fault, the same wait.
+ * write is on its way, unless writes to that disk have begun to fail. A waiter that has given up
+ * spares the others, and itself in the second attempt at the same fault, the same wait.
  */
 static bool vmdemo_reclaim_hope(struct vmdemo_pool *pool, struct vmdemo_patience *patience)
 {
@@ -441,7 +441,7 @@ static bool vmdemo_reclaim_refill(struct vmdemo_pool *pool)
 
 		if (nr_free >= reserve)
 			return true;
-		/* What is lent is not taken away for it. */
+		/* Lent frames are not taken away for it. */
 		if (READ_ONCE(pool->besieged))
 			return moved;
 		want.frames = min_t(u32, reserve - nr_free, VMDEMO_RECLAIM_REFILL);
@@ -461,9 +461,9 @@ static bool vmdemo_reclaim_refill(struct vmdemo_pool *pool)
 	return true;
 }
 
-/* What is to be done now and then, since nobody tells when it can be. */
+/* Work to do now and then, since no event tells when it can be done. */
 struct vmdemo_chores {
-	unsigned long look_at;	/* pages that somebody holds: has he let go? */
+	unsigned long look_at;	/* pages that are held: have they been let go? */
 	unsigned long mend_at;	/* frames that are missing: is there memory, and may we? */
 	u32 mend_next;
 };

@@ -44,7 +44,7 @@ static void vmdemo_rw_begin(struct vmdemo_access *acc, struct file *file, pgoff_
 	acc->advice = READ_ONCE(vf->advice);
 }
 
-/* The size of a space for who wants to go as far as @end: its device may have grown. */
+/* The size of a space, for access as far as @end: its device may have grown. */
 static u64 vmdemo_rw_size(struct vmdemo_space *space, u64 end)
 {
 	if (end > READ_ONCE(space->size_bytes))
@@ -58,7 +58,7 @@ static u64 vmdemo_rw_size(struct vmdemo_space *space, u64 end)
  * @to:   where to
  *
  * May sleep. Returns bytes read, 0 at the end, or if there are none -EIO, -EFAULT, -EINTR when
- * killed, -EBUSY when no frame is to be had, -EAGAIN for IOCB_NOWAIT.
+ * killed, -EBUSY when no frame can be had, -EAGAIN for IOCB_NOWAIT.
  */
 ssize_t vmdemo_rw_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
@@ -88,7 +88,7 @@ ssize_t vmdemo_rw_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		if (err)
 			break;
 		folio_unlock(folio);
-		/* A copy for pipes too: the frame itself is not to end up in one. */
+		/* A copy for pipes too: the frame itself must not end up in one. */
 		from = kmap_local_folio(folio, offset);
 		copied = copy_to_iter(from, min(bytes, iov_iter_count(to)), to);
 		kunmap_local(from);
@@ -101,7 +101,7 @@ ssize_t vmdemo_rw_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		done += copied;
 		cond_resched();
 	}
-	/* Cut off meanwhile: that was the end, or of a segment. */
+	/* Cut off meanwhile: that was the end of the space, or of a segment. */
 	if (err == -ENXIO)
 		err = vf->space->segments ? -EFAULT : 0;
 	if (err == -EIO)
@@ -143,7 +143,7 @@ static ssize_t vmdemo_rw_write_page(struct file *file, loff_t pos, size_t bytes,
 	vmdemo_access_end(&acc);
 	if (err)
 		return err;
-	/* It was the end of the device, and of what is to be read, before the device grew. */
+	/* It was the end of the device, and of what had to be read, before the device grew. */
 	if (bytes < PAGE_SIZE && pos + bytes < READ_ONCE(space->size_bytes) &&
 	    !folio_test_uptodate(folio)) {
 		err = vmdemo_rw_undo(space, folio);
@@ -227,7 +227,7 @@ static ssize_t vmdemo_rw_write(struct kiocb *iocb, struct iov_iter *from, u64 en
  *
  * A page written in full is not read first. O_DSYNC and O_SYNC are honoured. May sleep. Returns
  * bytes written, or if there are none -ENOSPC beyond the end, -EROFS, -EFAULT, -EIO, -EINTR when
- * killed, -EBUSY when no frame is to be had, -EAGAIN for IOCB_NOWAIT.
+ * killed, -EBUSY when no frame can be had, -EAGAIN for IOCB_NOWAIT.
  */
 ssize_t vmdemo_rw_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
@@ -298,8 +298,8 @@ int vmdemo_rw_zero(struct vmdemo_space *space, u64 pos, size_t bytes)
  * @space: a sparse space
  * @pos:   the byte
  *
- * What mappings store beyond the end of a space is not to show when that moves. May sleep. Returns
- * 0 or a negative error as vmdemo_rw_zero().
+ * What mappings store beyond the end of a space must not show when that moves. May sleep. Returns 0
+ * or a negative error as vmdemo_rw_zero().
  */
 int vmdemo_rw_zero_tail(struct vmdemo_space *space, u64 pos)
 {
@@ -311,7 +311,7 @@ int vmdemo_rw_zero_tail(struct vmdemo_space *space, u64 pos)
  * @space: the space, its inode locked
  * @size:  its size from now on, in bytes
  *
- * Who has them mapped gets SIGBUS. May sleep.
+ * An access to them by a mapping gets SIGBUS. May sleep.
  */
 void vmdemo_rw_cut(struct vmdemo_space *space, u64 size)
 {

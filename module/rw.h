@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * rw.h - read(2) and write(2) on the linear space
+ * rw.h - read(2) and write(2)
  */
 #ifndef VMDEMO_RW_H
 #define VMDEMO_RW_H

@@ -3,8 +3,8 @@
  * segment.c - the segments of a sparse space
  *
  * A space with a table of segments has pages only where a segment has them; the rest is a hole, and
- * who refers to it is aborted. The table is given when the space is made and does not change, but
- * for the limits: how many pages of those it may have at most each segment has now.
+ * a reference to it is aborted. The table is given when the space is made and does not change,
+ * except for the limits: how many of the pages that it may have each segment has now.
  */
 #include <linux/bitops.h>
 #include <linux/err.h>
@@ -219,7 +219,7 @@ bool vmdemo_segment_origins(const struct vmdemo_space *space, pgoff_t first, pgo
 /**
  * vmdemo_segment_set_limit - give a segment more pages, or fewer
  * @seg:   the segment
- * @limit: pages it is to have
+ * @limit: pages it should have
  * @old:   out: pages it had
  *
  * The space's inode is locked. Returns 0, -EPERM if the segment does not grow, or -ENOMEM beyond

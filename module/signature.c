@@ -3,7 +3,7 @@
  * signature.c - what a device is in use for, by the marks that are on it
  *
  * Whatever a device is used for has a mark at a known place near its beginning, by which blkid and
- * the rest of the system know it. A device that is to be overwritten is looked at first; and one
+ * the rest of the system know it. A device that will be overwritten is looked at first; and one
  * that is being overwritten must not look like what it was: its first page, which no slot is in,
  * becomes a mark of ours.
  *
@@ -220,7 +220,7 @@ static void vmdemo_signature_drop(struct vmdemo_job *job)
 	kfree(look);
 }
 
-/* ---- for who binds a device ---- */
+/* ---- for binding a device ---- */
 
 static struct vmdemo_look *vmdemo_signature_look(struct vmdemo_backing *backing,
 						 int (*run)(struct vmdemo_job *job))

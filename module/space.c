@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * space.c - an address space of pages: get a page into a frame, whoever asks
+ * space.c - an address space of pages: get a page into a frame, for any caller
  *
  * A space is a private inode on a pseudo file system of ours. Its i_mmap finds every PTE; its
  * i_pages stays empty, since the pool's index knows the pages.
@@ -31,7 +31,7 @@
 
 /* ---- getting a page ---- */
 
-/* The longest window for now: a stream is not to have the pool for itself. */
+/* The longest window for now: a stream must not have the pool to itself. */
 static u32 vmdemo_space_most_ahead(const struct vmdemo_pool *pool)
 {
 	return min(READ_ONCE(pool->set.read_ahead_pages), READ_ONCE(pool->nr_frames) / 4);
@@ -49,7 +49,7 @@ static void vmdemo_space_plan(struct vmdemo_access *acc, bool miss)
  * vmdemo_space_data_run - how many pages in a row are not just zeros
  * @space:  a sparse space
  * @first:  first page
- * @most:   look no further than so many
+ * @most:   how many to look at
  * @stored: count only those that have to be read if they are in no frame
  *
  * Within one segment, if there are any. Any context.
@@ -158,8 +158,8 @@ static int vmdemo_space_fill(struct vmdemo_access *acc, struct folio **folio)
 }
 
 /*
- * A failed read is tried again by who asks next, and once by who asked if other pages were read
- * with it: the bad sector may be theirs. The folio is locked; the read unlocks it.
+ * A failed read is tried again by the next request, and once by the same request if other pages
+ * were read with it: the bad sector may be theirs. The folio is locked; the read unlocks it.
  */
 static void vmdemo_space_reread(struct vmdemo_access *acc, struct folio *folio)
 {
@@ -209,8 +209,8 @@ static void vmdemo_space_hit(struct vmdemo_access *acc, struct folio *folio)
 }
 
 /*
- * Lock a resident page, if that is a matter of moments: whoever locks an up-to-date page does not
- * wait for I/O meanwhile.
+ * Lock a resident page, if that is a matter of moments: the holder of the lock of an up-to-date
+ * page does not wait for I/O meanwhile.
  */
 static int vmdemo_space_lock(struct vmdemo_access *acc, struct folio *folio)
 {
@@ -247,8 +247,8 @@ static int vmdemo_space_poisoned(struct vmdemo_pool *pool, struct folio *folio)
  * @first: first page
  * @last:  last page
  *
- * For who makes pages durable: what a discard has dropped is on the device neither as it was nor as
- * zeros until the discard ends. Sleeps, killably. Returns 0, or -EINTR when killed.
+ * For callers that make pages durable: what a discard has dropped is on the device neither as it
+ * was nor as zeros until the discard ends. Sleeps, killably. Returns 0, or -EINTR when killed.
  */
 int vmdemo_space_wait_open(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
 {
@@ -417,11 +417,11 @@ void vmdemo_space_fetch(struct vmdemo_access *acc)
 }
 
 /**
- * vmdemo_space_get_wait - get a page into a frame, for who may wait
+ * vmdemo_space_get_wait - get a page into a frame, for a caller that may wait
  * @acc:   the request
  * @folio: as vmdemo_space_get()
  *
- * Sleeps, killably. Returns 0, -EIO, -EINTR when killed, -EBUSY when no frame is to be had.
+ * Sleeps, killably. Returns 0, -EIO, -EINTR when killed, -EBUSY when no frame can be had.
  */
 int vmdemo_space_get_wait(struct vmdemo_access *acc, struct folio **folio)
 {
@@ -552,8 +552,8 @@ void vmdemo_space_set_end(struct vmdemo_space *space, u64 bytes)
  * @space: nobody has it open; if it is sparse, its inode is locked
  * @bytes: its size
  *
- * A page that is put into a frame just now may be beyond the end afterwards: who cuts discards
- * then.
+ * A page that is put into a frame just now may be beyond the end afterwards: a caller that shrinks
+ * the space discards then.
  */
 void vmdemo_space_set_size(struct vmdemo_space *space, u64 bytes)
 {

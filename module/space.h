@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * space.h - an address space of pages: get a page into a frame, whoever asks
+ * space.h - an address space of pages: get a page into a frame, for any caller
  */
 #ifndef VMDEMO_SPACE_H
 #define VMDEMO_SPACE_H
@@ -8,15 +8,15 @@
 #include "frame.h"
 #include "readahead.h"
 
-/* Who asks for a page. */
+/* What asks for a page. */
 enum vmdemo_asker {
 	VMDEMO_ASK_FAULT,
 	VMDEMO_ASK_RW,		/* read(2), write(2) */
 };
 
 /*
- * One request for a page, from the first attempt to the last. On the stack of who asks; begin with
- * vmdemo_access_begin(), end with vmdemo_access_end().
+ * One request for a page, from the first attempt to the last. On the stack of the caller; begin
+ * with vmdemo_access_begin(), end with vmdemo_access_end().
  */
 struct vmdemo_access {
 	struct vmdemo_space *space;
@@ -56,7 +56,7 @@ void vmdemo_space_fetch(struct vmdemo_access *acc);
 int vmdemo_space_wait_open(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
 u32 vmdemo_space_data_run(struct vmdemo_space *space, pgoff_t first, u32 most, bool stored);
 
-/* As inode_lock(), or -EINTR when killed: who holds it may be waiting for a device. */
+/* As inode_lock(), or -EINTR when killed: its holder may be waiting for a device. */
 static inline int __must_check vmdemo_space_lock_inode(struct vmdemo_space *space)
 {
 	return down_write_killable(&space->inode->i_rwsem);

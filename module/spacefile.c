@@ -40,7 +40,7 @@
 struct vmdemo_sparse {
 	struct vmdemo_space space;
 	struct vmdemo_device *device;
-	bool closing;		/* nobody has it any more; of the job, and the inode's end */
+	bool closing;		/* nobody has it any more; for the job, and the inode's end */
 };
 
 static struct vmdemo_sparse *vmdemo_sparse(struct inode *inode)
@@ -130,7 +130,7 @@ static int vmdemo_spacefile_punch(struct file *file, struct vmdemo_space *space,
 	u64 first = round_up(from, PAGE_SIZE), end = round_down(to, PAGE_SIZE);
 	int err;
 
-	/* To what has an origin zeros would be news. */
+	/* Where there is an origin, zeros would replace its contents. */
 	if (from < to && vmdemo_segment_origins(space, from >> PAGE_SHIFT, (to - 1) >> PAGE_SHIFT))
 		return -EOPNOTSUPP;
 	/* All in one page. */
@@ -152,7 +152,7 @@ static int vmdemo_spacefile_reserve(struct file *file, int mode, u64 from, u64 t
 	u64 end = min(to, round_up(space->size_bytes, PAGE_SIZE));
 	int err;
 
-	/* Where its pages are is for the table to say. */
+	/* The table says where its pages are. */
 	if (space->segments)
 		return -EOPNOTSUPP;
 	if (to > VMDEMO_SPACE_MAX)
@@ -216,7 +216,7 @@ static const struct file_operations vmdemo_spacefile_fops = {
 
 /* ---- inodes ---- */
 
-/* The inode is locked. Who has mapped what is cut off gets SIGBUS from now on. */
+/* The inode is locked. Accesses to what is cut off get SIGBUS from now on. */
 static int vmdemo_spacefile_truncate(struct vmdemo_space *space, u64 size)
 {
 	u64 old = space->size_bytes;
@@ -269,7 +269,7 @@ static const struct inode_operations vmdemo_spacefile_iops = {
 /*
  * Nobody has the space any more: its pages leave their frames. What is in a frame was written, or
  * filled with zeros, or comes from the device. If there is none they need not all be looked at,
- * which would take long for who leaves thousands of spaces.
+ * which would take long for a process that leaves thousands of spaces.
  */
 static void vmdemo_sparse_empty(struct vmdemo_space *space)
 {
@@ -304,7 +304,7 @@ static void vmdemo_sparse_evict_inode(struct inode *inode)
 
 /*
  * Nobody has the space any more. Its pages may be on their way to or from a disk, and the inode
- * stays until they have arrived; whoever closed it can be killed meanwhile.
+ * stays until they have arrived; the process that closed it can be killed meanwhile.
  */
 struct vmdemo_closing {
 	struct vmdemo_job job;
@@ -402,8 +402,8 @@ static struct inode *vmdemo_sparse_inode(struct vfsmount *mount, struct vmdemo_s
 }
 
 /*
- * From here on the inode owns the space, the space its @segments, and it counts as one who has the
- * device open.
+ * From here on the inode owns the space, the space its @segments, and it counts as an open of the
+ * device.
  */
 static struct file *vmdemo_sparse_file(struct vfsmount *mount, struct vmdemo_device *device,
 				       const struct vmdemo_space_args *args,
@@ -476,7 +476,7 @@ err_sparse:
 	return ERR_PTR(err);
 }
 
-/* The segments that are to be read at once; what does not fit is read when it is touched. */
+/* The segments to read at once; what does not fit is read when it is touched. */
 static void vmdemo_sparse_load(struct vmdemo_space *space)
 {
 	struct vmdemo_segments *table = space->segments;

@@ -3,10 +3,10 @@
  * swap.c - places for the pages of sparse spaces
  *
  * A page that was never written is zeros and needs no place. Its first write reserves a slot:
- * somewhere on the swap device there is room for it, and if there is none the write fails, while it
- * can still be told so. Which slot it is turns out when the page goes out for the first time; the
- * entry it is noted in has been there since the reservation. So eviction allocates no memory, and
- * never lacks a slot. A page keeps its slot until it is discarded.
+ * somewhere on the swap device there is room for it, and if there is none the write fails, while
+ * the program can still be told. Which slot it is turns out when the page goes out for the first
+ * time; the entry that records it has been there since the reservation. So eviction allocates no
+ * memory, and never lacks a slot. A page keeps its slot until it is discarded.
  *
  * Slots come in clusters. The first page to go out of VMDEMO_CLUSTER neighbours takes its place in
  * an empty cluster, the others join it there: so neighbours go out and come back in one bio, in
@@ -28,10 +28,10 @@
 #include "swap.h"
 #include "user.h"
 
-/* So many entries are freed in one go. */
+/* Entries freed in one go. */
 #define VMDEMO_FREE_PART	16384
 
-/* Is a device to be overwritten whatever is on it? Then its path is behind a word. */
+/* May a device be overwritten whatever is on it? Then a word precedes its path. */
 static bool vmdemo_swap_forced(const char **path)
 {
 	size_t word = str_has_prefix(*path, "force");
@@ -75,7 +75,7 @@ static int vmdemo_swap_mark(struct vmdemo_swap *swap, const char *path, struct d
  * vmdemo_swap_open - claim a block device to swap to
  * @swap: unbound
  * @path: of the block device's node; after "force", it is overwritten whatever is on it
- * @dev:  says in the log why it refuses one
+ * @dev:  named in the log when the device is refused
  *
  * All that is on the device is overwritten. May sleep, killably. Returns 0, an error of
  * vmdemo_backing_open(), -EROFS, -ENOSPC for a device of less than two pages, -EFBIG beyond some
@@ -185,7 +185,7 @@ static u64 vmdemo_swap_take(struct vmdemo_swap *swap, u64 wanted, pgoff_t index)
 			wanted = find_next_zero_bit(swap->used, swap->nr_slots, swap->cursor);
 			if (wanted >= swap->nr_slots)
 				wanted = find_first_zero_bit(swap->used, swap->nr_slots);
-			/* Each has reserved one. If not, no other page is to suffer. */
+			/* Each has reserved one. If not, no other page may suffer. */
 			if (WARN_ON_ONCE(wanted >= swap->nr_slots))
 				wanted = 0;
 			swap->cursor = round_down(wanted, VMDEMO_CLUSTER);
@@ -215,7 +215,7 @@ static void vmdemo_swap_give_back(struct vmdemo_swap *swap, u64 slot)
 
 /* ---- pages ---- */
 
-/* May the maker of a space have @nr pages more? Then he has them. */
+/* May the maker of a space have @nr more pages? If so, takes them. */
 static bool vmdemo_swap_charge(struct vmdemo_space *space, s64 nr)
 {
 	return vmdemo_user_take_pages(space->user, nr, READ_ONCE(space->pool->set.user_max_pages));
@@ -230,7 +230,7 @@ static void vmdemo_swap_give_room(struct vmdemo_space *space, s64 nr)
 }
 
 /**
- * vmdemo_swap_reserve_slot - a page is to be written: see that there is a slot for it
+ * vmdemo_swap_reserve_slot - a page will be written: see that there is a slot for it
  * @space: a sparse space
  * @index: the page, resident, its folio locked
  *
@@ -270,7 +270,7 @@ err_space:
 	return err;
 }
 
-/* Take @nr of what is left, if there is so much; nobody else is refused meanwhile. */
+/* Take @nr of what is left, if there is enough; nobody else is refused meanwhile. */
 static bool vmdemo_swap_take_many(atomic64_t *left, s64 nr)
 {
 	s64 now = atomic64_read(left);
@@ -324,7 +324,7 @@ static s64 vmdemo_swap_count_absent(struct vmdemo_space *space, pgoff_t first, p
 }
 
 /**
- * vmdemo_swap_reserve_range - see that there are slots for pages that are to be written some day
+ * vmdemo_swap_reserve_range - see that there are slots for pages that may be written some day
  * @space: a sparse space, its inode locked
  * @first: first page
  * @last:  last page
@@ -375,7 +375,7 @@ static u64 vmdemo_swap_near(struct vmdemo_space *space, pgoff_t index)
 }
 
 /**
- * vmdemo_swap_assign - the slot that a page is to be written to
+ * vmdemo_swap_assign - the slot that a page will be written to
  * @space: a sparse space
  * @index: the page, reserved; locked, and about to be written
  *
@@ -460,7 +460,7 @@ bool vmdemo_swap_written(struct vmdemo_space *space, pgoff_t index)
  * vmdemo_swap_run - how many pages in a row were written
  * @space: a sparse space
  * @first: first page
- * @most:  look no further than so many
+ * @most:  how many to look at
  * @slots: count those that have a slot only
  *
  * Any context.

@@ -25,7 +25,7 @@ bool vmdemo_swap_poisoned(struct vmdemo_pool *pool, struct folio *folio);
 pgoff_t vmdemo_swap_part(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
 void vmdemo_swap_free(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
 
-/* vmdemo_swap_reserve_slot(), for who does not know whether the space swaps. */
+/* vmdemo_swap_reserve_slot(), for callers that do not know whether the space swaps. */
 static inline int vmdemo_swap_reserve(struct vmdemo_space *space, pgoff_t index)
 {
 	return space->swap ? vmdemo_swap_reserve_slot(space, index) : 0;

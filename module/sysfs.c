@@ -276,7 +276,7 @@ static ssize_t size_bytes_show(struct device *dev, struct device_attribute *attr
 {
 	struct vmdemo_device *device = vmdemo_sysfs_device(dev);
 
-	/* It may have grown. Who binds or lets go of it is not waited for. */
+	/* It may have grown. Does not wait for a task that binds it or lets go of it. */
 	if (mutex_trylock(&device->lock)) {
 		vmdemo_grow_look(&device->space, false);
 		mutex_unlock(&device->lock);

@@ -2,8 +2,9 @@
 /*
  * user.c - what the sparse spaces of each user take, together
  *
- * A space counts for its maker for as long as it exists, whoever has a descriptor of it or writes
- * to it. A task with CAP_SYS_RESOURCE goes beyond the limits, and is counted all the same.
+ * A space counts for its maker for as long as it exists, no matter which process has a descriptor
+ * of it or writes to it. A task with CAP_SYS_RESOURCE goes beyond the limits, and is counted all
+ * the same.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -13,7 +14,7 @@
 #include "user.h"
 
 /**
- * vmdemo_user_uid - the user that what the caller takes is counted for
+ * vmdemo_user_uid - the user to charge for what the caller takes
  *
  * In a user namespace made by somebody without privileges all users are its maker, who would
  * otherwise have as many shares as user IDs. Any context of a task.
@@ -109,8 +110,8 @@ void vmdemo_user_put(struct vmdemo_users *users, struct vmdemo_user *user)
 }
 
 /**
- * vmdemo_user_take_pages - pages of a space are to be written for the first time
- * @user: who has made it
+ * vmdemo_user_take_pages - pages of a space will be written for the first time
+ * @user: its maker
  * @nr:   how many
  * @most: how many they may have; 0: any number
  *

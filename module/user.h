@@ -18,7 +18,7 @@ struct vmdemo_user {
 	struct list_head node;		/* users' lock */
 	kuid_t uid;			/* immutable */
 	u32 nr_spaces;			/* users' lock */
-	atomic64_t nr_pages;		/* that have a slot reserved, of all his spaces */
+	atomic64_t nr_pages;		/* that have a slot reserved, of all their spaces */
 };
 
 kuid_t vmdemo_user_uid(void);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * walk.c - visit the resident pages of a range, or the frames that are to go
+ * walk.c - visit the resident pages of a range, or the frames in excess
  *
- * Nobody is stopped meanwhile; what is resident all the while is visited.
+ * Nothing is stopped meanwhile; what is resident all the while is visited.
  */
 #include "dirty.h"
 #include "index.h"
@@ -95,7 +95,7 @@ struct folio *vmdemo_walk_next(struct vmdemo_walk *walk)
 }
 
 /**
- * vmdemo_walk_excess - the next frame that is to go and holds a page
+ * vmdemo_walk_excess - the next frame in excess that holds a page
  * @pool:  the pool
  * @from:  number to begin with
  * @folio: the page, with a reference

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * walk.h - visit the resident pages of a range, or the frames that are to go
+ * walk.h - visit the resident pages of a range, or the frames in excess
  */
 #ifndef VMDEMO_WALK_H
 #define VMDEMO_WALK_H

@@ -41,7 +41,8 @@
 /*
  * Is somebody about to unmap a page, with processors that still know the way to it? Its entry is
  * gone then, and on an old kernel its place in the rmap, so that folio_mkclean() does not wait for
- * him; but he lets go of the page only when the TLBs are flushed. Others who hold it look the same.
+ * that task; but it lets go of the page only when the TLBs are flushed. Other holders look the
+ * same.
  */
 static bool vmdemo_writeback_stale(struct folio *folio)
 {
@@ -52,7 +53,7 @@ static bool vmdemo_writeback_stale(struct folio *folio)
  * vmdemo_writeback_folio - start writing a dirty page
  * @io:    gathers pages; the caller submits
  * @folio: locked, dirty, in the index, not under writeback; unlocked on return. The caller has no
- *         reference, or it would look like somebody who unmaps the page: the lock keeps it here
+ *         reference, or it would look like a task that unmaps the page: the lock keeps it here
  *
  * If its memory has failed there is nothing to write, and the frame leaves the pool. Returns 0, or
  * -ENOMEM if it is pinned and there is no memory for a copy. May sleep.
@@ -83,7 +84,7 @@ int vmdemo_writeback_folio(struct vmdemo_io *io, struct folio *folio)
 	} else if (!vmdemo_writeback_stale(folio)) {
 		folio_test_clear_dirty(folio);
 	}
-	/* Who sees that it is being written sees where to. */
+	/* A task that sees that it is being written sees where to. */
 	target = vmdemo_swap_target(space, folio->index);
 	vmdemo_dirty_start_write(space->pool, vmdemo_frame_nr(folio));
 	folio_unlock(folio);
@@ -164,8 +165,8 @@ static u32 vmdemo_writeback_run(const struct vmdemo_dirty *batch, u32 nr)
 }
 
 /*
- * Has somebody locked the page in a frame, as far as can be seen without a reference? Where a
- * reference makes his write one in vain; elsewhere it is not worth asking.
+ * Has somebody locked the page in a frame, as far as can be seen without a reference? Asked only
+ * where our reference would spoil that task's write.
  */
 static bool vmdemo_writeback_locked(struct vmdemo_pool *pool, u32 nr)
 {
@@ -260,7 +261,7 @@ int vmdemo_writeback_range(struct vmdemo_space *space, pgoff_t first, pgoff_t la
 	if (!space->swap && !atomic_read_acquire(&pool->nr_cleaning) &&
 	    !atomic_read(&pool->nr_unwritten))
 		return 0;
-	/* Data are not left unwritten for want of a page: nobody waits for memory of ours. */
+	/* Data is not left unwritten for want of a page: nobody waits for memory of ours. */
 	batch = kmalloc_array(VMDEMO_BATCH, sizeof(*batch), GFP_NOIO | __GFP_NOFAIL);
 	io.sync = vmdemo_sync_create();
 	vmdemo_walk_init(&walk, space, first, last, !space->swap);
@@ -428,7 +429,7 @@ int vmdemo_writeback_pause(struct vmdemo_pool *pool)
 }
 
 /**
- * vmdemo_writeback_set_age - set the age at which dirt is written
+ * vmdemo_writeback_set_age - set the age at which dirty data is written
  * @pool: the pool
  * @ms:   the age in milliseconds; 0: not by age
  *
@@ -438,7 +439,7 @@ void vmdemo_writeback_set_age(struct vmdemo_pool *pool, u32 ms)
 {
 	WRITE_ONCE(pool->set.dirty_age_ms, ms);
 	WRITE_ONCE(pool->age_due, jiffies);
-	/* Who makes the first page dirty sees the new age, or is seen here. */
+	/* A task that makes the first page dirty sees the new age, or is seen here. */
 	smp_mb();
 	if (ms && atomic_read(&pool->nr_unwritten))
 		mod_delayed_work(pool->flusher, &pool->flush_work, 1);
