@@ -97,7 +97,7 @@ few_frames_are_enough() {
 		[ "$(number 1 '^  faults_hard')" -lt 200 ]
 }
 
-# "The same pages come, in few reads instead of 64."
+# "The same pages come, in a few reads instead of 64."
 segments_are_better_when_all_is_used() {
 	went_well 2 && [ "$(number 2 '^  pages read' 3)" -eq 64 ] && [ "$(number 2 '^  pages read' 4)" -eq 64 ] &&
 		[ "$(number 2 '^  hard faults' 3)" -eq 64 ] && [ "$(number 2 '^  hard faults' 4)" -le 2 ]

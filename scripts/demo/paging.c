@@ -90,14 +90,14 @@ void chapter_memory(void)
 	uint64_t start, first, all;
 	char *mem;
 
-	say("Virtual memory keeps apart what a program uses as memory and what memory there is. "
-	    "The program has an address space of pages, as large as it needs. The machine has page "
-	    "frames, as many as there are. A page is in a frame while it is used, and on a disk "
-	    "otherwise; the program does not see which.");
+	say("Virtual memory separates the memory that a program uses from the memory that there "
+	    "is. The program has an address space of pages, as large as it needs. The machine "
+	    "has a fixed number of page frames. A page is in a frame while it is used, and on a "
+	    "disk otherwise; the program cannot tell which.");
 	claim("a program can use 32 times as much memory as there is, and start at once.");
 	printf("  %zu pages in the address space, %llu frames behind it\n", tour_pages,
 	       (unsigned long long)attribute("frames"));
-	draw_groups(dev, "each sign is 256 pages; # some are in frames, . none is:", tour_pages);
+	draw_groups(dev, "each character is 256 pages; # some are in frames, . none is:", tour_pages);
 	start = now_ns();
 	mem = map_pages(dev, 0, tour_pages, PROT_READ, NULL);
 	check(sum_of(mem) == tour_sums[0], "the first result is right");
@@ -106,7 +106,7 @@ void chapter_memory(void)
 	verify_all(mem);
 	draw_groups(dev, "and now:", tour_pages);
 	print_counted("faults_hard readahead_used pages_in evictions_clean");
-	check(!verify_at_once(), "three processes at once, each half of it: all right");
+	check(!verify_at_once(), "three processes at once, each using half of it: all right");
 	all = load_all(dev);
 	printf("  first result after %.1f ms; after %.1f ms if everything is loaded first\n",
 	       first / 1e6, all / 1e6);
@@ -182,10 +182,11 @@ void chapter_larger(void)
 	int dev = open_device(), fd;
 	char text[32], *mem;
 
-	say("Memory that is no file's has to go somewhere too when frames are short: to a slot on "
-	    "the swap disk. So there are three places: virtual pages, which are only names; frames, "
-	    "which are few; and slots. A page that was never written is zeros, and needs no place.");
-	claim("touch a page that is on disk, and it comes; and another one goes.");
+	say("Memory that belongs to no file has to go somewhere too when frames are short: to a "
+	    "slot on the swap disk. So there are three places: virtual pages, which are only "
+	    "names; frames, which are few; and slots. A page that was never written is zeros, "
+	    "and needs no place.");
+	claim("touch a page that is on disk, and it comes in; another one goes out.");
 	snprintf(text, sizeof(text), "%zu", frames);
 	set_attribute("frames", text);
 	fd = make_space(dev, LARGER_PAGES, NULL, 0);
@@ -207,8 +208,8 @@ void chapter_larger(void)
 	set_attribute("frames", "512");
 	close(dev);
 	try_this("tour 3 128", "With 128 frames rather than 64: how many pages are on disk?",
-		 "32: those of the 160 that do not fit into frames. It is the oldest still that goes "
-		 "when page 10 comes.");
+		 "32: those of the 160 that do not fit into frames. It is still the oldest that "
+		 "goes when page 10 comes.");
 }
 
 /* ---- 6. demand paging ---- */
@@ -329,7 +330,7 @@ void chapter_demand(void)
 	all = best_demand(dev, VMDEMO_LOAD_UPFRONT);
 	some = best_demand(dev, VMDEMO_LOAD_PAGE);
 	print_demands(&all, &some);
-	check(all.sum == some.sum, "both have computed the same");
+	check(all.sum == some.sum, "both have computed the same result");
 	check(some.pages == used && some.by_fault == used && all.pages == DEMAND_PAGES &&
 	      all.hinted == DEMAND_PAGES,
 	      "on demand what is read is what is used, each page by a fault of its own");
@@ -339,9 +340,10 @@ void chapter_demand(void)
 	set_attribute("read_ahead_pages", "128");
 	set_attribute("frames", "512");
 	close(dev);
-	try_this("tour 6 1", "It uses all of its pages then. What does paging on demand still win?",
-		 "The first result only. As many pages are read and held, and as each is waited for by "
-		 "itself, all results come later than after few large reads.");
+	try_this("tour 6 1",
+		 "It then uses all of its pages. What does paging on demand still win?",
+		 "The first result only. As many pages are read and held, and as each is waited "
+		 "for by itself, all results come later than after a few large reads.");
 }
 
 /* ---- 7. when a page is needed ---- */
@@ -445,7 +447,7 @@ static void show_calls(int dev, char *mem)
 	trace_write("options/funcgraph-overhead", "1");
 	trace_write("tracing_on", "1");
 	putchar('\n');
-	check(mapped, "it has asked the module for the page, and mapped it then");
+	check(mapped, "it has asked the module for the page, and then mapped it");
 }
 
 /* One fault, of which the trace is left; tracing is off afterwards. */
@@ -586,10 +588,10 @@ void chapter_fault(void)
 {
 	int dev = open_device();
 
-	say("A reference to a page has one of three outcomes. The page is in a frame, and its entry "
-	    "in the page table says so: the processor goes on, and nobody notices. The page is the "
-	    "program's but in no frame: a page fault, which brings it. The page is none of the "
-	    "program's: it is aborted, and nothing else is harmed.");
+	say("A reference to a page has one of three outcomes. The page is in a frame, and its "
+	    "entry in the page table says so: the processor goes on, and nobody notices. The "
+	    "page is the program's but in no frame: a page fault brings it in. The page is not "
+	    "the program's: the reference is aborted, and nothing else is harmed.");
 	claim("resident: no fault; missing: a fault; invalid: SIGSEGV, and the neighbour lives on.");
 	refer(dev);
 	set_attribute("read_ahead_pages", "0");
@@ -597,7 +599,8 @@ void chapter_fault(void)
 	set_attribute("read_ahead_pages", "128");
 	same_result(dev);
 	close(dev);
-	try_this("tour 7 128", "The program has 128 frames rather than 8. What changes, what does not?",
+	try_this("tour 7 128",
+		 "The program has 128 frames rather than 8. What changes, and what does not?",
 		 "There are fewer faults, as fewer pages have gone before they are used again. Its "
 		 "result is the same.");
 }
@@ -706,9 +709,9 @@ void chapter_swapping(void)
 {
 	int dev;
 
-	say("Before paging, processes were swapped: all of one was read in for its turn, and all of "
-	    "it written out again. That takes the I/O of whole processes for each turn, and as many "
-	    "frames as the largest one has pages.");
+	say("Before paging, processes were swapped: all of a process was read in for its turn, "
+	    "and written out again after it. That takes the I/O of whole processes for each "
+	    "turn, and as many frames as the largest one has pages.");
 	claim("paging reads a fraction of what swapping reads, and more processes fit in.");
 	set_attribute("frames", "4096");
 	against_swapping();
@@ -717,8 +720,9 @@ void chapter_swapping(void)
 	set_attribute("frames", "512");
 	set_attribute("read_ahead_pages", "128");
 	dev = open_device();
-	say("Which page goes decides how often one comes. A module sees faults, not references, so "
-	    "older pages are unmapped: touching one is a fault without I/O, and tells.");
+	say("Which page goes out decides how often one has to come in. A module sees faults, not "
+	    "references, so older pages are unmapped: touching one is a fault without I/O, and "
+	    "shows that it is in use.");
 	draw_key();
 	who_goes(dev);
 	putchar('\n');

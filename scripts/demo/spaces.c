@@ -156,21 +156,23 @@ void chapter_view(void)
 {
 	int dev = open_device();
 
-	say("A program's addresses are its own. They begin where it likes, and say nothing about "
-	    "where in memory a byte is: each page of its address space is put into some page frame, "
-	    "and the page table tells the processor which. So two programs can use one address for "
-	    "different things, and neither can even name what belongs to the other.");
+	say("A program's addresses are its own. They begin wherever it likes, and say nothing "
+	    "about where in memory a byte is: each page of its address space is put into some "
+	    "page frame, and the page table tells the processor which. So two programs can use "
+	    "one address for different things, and neither can even name what belongs to the "
+	    "other.");
 	claim("the same address in two processes is in two different frames.");
 	one_address(dev);
 	putchar('\n');
-	say("How much comes into memory at a time is a choice. Pages are all of one size, and none "
-	    "comes that is not touched. Segments are parts that mean something to the program, and "
-	    "can come as a whole. The same program, which touches some pages of its code and of its "
-	    "data, both ways (32 pages a line; # is in a frame, . is not):");
+	say("How much comes into memory at a time is a choice. Pages are all of one size, and "
+	    "none comes that is not touched. Segments are parts that mean something to the "
+	    "program, and can come as a whole. Here is one program, which touches some pages of "
+	    "its code and of its data, run both ways (32 pages a line; # is in a frame, . is "
+	    "not):");
 	by_page_and_by_segment(dev);
 	try_this("tour 2 1",
-		 "It touches every page then, not one of 8. When is it better to bring a segment?",
-		 "When most of it will be used: the same pages come, in few reads instead of 64.");
+		 "It then touches every page, not one in 8. When is it better to bring a segment?",
+		 "When most of it will be used: the same pages come, in a few reads instead of 64.");
 	close(dev);
 }
 
@@ -371,8 +373,7 @@ static void layout(int dev)
 		*layout_page(32 + i) = 1;
 	*layout_page(255) = 1;
 	print_layout(fd, "segment");
-	draw_pages(fd, "page by page; . is untouched, and blank what is in no segment:", 0,
-		   LAYOUT_PAGES);
+	draw_pages(fd, "page by page; . is untouched, blank is in no segment:", 0, LAYOUT_PAGES);
 	grow(fd);
 	draw_pages(fd, "and now:", 0, LAYOUT_PAGES);
 	map_library(layout_page(LAYOUT_LIBRARY));
@@ -388,12 +389,12 @@ void chapter_layout(void)
 	say("A program is laid out as if it had all memory to itself: code and data low, a heap that "
 	    "grows up from there, a stack that grows down from the top, and between them a hole, "
 	    "much larger than all the rest. Libraries and shared memory are mapped into it.");
-	claim("what is laid out but not used takes no frame, no slot and no table.");
+	claim("what is laid out but not used takes no frame, no slot and no page table.");
 	layout(dev);
 	putchar('\n');
 	hole(dev);
 	putchar('\n');
-	say("A real program, all of which is in such a space (every address it can name is one of "
+	say("A real program that lives wholly in such a space (every address it can name is in "
 	    "the space), and what became of each segment:");
 	fflush(stdout);
 	check(!system("vmrun -a 33554432 layout 300 40 2>&1"),
@@ -515,7 +516,7 @@ static void share_library(int dev)
 	check(counted("pages_in") == frames, "one set of %zu frames; nothing was read twice",
 	      frames);
 	check(in_child(write_library, &users[2]) == 128 + SIGSEGV,
-	      "a third that writes to it is ended by SIGSEGV");
+	      "a third that writes to it is killed by SIGSEGV");
 	check(!end_pair(&pair), "and the two still run it");
 	print_counted("faults_hard faults_soft pages_in");
 	putchar('\n');
@@ -746,15 +747,16 @@ void chapter_sharing(void)
 {
 	int dev = open_device();
 
-	say("Frames can be in several address spaces at once. A library is in memory once, however "
-	    "many run it, and nobody can write to it. Memory that two share for writing is the "
-	    "fastest way to talk: nothing is copied. And fork makes a process by sharing all pages "
-	    "with it; a page is copied when one of the two writes to it, and not before.");
+	say("Frames can be in several address spaces at once. A library is in memory once, "
+	    "however many programs run it, and nobody can write to it. Memory that two processes "
+	    "share for writing is the fastest way to talk: nothing is copied. And fork makes a "
+	    "process by sharing all pages with it; a page is copied when one of the two writes "
+	    "to it, and not before.");
 	claim("what is shared is in one frame, and what is written privately in one more.");
 	share_library(dev);
 	talk(dev);
 	copy_on_write(dev);
-	try_this("tour 5 256", "The child writes to all its pages then. Does fork save anything?",
+	try_this("tour 5 256", "The child then writes to all its pages. Does fork save anything?",
 		 "No: each page is copied after a fault of its own, and that takes longer than a copy "
 		 "of all in one go.");
 	close(dev);
