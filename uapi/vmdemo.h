@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * vmdemo.h - what a program may ask of an open /dev/vmdemo besides mmap and read/write
+ * vmdemo.h - what a program can ask of an open /dev/vmdemo besides mmap, read and write
  *
  * Every structure has explicit padding. Padding, and every flag not named here, must be zero:
- * anything else is EINVAL. Offsets and lengths are bytes in the device's linear space, or in the
- * sparse space that is asked, and must be multiples of VMDEMO_PAGE_SIZE; a range that ends beyond
- * the last page is EINVAL.
+ * anything else is EINVAL. Offsets and lengths are bytes of the space that the descriptor is of:
+ * the device's linear space, or a sparse one. They must be multiples of VMDEMO_PAGE_SIZE; a range
+ * that ends beyond the last page is EINVAL.
  */
 #ifndef _UAPI_VMDEMO_H
 #define _UAPI_VMDEMO_H
@@ -17,10 +17,10 @@
 #define VMDEMO_PAGE_SIZE	4096
 
 /**
- * VMDEMO_SWAP_MAGIC - what a device that sparse spaces swap to begins with
+ * VMDEMO_SWAP_MAGIC - the first bytes of a device that sparse spaces swap to
  *
- * With the zero at its end. The rest of the first page is zeros; slots are behind it, whose
- * contents mean nothing once the device has been let go.
+ * The zero at its end included. The rest of the first page is zeros; the slots follow, whose
+ * contents mean nothing once vmdemo has let go of the device.
  */
 #define VMDEMO_SWAP_MAGIC	"vmdemo swap 1"
 
@@ -31,9 +31,9 @@
  * @flags:          (in) must be zero; (out) VMDEMO_INFO_*
  * @size_bytes:     (out) size of the linear space in bytes
  * @page_size:      (out) bytes in a page
- * @frames:         (out) the pool's size that was asked for, in frames
- * @frames_actual:  (out) the pool's size now, in frames
- * @pagemap_max:    (out) pages VMDEMO_IOC_PAGEMAP takes in one call
+ * @frames:         (out) the size of the pool that was asked for, in frames
+ * @frames_actual:  (out) the size of the pool now, in frames
+ * @pagemap_max:    (out) most pages that VMDEMO_IOC_PAGEMAP takes in one call
  */
 struct vmdemo_info {
 	__u32 size;
@@ -55,7 +55,7 @@ struct vmdemo_info {
 
 /**
  * enum vmdemo_growth - which way a segment grows
- * @VMDEMO_GROW_NONE: it has all its pages
+ * @VMDEMO_GROW_NONE: not at all: it has all its pages
  * @VMDEMO_GROW_UP:   as a heap does, on request (VMDEMO_IOC_LIMIT)
  * @VMDEMO_GROW_DOWN: as a stack does, when a page below is touched; and on request
  */
@@ -86,12 +86,12 @@ enum vmdemo_loading {
 /**
  * struct vmdemo_segment - a segment of a sparse space
  * @name:     for people; ends with a zero
- * @base:     first byte of the space that the segment may have
+ * @base:     first byte of the space that may be in the segment
  * @bound:    bytes it may have, not zero
- * @limit:    bytes it has: the first ones, or if it grows down the last; @bound if it does not grow
- * @origin:   with VMDEMO_SEGMENT_ORIGIN: where in the linear space its contents are at first;
- *            written pages are its own; of others, what is in no frame is read from there again,
- *            as it is then. It must lie within that, and the segment must not grow. Otherwise zero
+ * @limit:    bytes it has: the first ones, or the last if it grows down; @bound if it does not grow
+ * @origin:   with VMDEMO_SEGMENT_ORIGIN: where in the linear space its first contents are. Written
+ *            pages are its own; others, once in no frame, are read from there again, as it is then.
+ *            All of it must lie within that space, and the segment must not grow. Otherwise zero
  * @prot:     PROT_READ, PROT_WRITE, PROT_EXEC: what mappings of it may ask for
  * @growth:   enum vmdemo_growth
  * @loading:  enum vmdemo_loading
@@ -120,8 +120,8 @@ struct vmdemo_segment {
  * struct vmdemo_space_args - a sparse space to make (VMDEMO_IOC_SPACE)
  * @size:        (in) bytes, a multiple of VMDEMO_PAGE_SIZE, 0 to VMDEMO_SPACE_MAX; ftruncate(2)
  *               changes it, unless there are segments
- * @max_pages:   (in) so many pages of it may ever be written at a time, and no more than the
- *               device's space_max_pages in sysfs allows; 0: as many as that, or as there are slots
+ * @max_pages:   (in) most pages of it that may be written at a time; space_max_pages of the device,
+ *               in sysfs, still holds. 0: as many as that allows, or as there are slots
  * @segments:    (in) address of @nr_segments struct vmdemo_segment, by place, none overlapping
  * @nr_segments: (in) at most VMDEMO_SEGMENTS_MAX; 0: pages may be anywhere, and @segments is not
  *               read
@@ -161,7 +161,7 @@ struct vmdemo_segment_state {
  * struct vmdemo_segment_limit - argument of VMDEMO_IOC_LIMIT
  * @number:   (in) of the segment, from 0
  * @reserved: (in) must be zero
- * @limit:    (in) bytes it is to have, a multiple of VMDEMO_PAGE_SIZE
+ * @limit:    (in) bytes it should have, a multiple of VMDEMO_PAGE_SIZE
  */
 struct vmdemo_segment_limit {
 	__u32 number;
@@ -193,8 +193,8 @@ struct vmdemo_range {
 
 /**
  * enum vmdemo_page_state - where a page is
- * @VMDEMO_PAGE_UNTOUCHED: not in the pool: the next touch is a hard fault or, of a page of a sparse
- *                         space that comes from nowhere, one that fills a frame with zeros
+ * @VMDEMO_PAGE_UNTOUCHED: not in the pool: the next touch is a hard fault or, for a page of a
+ *                         sparse space without contents, one that fills a frame with zeros
  * @VMDEMO_PAGE_ACTIVE:    in a frame, not demoted since its last fault, or not to be evicted now
  * @VMDEMO_PAGE_STANDBY:   in a frame, unmapped and waiting to be evicted or touched
  * @VMDEMO_PAGE_LOADING:   in a frame whose read has not ended, or has failed
@@ -222,9 +222,9 @@ enum vmdemo_page_state {
 
 /**
  * struct vmdemo_page - one page of VMDEMO_IOC_PAGEMAP's answer
- * @slot:     the page's slot on the swap device, byte 4096 @slot of it; 0: it has none. A page
- *            gets it before it is first written there, and keeps it while it is in a frame
- * @frame:    frame number, or VMDEMO_NO_FRAME; 0..frames-1, but of a frame that is lent
+ * @slot:     the page's slot, which begins at byte 4096 * @slot of the swap device; 0: it has none.
+ *            A page gets it before it is first written there, and keeps it while it is in a frame
+ * @frame:    frame number, or VMDEMO_NO_FRAME; 0..frames-1, except for a frame that is lent
  * @state:    enum vmdemo_page_state
  * @flags:    VMDEMO_PAGE_DIRTY, VMDEMO_PAGE_PINNED, VMDEMO_PAGE_MAPPED
  * @reserved: zero
@@ -253,7 +253,7 @@ struct vmdemo_pagemap {
 	__u32 reserved;
 };
 
-/** VMDEMO_PAGEMAP_MAX - pages one VMDEMO_IOC_PAGEMAP may ask for */
+/** VMDEMO_PAGEMAP_MAX - most pages that one VMDEMO_IOC_PAGEMAP may ask for */
 #define VMDEMO_PAGEMAP_MAX	65536
 
 /** VMDEMO_IOC_MAGIC - type of all our ioctls */
@@ -262,7 +262,7 @@ struct vmdemo_pagemap {
 /**
  * VMDEMO_IOC_INFO - describe the device
  *
- * The size encoded in the number is not looked at: @size in the structure is, so that old programs
+ * The size encoded in the number is ignored: @size in the structure counts, so that old programs
  * run on new modules and new programs on old ones. Errors: EFAULT, EINVAL, E2BIG (size over 4096).
  */
 #define VMDEMO_IOC_INFO		_IOWR(VMDEMO_IOC_MAGIC, 0, struct vmdemo_info)
@@ -270,53 +270,52 @@ struct vmdemo_pagemap {
 /**
  * VMDEMO_IOC_PREFETCH - start reading the absent pages of a range, without waiting for them
  *
- * At most as many as the pool can take without evicting what this call brought. May sleep for a
- * free frame. Errors: EFAULT, EINVAL, EBADF (not open for reading), EINTR (killed), ENOBUFS.
+ * Reads at most as many as the pool can take without evicting what this call brought in. May sleep
+ * for a free frame. Errors: EFAULT, EINVAL, EBADF (not open for reading), EINTR (killed), ENOBUFS.
  */
 #define VMDEMO_IOC_PREFETCH	_IOWR(VMDEMO_IOC_MAGIC, 1, struct vmdemo_range)
 
 /**
  * VMDEMO_IOC_EVICT - write back and free the frames of a range
  *
- * For who has it open for writing, could open it so, or owns it, as mincore(2): others would see
- * what is touched again. Pinned pages stay. Errors: EFAULT, EINVAL, EBADF (not open for reading),
- * EPERM, EINTR, EIO (a page could not be written; it stays).
+ * For callers that have it open for writing, could open it so, or own it, as with mincore(2):
+ * others could see what is touched again. Pinned pages stay. Errors: EFAULT, EINVAL, EBADF (not
+ * open for reading), EPERM, EINTR, EIO (a page could not be written; it stays).
  */
 #define VMDEMO_IOC_EVICT	_IOWR(VMDEMO_IOC_MAGIC, 2, struct vmdemo_range)
 
 /**
  * VMDEMO_IOC_DISCARD - forget the contents of a range: it reads as zeros afterwards
  *
- * Waits up to 5 s for pinned pages; of a sparse space, who holds them keeps them as they were.
+ * Waits up to 5 s for pinned pages; those of a sparse space stay with their holders, unchanged.
  * Errors: EFAULT, EINVAL, EBADF (not open for writing), EROFS, EOPNOTSUPP (it comes from the
  * device), ENOMEM; and where the range's contents are then undefined EINTR (killed: the device may
- * be busy with it yet, and who wants its pages waits for that), EBUSY (pinned), EIO.
+ * still be busy with it, and accesses to its pages wait for that), EBUSY (pinned), EIO.
  */
 #define VMDEMO_IOC_DISCARD	_IOWR(VMDEMO_IOC_MAGIC, 3, struct vmdemo_range)
 
 /**
  * VMDEMO_IOC_PAGEMAP - tell where each page of a range is
  *
- * A snapshot page by page, without stopping anybody. For whom VMDEMO_IOC_EVICT is. Errors: EFAULT,
- * EINVAL, EBADF (not open for reading), EPERM, EINTR.
+ * A snapshot page by page, which stops nobody. For the same callers as VMDEMO_IOC_EVICT. Errors:
+ * EFAULT, EINVAL, EBADF (not open for reading), EPERM, EINTR.
  */
 #define VMDEMO_IOC_PAGEMAP	_IOW(VMDEMO_IOC_MAGIC, 4, struct vmdemo_pagemap)
 
 /**
  * VMDEMO_IOC_SPACE - make a sparse space, and return a descriptor of it
  *
- * On /dev/vmdemo only, which needs a swap device. The space is a file like a memfd: mmap, read,
+ * Only on /dev/vmdemo, which must have a swap device. The space is a file like a memfd: mmap, read,
  * write, ftruncate, fallocate(PUNCH_HOLE), madvise(MADV_REMOVE), SEEK_DATA and SEEK_HOLE,
- * st_blocks; and the other ioctls. Its pages are zeros until they are written; the first write of
- * each reserves a slot on the swap device: if there is none it is SIGBUS, or ENOSPC, and if the
- * user has had his share EDQUOT. It shares the device's frames. It is gone with its last descriptor
- * and mapping.
+ * st_blocks; and the other ioctls. Its pages are zeros until they are written; the first write to
+ * each reserves a slot on the swap device. If there is none, the write is SIGBUS or ENOSPC; if the
+ * user has used their share, SIGBUS or EDQUOT. A space shares the device's frames. It is gone with
+ * its last descriptor and mapping.
  *
- * With segments it has pages only in those. A mapping has to be of one segment, or of a part, and
- * ask for no more than its protection: otherwise it is EACCES, as is mprotect(2) later. A reference
- * beyond a limit is SIGSEGV; read(2) and write(2) on the descriptor fail with EFAULT outside of
- * segments and against their protection; what has an origin cannot be punched or discarded
- * (EOPNOTSUPP).
+ * With segments it has pages only in those. A mapping must lie in one segment and ask for no more
+ * than its protection: otherwise it is EACCES, as is mprotect(2) later. A reference beyond a limit
+ * is SIGSEGV; read(2) and write(2) on the descriptor fail with EFAULT outside of segments and
+ * against their protection; a segment with an origin cannot be punched or discarded (EOPNOTSUPP).
  * Errors: EFAULT, EINVAL, EBADF (not open for reading and writing), ENXIO (no swap device, or an
  * origin and nothing bound), ENOMEM, EMFILE, ENFILE, ENOSPC (too many spaces), EDQUOT (too many of
  * the caller's).
@@ -324,7 +323,7 @@ struct vmdemo_pagemap {
 #define VMDEMO_IOC_SPACE	_IOW(VMDEMO_IOC_MAGIC, 5, struct vmdemo_space_args)
 
 /**
- * VMDEMO_IOC_SEGMENT - tell of a segment of a space, and what was counted of it
+ * VMDEMO_IOC_SEGMENT - describe a segment of a space, and what was counted in it
  *
  * Errors: EFAULT, EINVAL (no such segment), EBADF (not open for reading).
  */
@@ -333,10 +332,10 @@ struct vmdemo_pagemap {
 /**
  * VMDEMO_IOC_LIMIT - let a segment grow or shrink
  *
- * Pages it loses are gone, for whoever has them mapped; if they come back they are zeros. What is
- * stored there before this returns may be lost, also where a stack has grown again by the store.
- * Errors: EFAULT, EINVAL, EBADF (not open for writing), EPERM (it does not grow), ENOMEM (beyond
- * its bound).
+ * Pages it loses are gone from every mapping; if they come back they are zeros. What is stored
+ * there before this returns may be lost, even where the store has made a stack grow again. Errors:
+ * EFAULT, EINVAL, EBADF (not open for writing), EPERM (it does not grow), ENOMEM (beyond its
+ * bound).
  */
 #define VMDEMO_IOC_LIMIT	_IOW(VMDEMO_IOC_MAGIC, 7, struct vmdemo_segment_limit)
 
