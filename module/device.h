@@ -9,6 +9,7 @@
 #include <linux/device.h>
 #include <linux/idr.h>
 
+#include "readahead.h"
 #include "space.h"
 #include "user.h"
 

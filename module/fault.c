@@ -4,7 +4,7 @@
  *
  * The steps of a page fault, and where they are taken:
  *   1. the access traps, the kernel finds the VMA            (CPU, kernel)
- *   2. is the page resident? if not, a frame is found        (here, space.c, reclaim.c)
+ *   2. is the page resident? if not, a frame is found        (here, access.c, reclaim.c)
  *   3. the page is read into the frame                       (pager.c, block layer)
  *   4. the page table entry is set                           (kernel, on our return)
  *   5. the instruction is executed again                     (CPU)
@@ -22,6 +22,7 @@
 #include <linux/sched/signal.h>
 #include <linux/userfaultfd_k.h>
 
+#include "access.h"
 #include "device.h"
 #include "dirty.h"
 #include "evict.h"
@@ -106,17 +107,17 @@ static vm_fault_t vmdemo_vm_wait(struct vm_fault *vmf, struct vmdemo_access *acc
 	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
 		return VM_FAULT_RETRY;
 	if (!vmdemo_vm_may_unlock(vmf))
-		return vmdemo_space_wait(acc) ? VM_FAULT_SIGBUS : 0;
-	/* Is a frame missing, and has the previous attempt waited for one in vain? */
-	if (acc->again && !acc->wait && !acc->closed && vmdemo_reclaim_stalled(acc->space->pool))
+		return vmdemo_access_wait(acc) ? VM_FAULT_SIGBUS : 0;
+	/* Has the attempt before this one waited for a frame in vain? */
+	if (acc->again && acc->lack == VMDEMO_LACK_FRAME &&
+	    vmdemo_reclaim_stalled(acc->space->pool))
 		return VM_FAULT_SIGBUS;
 	file = vmdemo_vm_unlock(vmf);
-	vmdemo_space_fetch(acc);
+	vmdemo_access_fetch(acc);
 	if (vmdemo_vm_crowded(acc))
 		vmdemo_writeback_pause(acc->space->pool);
+	/* The file keeps the space. */
 	vmdemo_access_end(acc);
-	acc->wait = NULL;
-	acc->spare = VMDEMO_NONE;
 	fput(file);
 	/* MAJOR makes the kernel see the next attempt as the second, also after a VMA lock. */
 	return VM_FAULT_RETRY | VM_FAULT_MAJOR;
@@ -141,38 +142,42 @@ static noinline vm_fault_t vmdemo_vm_throttle(struct vm_fault *vmf, struct vmdem
 	return VM_FAULT_RETRY | VM_FAULT_MAJOR;
 }
 
-static vm_fault_t vmdemo_vm_get(struct vm_fault *vmf, struct vmdemo_access *acc,
-				struct folio **folio)
+/* The page could not be had. 0: try again. */
+static vm_fault_t vmdemo_vm_failed(struct vm_fault *vmf, struct vmdemo_access *acc,
+				   enum vmdemo_tried tried)
 {
-	vm_fault_t result;
-	int err;
-
-	for (;;) {
-		err = vmdemo_space_get(acc, folio);
+	switch (tried) {
+	case VMDEMO_TRY_WAIT:
+		return vmdemo_vm_wait(vmf, acc);
+	case VMDEMO_TRY_BEYOND:
 		/* A stack that was cut off meanwhile grows again. */
-		if (err == -ENXIO && acc->space->segments &&
-		    vmdemo_segment_reach(acc->space, acc->index))
-			continue;
-		if (err != -EAGAIN)
-			break;
-		result = vmdemo_vm_wait(vmf, acc);
+		if (acc->space->segments && vmdemo_segment_reach(acc->space, acc->index))
+			return 0;
+		return vmdemo_vm_invalid(acc->space, acc->index);
+	case VMDEMO_TRY_LOST:
+		return VM_FAULT_HWPOISON;
+	default:
+		/* Unreadable: perhaps the device has become shorter. */
+		vmdemo_grow_look(acc->space, false);
+		return VM_FAULT_SIGBUS;
+	}
+}
+
+/* Get the page: VM_FAULT_LOCKED, and it is acc->folio. */
+static vm_fault_t vmdemo_vm_get(struct vm_fault *vmf, struct vmdemo_access *acc)
+{
+	enum vmdemo_tried tried;
+	vm_fault_t result;
+
+	while ((tried = vmdemo_access_try(acc)) != VMDEMO_TRY_DONE) {
+		result = vmdemo_vm_failed(vmf, acc, tried);
 		if (result)
 			return result;
 	}
-	switch (err) {
-	case 0:
-		if (vmdemo_vm_crowded(acc) && !folio_test_dirty(*folio) && !acc->again &&
-		    vmdemo_vm_may_unlock(vmf))
-			return vmdemo_vm_throttle(vmf, acc->space->pool, *folio);
-		return VM_FAULT_LOCKED;
-	case -EHWPOISON:
-		return VM_FAULT_HWPOISON;
-	case -ENXIO:
-		return vmdemo_vm_invalid(acc->space, acc->index);
-	}
-	/* Perhaps the device has become shorter. */
-	vmdemo_grow_look(acc->space, false);
-	return VM_FAULT_SIGBUS;
+	if (vmdemo_vm_crowded(acc) && !folio_test_dirty(acc->folio) && !acc->again &&
+	    vmdemo_vm_may_unlock(vmf))
+		return vmdemo_vm_throttle(vmf, acc->space->pool, acc->folio);
+	return VM_FAULT_LOCKED;
 }
 
 /*
@@ -277,45 +282,45 @@ static noinline_for_stack void vmdemo_vm_map_around(struct vm_fault *vmf, struct
 		vmdemo_stat_add(pool, write_around_pages, mapped);
 }
 
+/* Can there be such a page? 0: go on. */
+static vm_fault_t vmdemo_vm_check(struct vm_fault *vmf, struct vmdemo_space *space)
+{
+	if (vmf->pgoff >= READ_ONCE(space->nr_pages) && !vmdemo_vm_grown(space, vmf->pgoff))
+		return vmdemo_vm_invalid(space, vmf->pgoff);
+	return unlikely(space->segments) ? vmdemo_vm_enter_segment(vmf, space) : 0;
+}
+
 static vm_fault_t vmdemo_vm_fault(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	struct vmdemo_file *vf = vma->vm_file->private_data;
-	struct vmdemo_space *space = vf->space;
-	struct vmdemo_pool *pool = space->pool;
-	pgoff_t index = vmf->pgoff;
 	struct vmdemo_access acc;
 	u32 frame = VMDEMO_NONE;
-	struct folio *folio;
 	vm_fault_t result;
 
-	vmdemo_access_begin(&acc, space, index, VMDEMO_ASK_FAULT);
+	vmdemo_access_begin(&acc, vf->space, vmf->pgoff, VMDEMO_ASK_FAULT);
 	acc.write = (vmf->flags & FAULT_FLAG_WRITE) && (vma->vm_flags & VM_SHARED);
 	acc.again = vmf->flags & FAULT_FLAG_TRIED;
 	acc.id = vmdemo_fault_id();
 	acc.streams = &vf->streams;
 	acc.advice = vmdemo_vm_advice(vma, vf);
-	trace_vmdemo_fault_enter(acc.id, index, vmf->flags);
-	if (index >= READ_ONCE(space->nr_pages) && !vmdemo_vm_grown(space, index))
-		return vmdemo_vm_invalid(space, index);
-	if (unlikely(space->segments)) {
-		result = vmdemo_vm_enter_segment(vmf, space);
-		if (result)
-			return result;
-	}
-	if ((vmf->flags & FAULT_FLAG_WRITE) && !acc.write && !acc.again)
-		vmdemo_stat_inc(pool, faults_cow);
+	trace_vmdemo_fault_enter(acc.id, acc.index, vmf->flags);
 
-	result = vmdemo_vm_get(vmf, &acc, &folio);
+	result = vmdemo_vm_check(vmf, vf->space);
+	if (!result) {
+		if ((vmf->flags & FAULT_FLAG_WRITE) && !acc.write && !acc.again)
+			vmdemo_stat_inc(vf->space->pool, faults_cow);
+		result = vmdemo_vm_get(vmf, &acc);
+	}
 	if (result == VM_FAULT_LOCKED) {
-		vmf->page = folio_page(folio, 0);
-		frame = vmdemo_frame_nr(folio);
+		vmf->page = folio_page(acc.folio, 0);
+		frame = vmdemo_frame_nr(acc.folio);
 		if (acc.plan.around)
 			vmdemo_vm_map_around(vmf, &acc);
 	}
 	if (acc.loaded && !(result & VM_FAULT_ERROR))
 		result |= VM_FAULT_MAJOR;
-	trace_vmdemo_fault_return(acc.id, index, (__force unsigned int)result, frame);
+	trace_vmdemo_fault_return(acc.id, acc.index, (__force unsigned int)result, frame);
 	vmdemo_access_end(&acc);
 	return result;
 }

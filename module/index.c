@@ -211,34 +211,32 @@ static void vmdemo_index_wake_reclaim(struct vmdemo_pool *pool)
  * @index: which page
  * @spare: a free frame the caller owns, taken first; VMDEMO_NONE: none
  * @hard:  for a hard fault: the frame is marked fresh, and it may be a refault
+ * @folio: out, if it was inserted: locked, not up to date, with a reference for the caller
  *
- * Returns the folio locked, not up to date, with a reference for the caller; ERR_PTR(-EEXIST) if
- * the page is in the index, ERR_PTR(-EBUSY) if it is being discarded, ERR_PTR(-EAGAIN) if no frame
- * is free, ERR_PTR(-ENXIO) if it is beyond the end, or in a hole. Wakes the reclaim thread at the
- * low watermark. Takes the pool lock, does not sleep.
+ * Wakes the reclaim thread at the low watermark. Takes the pool lock, does not sleep.
  */
-struct folio *vmdemo_index_insert(struct vmdemo_space *space, pgoff_t index, u32 *spare, bool hard)
+enum vmdemo_inserted vmdemo_index_insert(struct vmdemo_space *space, pgoff_t index, u32 *spare,
+					 bool hard, struct folio **folio)
 {
 	struct vmdemo_pool *pool = space->pool;
 	u64 key = space->key + index;
 	struct vmdemo_bucket *bucket;
-	struct folio *folio;
 	u32 nr;
 
 	spin_lock(&pool->lock);
 	bucket = vmdemo_hash_bucket(vmdemo_hash_buckets(pool), key);
 	if (vmdemo_hash_find(pool, bucket, key, U32_MAX) != VMDEMO_NONE) {
 		spin_unlock(&pool->lock);
-		return ERR_PTR(-EEXIST);
+		return VMDEMO_INSERT_PRESENT;
 	}
 	if (unlikely(index - space->closed_first < space->closed_nr)) {
 		spin_unlock(&pool->lock);
-		return ERR_PTR(-EBUSY);
+		return VMDEMO_INSERT_CLOSED;
 	}
 	/* A sparse space, or a segment of it, may have been cut since the caller looked. */
 	if (unlikely(!vmdemo_space_has(space, index))) {
 		spin_unlock(&pool->lock);
-		return ERR_PTR(-ENXIO);
+		return VMDEMO_INSERT_BEYOND;
 	}
 	nr = *spare;
 	*spare = VMDEMO_NONE;
@@ -246,15 +244,15 @@ struct folio *vmdemo_index_insert(struct vmdemo_space *space, pgoff_t index, u32
 		nr = vmdemo_free_pop(pool);
 	if (nr == VMDEMO_NONE) {
 		spin_unlock(&pool->lock);
-		return ERR_PTR(-EAGAIN);
+		return VMDEMO_INSERT_NO_FRAME;
 	}
-	folio = vmdemo_index_enter(space, key, bucket, nr, hard ? VMDEMO_FRAME_FRESH : 0, 2);
+	*folio = vmdemo_index_enter(space, key, bucket, nr, hard ? VMDEMO_FRAME_FRESH : 0, 2);
 	if (hard && bucket->ghost == vmdemo_hash_ghost(key))
 		vmdemo_stat_inc(pool, refaults);
 	spin_unlock(&pool->lock);
 
 	vmdemo_index_wake_reclaim(pool);
-	return folio;
+	return VMDEMO_INSERT_DONE;
 }
 
 /**
@@ -262,7 +260,7 @@ struct folio *vmdemo_index_insert(struct vmdemo_space *space, pgoff_t index, u32
  * @space:  the space
  * @first:  first page
  * @nr:     pages
- * @keep:   how many frames must stay free
+ * @leave_free: frames that must stay free
  * @folios: out: the pages inserted, in order; each locked, not up to date, marked as read ahead,
  *          without a reference for the caller: the lock keeps it
  * @done:   out: how many pages of the range are resident or inserted now, from @first on
@@ -270,7 +268,7 @@ struct folio *vmdemo_index_insert(struct vmdemo_space *space, pgoff_t index, u32
  * Wakes the reclaim thread at the low watermark. Takes the pool lock, does not sleep. Returns how
  * many were inserted.
  */
-u32 vmdemo_index_insert_ahead(struct vmdemo_space *space, pgoff_t first, u32 nr, u32 keep,
+u32 vmdemo_index_insert_ahead(struct vmdemo_space *space, pgoff_t first, u32 nr, u32 leave_free,
 			      struct folio **folios, u32 *done)
 {
 	struct vmdemo_pool *pool = space->pool;
@@ -285,7 +283,7 @@ u32 vmdemo_index_insert_ahead(struct vmdemo_space *space, pgoff_t first, u32 nr,
 		bucket = vmdemo_hash_bucket(buckets, key + i);
 		if (vmdemo_hash_find(pool, bucket, key + i, U32_MAX) != VMDEMO_NONE)
 			continue;
-		if (pool->nr_free <= keep || first + i - space->closed_first < space->closed_nr)
+		if (pool->nr_free <= leave_free || first + i - space->closed_first < space->closed_nr)
 			break;
 		frame = vmdemo_free_pop(pool);
 		if (frame == VMDEMO_NONE)

@@ -9,14 +9,24 @@
 
 #include "frame.h"
 
+/* What an attempt to put a page into a frame has come to. */
+enum vmdemo_inserted {
+	VMDEMO_INSERT_DONE,
+	VMDEMO_INSERT_PRESENT,		/* it is in one */
+	VMDEMO_INSERT_NO_FRAME,	/* none is free */
+	VMDEMO_INSERT_CLOSED,		/* it is being discarded: vmdemo_space_wait_open() */
+	VMDEMO_INSERT_BEYOND,		/* there is no such page: beyond the end, or in a hole */
+};
+
 struct folio *vmdemo_index_lookup(struct vmdemo_pool *pool, u64 key);
 struct folio *vmdemo_index_lookup_sure(struct vmdemo_pool *pool, u64 key);
 struct folio *vmdemo_index_get_frame(struct vmdemo_pool *pool, u32 frame);
 struct folio *vmdemo_index_get_page_sure(struct vmdemo_pool *pool, u32 frame, u64 key);
 bool vmdemo_index_describe(struct vmdemo_space *space, pgoff_t index, struct vmdemo_page *page);
 bool vmdemo_index_pinned(struct vmdemo_pool *pool, u32 frame);
-struct folio *vmdemo_index_insert(struct vmdemo_space *space, pgoff_t index, u32 *spare, bool hard);
-u32 vmdemo_index_insert_ahead(struct vmdemo_space *space, pgoff_t first, u32 nr, u32 keep,
+enum vmdemo_inserted vmdemo_index_insert(struct vmdemo_space *space, pgoff_t index, u32 *spare,
+					 bool hard, struct folio **folio);
+u32 vmdemo_index_insert_ahead(struct vmdemo_space *space, pgoff_t first, u32 nr, u32 leave_free,
 			      struct folio **folios, u32 *done);
 u32 vmdemo_index_get_run(struct vmdemo_space *space, pgoff_t first, u32 most, bool write,
 			 struct page **pages);

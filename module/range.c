@@ -55,35 +55,40 @@ long vmdemo_range_prefetch(struct vmdemo_space *space, pgoff_t first, pgoff_t la
 	struct vmdemo_io io = { .space = space };
 	long room = READ_ONCE(pool->nr_frames) - vmdemo_free_reserve(pool);
 	u32 spare = VMDEMO_NONE;
+	pgoff_t index = first;
 	struct folio *folio;
-	pgoff_t index;
 	long nr = 0;
 	int err = 0;
 
-	for (index = first; index <= last && nr < room && !err; index++) {
+	while (index <= last && nr < room && !err) {
 		if (space->swap) {
 			index = vmdemo_range_next_stored(space, index, last);
 			if (index > last)
 				break;
 		}
-		folio = vmdemo_index_insert(space, index, &spare, false);
-		if (!IS_ERR(folio)) {
+		switch (vmdemo_index_insert(space, index, &spare, false, &folio)) {
+		case VMDEMO_INSERT_DONE:
 			io.expect = last - index + 1;
 			vmdemo_pager_read(&io, folio);
 			folio_put(folio);
 			nr++;
-		} else if (folio == ERR_PTR(-EBUSY)) {
-			/* A discard may be waiting for pages we have gathered. */
+			fallthrough;
+		case VMDEMO_INSERT_PRESENT:
+			index++;
+			break;
+		case VMDEMO_INSERT_NO_FRAME:
+			vmdemo_pager_submit(&io);
+			if (!vmdemo_reclaim_try(pool, &spare))
+				err = vmdemo_reclaim_wait(pool, &spare);
+			break;
+		case VMDEMO_INSERT_CLOSED:
+			/* The discard may be waiting for pages gathered here. */
 			vmdemo_pager_submit(&io);
 			err = vmdemo_space_wait_open(space, index, index);
-			index--;
-		} else if (folio == ERR_PTR(-ENXIO)) {
 			break;
-		} else if (folio == ERR_PTR(-EAGAIN)) {
-			vmdemo_pager_submit(&io);
-			if (vmdemo_reclaim_try(pool, &spare))
-				err = vmdemo_reclaim_wait(pool, &spare);
-			index--;
+		case VMDEMO_INSERT_BEYOND:
+			room = 0;
+			break;
 		}
 		if (fatal_signal_pending(current))
 			err = -EINTR;

@@ -137,17 +137,17 @@ void vmdemo_reclaim_balance(struct vmdemo_pool *pool)
 
 /* ---- for a caller that needs a frame ---- */
 
-/* Somebody else is evicting, and soon done unless it has to wait. 0: frames are free now. */
-static int vmdemo_reclaim_spin(struct vmdemo_pool *pool)
+/* Somebody else is evicting, and soon done unless they have to wait. Returns whether frames are free. */
+static bool vmdemo_reclaim_spin(struct vmdemo_pool *pool)
 {
 	int i;
 
 	for (i = 0; i < VMDEMO_RECLAIM_SPINS && !need_resched(); i++) {
 		if (READ_ONCE(pool->nr_free))
-			return 0;
+			return true;
 		cpu_relax();
 	}
-	return -EAGAIN;
+	return false;
 }
 
 /*
@@ -180,10 +180,10 @@ static bool vmdemo_reclaim_besieged(struct vmdemo_pool *pool, u32 *spare, struct
  * @spare: without a reserve, or lent, set to the number of a frame, which is the caller's
  *
  * With a reserve a batch of frames goes to the free list: the reclaim thread has not kept up, and a
- * caller that helps it once should not have to again soon. Returns 0, or -EAGAIN: then
- * vmdemo_reclaim_wait() is next. May sleep, briefly.
+ * caller that helps it once should not have to again soon. May sleep, briefly. Returns whether there
+ * are frames now; if not vmdemo_reclaim_wait() is next.
  */
-int vmdemo_reclaim_try(struct vmdemo_pool *pool, u32 *spare)
+bool vmdemo_reclaim_try(struct vmdemo_pool *pool, u32 *spare)
 {
 	bool exact = !vmdemo_free_reserve(pool);
 	struct vmdemo_want want = {
@@ -204,7 +204,7 @@ int vmdemo_reclaim_try(struct vmdemo_pool *pool, u32 *spare)
 		freed = vmdemo_hunt_frames(pool, &want);
 	}
 	mutex_unlock(&pool->reclaim_lock);
-	return freed ? 0 : -EAGAIN;
+	return freed;
 }
 
 /**

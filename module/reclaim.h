@@ -10,7 +10,7 @@
 int vmdemo_reclaim_init(struct vmdemo_pool *pool);
 void vmdemo_reclaim_exit(struct vmdemo_pool *pool);
 
-int vmdemo_reclaim_try(struct vmdemo_pool *pool, u32 *spare);
+bool vmdemo_reclaim_try(struct vmdemo_pool *pool, u32 *spare);
 int vmdemo_reclaim_wait(struct vmdemo_pool *pool, u32 *spare);
 bool vmdemo_reclaim_stalled(const struct vmdemo_pool *pool);
 void vmdemo_reclaim_balance(struct vmdemo_pool *pool);

@@ -14,6 +14,7 @@
 #include <linux/uio.h>
 #include <vmdemo.h>
 
+#include "access.h"
 #include "device.h"
 #include "dirty.h"
 #include "grow.h"
@@ -83,10 +84,11 @@ ssize_t vmdemo_rw_read_iter(struct kiocb *iocb, struct iov_iter *to)
 			break;
 		}
 		vmdemo_rw_begin(&acc, iocb->ki_filp, iocb->ki_pos >> PAGE_SHIFT);
-		err = vmdemo_space_get_wait(&acc, &folio);
+		err = vmdemo_access_get(&acc);
 		vmdemo_access_end(&acc);
 		if (err)
 			break;
+		folio = acc.folio;
 		folio_unlock(folio);
 		/* A copy for pipes too: the frame itself must not end up in one. */
 		from = kmap_local_folio(folio, offset);
@@ -139,10 +141,11 @@ static ssize_t vmdemo_rw_write_page(struct file *file, loff_t pos, size_t bytes,
 	acc.write = true;
 	acc.overwrite = bytes == PAGE_SIZE || pos + bytes >= READ_ONCE(space->size_bytes);
 	acc.overwrite &= !offset_in_page(pos);
-	err = vmdemo_space_get_wait(&acc, &folio);
+	err = vmdemo_access_get(&acc);
 	vmdemo_access_end(&acc);
 	if (err)
 		return err;
+	folio = acc.folio;
 	/* It was the end of the device, and of what had to be read, before the device grew. */
 	if (bytes < PAGE_SIZE && pos + bytes < READ_ONCE(space->size_bytes) &&
 	    !folio_test_uptodate(folio)) {
@@ -265,7 +268,7 @@ ssize_t vmdemo_rw_write_iter(struct kiocb *iocb, struct iov_iter *from)
  * @pos:   first byte
  * @bytes: how many, all in one page
  *
- * May sleep. Returns 0 or a negative error as vmdemo_space_get_wait().
+ * May sleep. Returns 0 or a negative error as vmdemo_access_get().
  */
 int vmdemo_rw_zero(struct vmdemo_space *space, u64 pos, size_t bytes)
 {
@@ -279,10 +282,11 @@ int vmdemo_rw_zero(struct vmdemo_space *space, u64 pos, size_t bytes)
 		return 0;
 	vmdemo_access_begin(&acc, space, index, VMDEMO_ASK_RW);
 	acc.write = true;
-	err = vmdemo_space_get_wait(&acc, &folio);
+	err = vmdemo_access_get(&acc);
 	vmdemo_access_end(&acc);
 	if (err)
 		return err;
+	folio = acc.folio;
 	/* Discarded as a whole meanwhile, it is zeros as well. */
 	if (vmdemo_swap_written(space, index)) {
 		folio_zero_range(folio, offset_in_page(pos), bytes);
