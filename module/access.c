@@ -121,7 +121,7 @@ static void vmdemo_access_drop(struct vmdemo_access *acc)
 	folio_put(acc->folio);
 }
 
-/* The memory of the page has failed: it can be read again, into another frame, unless it is lost. */
+/* The memory of the page has failed: read it again, into another frame, unless it is lost. */
 static enum vmdemo_tried vmdemo_access_poisoned(struct vmdemo_access *acc)
 {
 	struct vmdemo_pool *pool = acc->space->pool;

@@ -283,7 +283,8 @@ u32 vmdemo_index_insert_ahead(struct vmdemo_space *space, pgoff_t first, u32 nr,
 		bucket = vmdemo_hash_bucket(buckets, key + i);
 		if (vmdemo_hash_find(pool, bucket, key + i, U32_MAX) != VMDEMO_NONE)
 			continue;
-		if (pool->nr_free <= leave_free || first + i - space->closed_first < space->closed_nr)
+		if (pool->nr_free <= leave_free ||
+		    first + i - space->closed_first < space->closed_nr)
 			break;
 		frame = vmdemo_free_pop(pool);
 		if (frame == VMDEMO_NONE)

@@ -137,7 +137,7 @@ void vmdemo_reclaim_balance(struct vmdemo_pool *pool)
 
 /* ---- for a caller that needs a frame ---- */
 
-/* Somebody else is evicting, and soon done unless they have to wait. Returns whether frames are free. */
+/* Somebody else is evicting, and soon done unless they have to wait. Are frames free now? */
 static bool vmdemo_reclaim_spin(struct vmdemo_pool *pool)
 {
 	int i;
@@ -180,8 +180,8 @@ static bool vmdemo_reclaim_besieged(struct vmdemo_pool *pool, u32 *spare, struct
  * @spare: without a reserve, or lent, set to the number of a frame, which is the caller's
  *
  * With a reserve a batch of frames goes to the free list: the reclaim thread has not kept up, and a
- * caller that helps it once should not have to again soon. May sleep, briefly. Returns whether there
- * are frames now; if not vmdemo_reclaim_wait() is next.
+ * caller that helps it once should not have to again soon. May sleep, briefly. Returns whether
+ * there are frames now; if not vmdemo_reclaim_wait() is next.
  */
 bool vmdemo_reclaim_try(struct vmdemo_pool *pool, u32 *spare)
 {

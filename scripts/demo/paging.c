@@ -97,7 +97,8 @@ void chapter_memory(void)
 	claim("a program can use 32 times as much memory as there is, and start at once.");
 	printf("  %zu pages in the address space, %llu frames behind it\n", tour_pages,
 	       (unsigned long long)attribute("frames"));
-	draw_groups(dev, "each character is 256 pages; # some are in frames, . none is:", tour_pages);
+	draw_groups(dev, "each character is 256 pages; # some are in frames, . none is:",
+		    tour_pages);
 	start = now_ns();
 	mem = map_pages(dev, 0, tour_pages, PROT_READ, NULL);
 	check(sum_of(mem) == tour_sums[0], "the first result is right");
