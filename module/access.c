@@ -12,6 +12,7 @@
 #include "access.h"
 #include "dirty.h"
 #include "freelist.h"
+#include "hwpoison.h"
 #include "index.h"
 #include "order.h"
 #include "pager.h"
@@ -129,7 +130,7 @@ static enum vmdemo_tried vmdemo_access_poisoned(struct vmdemo_access *acc)
 
 	/* On its way to the device it stays where it is until that has ended. */
 	if (!vmdemo_frame_writing(pool, vmdemo_frame_nr(acc->folio)))
-		lost = vmdemo_swap_poisoned(pool, acc->folio);
+		lost = vmdemo_hwpoison_leave(pool, acc->folio);
 	vmdemo_access_drop(acc);
 	return lost ? VMDEMO_TRY_LOST : VMDEMO_TRY_AGAIN;
 }
@@ -191,7 +192,7 @@ static enum vmdemo_tried vmdemo_access_settle(struct vmdemo_access *acc)
 		vmdemo_access_drop(acc);
 		return VMDEMO_TRY_AGAIN;
 	}
-	if (PageHWPoison(folio_page(acc->folio, 0)) && !acc->fetch)
+	if (vmdemo_folio_poisoned(acc->folio) && !acc->fetch)
 		return vmdemo_access_poisoned(acc);
 	if (!folio_test_uptodate(acc->folio) && !acc->overwrite)
 		return vmdemo_access_reread(acc);

@@ -159,15 +159,15 @@ void vmdemo_backing_close(struct vmdemo_backing *backing)
  * vmdemo_backing_zero - make a range of the device read as zeros
  * @backing:    bound, writable
  * @first:      first page
- * @nr:         pages
+ * @last:       last page
  * @size_bytes: size of the device: the last page may be short
  *
  * May sleep. Returns 0 or the block layer's error.
  */
-int vmdemo_backing_zero(struct vmdemo_backing *backing, pgoff_t first, pgoff_t nr, u64 size_bytes)
+int vmdemo_backing_zero(struct vmdemo_backing *backing, pgoff_t first, pgoff_t last, u64 size_bytes)
 {
 	u64 start = (u64)first << PAGE_SHIFT;
-	u64 end = min(start + ((u64)nr << PAGE_SHIFT), size_bytes);
+	u64 end = min(((u64)last + 1) << PAGE_SHIFT, size_bytes);
 
 	return blkdev_issue_zeroout(backing->handle.bdev, start >> SECTOR_SHIFT,
 				    (end - start) >> SECTOR_SHIFT, GFP_KERNEL, 0);

@@ -52,7 +52,8 @@ static inline void vmdemo_backing_end_write(struct vmdemo_backing *backing, bool
 int vmdemo_backing_open(struct vmdemo_backing *backing, const char *path, struct device *dev);
 void vmdemo_backing_refuse(struct device *dev, const char *path, int err, const char *why);
 void vmdemo_backing_close(struct vmdemo_backing *backing);
-int vmdemo_backing_zero(struct vmdemo_backing *backing, pgoff_t first, pgoff_t nr, u64 size_bytes);
+int vmdemo_backing_zero(struct vmdemo_backing *backing, pgoff_t first, pgoff_t last,
+			u64 size_bytes);
 
 /*
  * The size of a bound device, in whole blocks of it: a loop device may end within one. It changes:

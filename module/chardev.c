@@ -9,14 +9,9 @@
 #include <linux/splice.h>
 #include <vmdemo.h>
 
-#include "chardev.h"
 #include "device.h"
-#include "fadvise.h"
-#include "fault.h"
+#include "entry.h"
 #include "grow.h"
-#include "ioctl.h"
-#include "rw.h"
-#include "spacefile.h"
 
 static int vmdemo_chardev_open(struct inode *inode, struct file *file)
 {

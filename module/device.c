@@ -13,10 +13,10 @@
 #include "backing.h"
 #include "device.h"
 #include "discard.h"
-#include "evict.h"
 #include "grow.h"
 #include "pager.h"
 #include "pool.h"
+#include "range.h"
 #include "reclaim.h"
 #include "signature.h"
 #include "swap.h"
@@ -202,7 +202,7 @@ static int vmdemo_device_empty(struct vmdemo_device *device)
 	if (fatal_signal_pending(current))
 		return -EINTR;
 	err = vmdemo_device_sync(device, 0, U64_MAX);
-	return err ?: vmdemo_evict_drop(space, 0, space->nr_pages - 1, VMDEMO_DROP_CLEAN, NULL);
+	return err ?: vmdemo_range_drop(space, 0, space->nr_pages - 1, VMDEMO_DROP_CLEAN, NULL);
 }
 
 /**
@@ -245,9 +245,9 @@ static void vmdemo_device_give_up(struct vmdemo_device *device)
 	if (err == -EINTR)
 		return;
 	if (err && device->live)
-		held = vmdemo_evict_drop(space, 0, space->nr_pages - 1, VMDEMO_DROP_ALL, &lost);
+		held = vmdemo_range_drop(space, 0, space->nr_pages - 1, VMDEMO_DROP_ALL, &lost);
 	else
-		while (err && vmdemo_evict_drop(space, 0, space->nr_pages - 1,
+		while (err && vmdemo_range_drop(space, 0, space->nr_pages - 1,
 						VMDEMO_DROP_LEAVE, &lost))
 			;
 	if (lost)

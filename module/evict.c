@@ -1,60 +1,59 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * evict.c - a page leaves its frame
+ * evict.c - frames are freed, in the policy's order, and nobody waits for what cannot go
  *
- * Lock, unmap if mapped, freeze the reference count, and only then read the dirty flag: with no
- * references left nobody can set it any more. A dirty page is written instead, a page that somebody
- * holds is no victim for a while. Which page goes is decided elsewhere: by reclaim.c when frames
- * are short, by a user for a range.
+ * One way for all who want frames: lock, unmap if mapped, freeze the reference count, and only then
+ * look whether the page is dirty (leave.c). A dirty page is written instead, and is a victim again
+ * when the write has ended. A page that somebody holds, or whose disk takes no writes for now, is
+ * none until a look at it shows that it can go: each eviction looks at a few of these, and at all
+ * of them before a waiter goes to sleep. So programs that hold pages, or a disk that fails or
+ * hangs, do not hold up the others.
  */
-#include <linux/sched/signal.h>
-
 #include "backing.h"
-#include "dirty.h"
 #include "evict.h"
-#include "freelist.h"
-#include "leave.h"
+#include "hwpoison.h"
+#include "loan.h"
 #include "order.h"
-#include "pool.h"
-#include "swap.h"
-#include "walk.h"
+#include "pager.h"
 #include "writeback.h"
+
+/* Attempts at the oldest victims in one go. */
+#define VMDEMO_EVICT_ROUNDS	8
+
+/* Held frames that are looked at to see whether their disk takes them again. */
+#define VMDEMO_EVICT_PROBES	2
+
+/* ---- one page ---- */
 
 /**
  * vmdemo_evict_unmap - remove the page table entries of a range, in all processes
  * @space: the space
  * @first: first page
- * @nr:    pages
+ * @last:  last page
  *
  * Takes i_mmap_rwsem and PTE locks: a folio lock may be held. May sleep.
  */
-void vmdemo_evict_unmap(struct vmdemo_space *space, pgoff_t first, pgoff_t nr)
+void vmdemo_evict_unmap(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
 {
-	unmap_mapping_pages(space->inode->i_mapping, first, nr, false);
+	unmap_mapping_pages(space->inode->i_mapping, first, last - first + 1, false);
 	vmdemo_stat_inc(space->pool, unmap_calls);
 }
 
-/**
- * vmdemo_evict_folio - free the frame of a page, or start writing it
- * @pool:  the pool
- * @folio: the page; one reference is the caller's, and is used up
- * @io:    gathers dirty pages, the caller submits; NULL: dirty ones are left alone
- * @force: also if the policy would spare it; what cannot go keeps its place in the order
- * @keep:  the freed frame's number goes here; NULL: to the free list
- *
- * May sleep. Returns what became of it.
- */
-enum vmdemo_evicted vmdemo_evict_folio(struct vmdemo_pool *pool, struct folio *folio,
-				       struct vmdemo_io *io, bool force, u32 *keep)
+static void vmdemo_evict_count(struct vmdemo_pool *pool, u32 freed, u32 written)
+{
+	vmdemo_stat_add(pool, evictions_dirty, written);
+	vmdemo_stat_add(pool, evictions_clean, freed - written);
+}
+
+/* Lock a victim and unmap it. VMDEMO_FREED: done; otherwise it is not locked, and stays. */
+static enum vmdemo_evicted vmdemo_evict_prepare(struct vmdemo_pool *pool, struct folio *folio,
+						bool force)
 {
 	enum vmdemo_evicted result = VMDEMO_KEPT;
-	const struct vmdemo_backing *disk;
 	u32 nr = vmdemo_frame_nr(folio);
-	bool written, failing;
-	int err;
 
 	if (!folio_trylock(folio))
-		goto put;
+		return VMDEMO_KEPT;
 	if (!folio->mapping)
 		goto unlock;
 	if (vmdemo_frame_writing(pool, nr)) {
@@ -66,178 +65,264 @@ enum vmdemo_evicted vmdemo_evict_folio(struct vmdemo_pool *pool, struct folio *f
 			vmdemo_stat_inc(pool, late_references);
 			goto unlock;
 		}
-		vmdemo_evict_unmap(vmdemo_folio_space(folio), folio->index, 1);
+		vmdemo_evict_unmap(vmdemo_folio_space(folio), folio->index, folio->index);
 	}
-	if (PageHWPoison(folio_page(folio, 0))) {
-		vmdemo_swap_poisoned(pool, folio);
-		goto unlock;
-	}
-	written = vmdemo_frame(pool, nr)->flags & VMDEMO_FRAME_WRITTEN;
-	err = vmdemo_leave_evict(pool, folio, keep, NULL);
-	if (!err) {
-		if (written)
-			vmdemo_stat_inc(pool, evictions_dirty);
-		else
-			vmdemo_stat_inc(pool, evictions_clean);
+	if (!vmdemo_folio_poisoned(folio))
 		return VMDEMO_FREED;
-	}
-	disk = pool->disks[folio_test_swapbacked(folio)];
-	failing = vmdemo_backing_failing(disk);
-	/* A silent disk has been noticed before, by the search for victims. */
-	if (err == -EAGAIN && io &&
-	    !((force || failing) && vmdemo_backing_refuses(disk, VMDEMO_SILENT))) {
-		vmdemo_frame(pool, nr)->flags |= VMDEMO_FRAME_WRITTEN;
-		/* Its last write was in vain, or this one may be: nothing waits for it. */
-		written |= failing;
-		if (written && !force)
-			vmdemo_order_hold(pool, nr);
-		folio_put(folio);
-		if (!vmdemo_writeback_folio(io, folio) && !written)
-			result = VMDEMO_WRITING;
-		return result;
-	}
-	if (err == -EAGAIN && !io)
-		result = VMDEMO_DIRTY;
-	else if (!force)
-		/* Held by somebody, or unwritable for now. */
-		vmdemo_order_hold(pool, nr);
+	vmdemo_hwpoison_leave(pool, folio);
 unlock:
 	folio_unlock(folio);
-put:
+	return result;
+}
+
+/*
+ * The victim, locked, is dirty: start writing it, if its disk takes writes. Its reference and its
+ * lock are used up.
+ */
+static enum vmdemo_evicted vmdemo_evict_write(struct vmdemo_pool *pool, struct folio *folio,
+					      struct vmdemo_io *io, bool force)
+{
+	const struct vmdemo_backing *disk = pool->disks[folio_test_swapbacked(folio)];
+	bool failing = vmdemo_backing_failing(disk), again;
+	u32 nr = vmdemo_frame_nr(folio);
+
+	/* A silent disk has been noticed before, when victims were looked for. */
+	if ((force || failing) && vmdemo_backing_refuses(disk, VMDEMO_SILENT)) {
+		if (!force)
+			vmdemo_order_hold(pool, nr);
+		folio_unlock(folio);
+		folio_put(folio);
+		return VMDEMO_KEPT;
+	}
+	/* Its last write was in vain, or this one may be: no other victim waits for it. */
+	again = (vmdemo_frame(pool, nr)->flags & VMDEMO_FRAME_WRITTEN) || failing;
+	vmdemo_frame(pool, nr)->flags |= VMDEMO_FRAME_WRITTEN;
+	if (again && !force)
+		vmdemo_order_hold(pool, nr);
+	folio_put(folio);
+	return !vmdemo_writeback_folio(io, folio) && !again ? VMDEMO_WRITING : VMDEMO_KEPT;
+}
+
+/**
+ * vmdemo_evict_folio - free the frame of a page, or start writing it
+ * @pool:  the pool
+ * @folio: the page; one reference is the caller's, and is used up
+ * @io:    gathers dirty pages, the caller submits; NULL: dirty ones are left alone
+ * @force: also if the policy would spare it; what cannot go keeps its place in the order
+ * @spare: the freed frame's number goes here; NULL: to the free list
+ *
+ * May sleep. Returns what became of it.
+ */
+enum vmdemo_evicted vmdemo_evict_folio(struct vmdemo_pool *pool, struct folio *folio,
+				       struct vmdemo_io *io, bool force, u32 *spare)
+{
+	enum vmdemo_evicted result = vmdemo_evict_prepare(pool, folio, force);
+	u32 nr = vmdemo_frame_nr(folio);
+	bool written;
+
+	if (result == VMDEMO_FREED) {
+		written = vmdemo_frame(pool, nr)->flags & VMDEMO_FRAME_WRITTEN;
+		result = vmdemo_leave_evict(pool, folio, spare, NULL);
+		if (result == VMDEMO_FREED) {
+			vmdemo_evict_count(pool, 1, written);
+			return VMDEMO_FREED;
+		}
+		if (result == VMDEMO_DIRTY && io)
+			return vmdemo_evict_write(pool, folio, io, force);
+		if (result == VMDEMO_HELD && !force)
+			vmdemo_order_hold(pool, nr);
+		folio_unlock(folio);
+	}
 	folio_put(folio);
 	return result;
 }
 
-/* ---- ranges, for ioctls and for leaving ---- */
+/* ---- victims in the order of the policy ---- */
 
-/**
- * vmdemo_evict_range - evict the resident pages of a range
- * @space: the space
- * @first: first page
- * @last:  last page
- *
- * Dirty pages are written; those somebody holds, or that are dirtied meanwhile, stay. May sleep.
- * Returns the number of frames freed or a negative error: -EIO, -ENOMEM, -EINTR.
- */
-long vmdemo_evict_range(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
+/* Which disks take no writes for now, a bit each; and which have failed lately. */
+static u32 vmdemo_evict_refused(const struct vmdemo_pool *pool, unsigned long patience,
+				u32 *failing)
 {
-	struct vmdemo_pool *pool = space->pool;
-	struct vmdemo_walk walk;
-	struct folio *folio;
-	long freed = 0;
-	int err;
+	u32 i, refused = 0;
 
-	vmdemo_evict_unmap(space, first, last - first + 1);
-	err = vmdemo_writeback_range(space, first, last);
-	if (err)
-		return err;
-	vmdemo_walk_init(&walk, space, first, last, false);
-	while ((folio = vmdemo_walk_next(&walk))) {
-		if (fatal_signal_pending(current)) {
-			folio_put(folio);
-			return -EINTR;
-		}
-		freed += vmdemo_evict_folio(pool, folio, NULL, true, NULL) == VMDEMO_FREED;
+	*failing = 0;
+	for (i = 0; i < VMDEMO_NR_DISKS; i++) {
+		refused |= vmdemo_backing_refuses(pool->disks[i], patience) << i;
+		*failing |= vmdemo_backing_failing(pool->disks[i]) << i;
 	}
+	return refused;
+}
+
+/*
+ * Look at @most held frames, and at as many again while all of them can go. Of what a disk in
+ * @failing has not taken, a few are enough to see whether it takes writes again.
+ */
+static void vmdemo_evict_release(struct vmdemo_pool *pool, u32 refused, u32 failing, u32 most)
+{
+	u32 left = min(most, READ_ONCE(pool->policy.lists[VMDEMO_LIST_HELD].nr));
+	u32 again = VMDEMO_EVICT_ROUNDS, part;
+
+	if (failing & ~refused) {
+		vmdemo_leave_release(pool, refused, VMDEMO_EVICT_PROBES);
+		refused |= failing;
+	}
+	while (left) {
+		part = min(left, VMDEMO_EVICT_LOOK);
+		left -= part;
+		if (vmdemo_leave_release(pool, refused, part) == part && !left && again--)
+			left = part;
+		if (left)
+			cond_resched();
+	}
+}
+
+/*
+ * Evict the victims handed over; *@freed frames are free already, *@sent are being written. Returns
+ * false: take no others.
+ */
+static bool vmdemo_evict_victims(struct vmdemo_pool *pool, const struct vmdemo_want *want,
+				 const struct vmdemo_hunt *hunt, struct vmdemo_io *io,
+				 u32 *freed, u32 *sent)
+{
+	bool blocked = false;
+	u32 i;
+
+	for (i = 0; i < hunt->nr; i++) {
+		/* What is not submitted yet must leave some of the bio_set's reserve to others. */
+		blocked |= io->nr_later >= VMDEMO_EVICT_BATCH;
+		if (blocked || (want->spare && *freed)) {
+			folio_put(hunt->victims[i]);
+			continue;
+		}
+		if (i + 1 < hunt->nr && hunt->victims[i + 1]->index == hunt->victims[i]->index + 1)
+			io->expect = hunt->nr - i;
+		switch (vmdemo_evict_folio(pool, hunt->victims[i], io->later ? io : NULL, false,
+					   want->spare)) {
+		case VMDEMO_FREED:
+			(*freed)++;
+			break;
+		case VMDEMO_WRITING:
+			(*sent)++;
+			fallthrough;
+		case VMDEMO_DIRTY:
+			blocked = want->exact;
+			break;
+		default:
+			break;
+		}
+	}
+	return !blocked && io->nr_later < VMDEMO_EVICT_BATCH;
+}
+
+/*
+ * Free frames, in the policy's order. With @want->exact it is kept exactly: the search stops at a
+ * victim that has to be written, or is being written, and takes no other instead. @lap: look at all
+ * that is held, and come to the end of the order. Returns frames freed.
+ */
+static u32 vmdemo_evict_order(struct vmdemo_pool *pool, const struct vmdemo_want *want, bool lap)
+{
+	struct vmdemo_io io = { .write = true, .later = want->bios };
+	u32 rounds = lap ? READ_ONCE(pool->nr_frames) : VMDEMO_EVICT_ROUNDS;
+	u32 freed = 0, sent = 0, failing;
+	struct vmdemo_hunt hunt;
+	bool on = true;
+
+	lockdep_assert_held(&pool->reclaim_lock);
+	hunt.how = want->exact ? VMDEMO_SLOW_STOP :
+		   want->bios ? VMDEMO_SLOW_DIRTY : VMDEMO_SLOW_CLEAN;
+	hunt.refused = vmdemo_evict_refused(pool, want->patience, &failing);
+	hunt.on = lap && !want->exact;
+	hunt.cursor = VMDEMO_NONE;
+	if (READ_ONCE(pool->policy.lists[VMDEMO_LIST_HELD].nr))
+		vmdemo_evict_release(pool, hunt.refused, failing,
+				     lap ? U32_MAX : 2 * want->frames + 2);
+	while (freed + sent < want->frames && rounds && on) {
+		freed += vmdemo_leave_oldest(pool, want->frames - freed, want->spare, &hunt);
+		if (!hunt.nr && !hunt.held && (!hunt.on || hunt.cursor == VMDEMO_NONE))
+			break;
+		if (hunt.nr) {
+			on = vmdemo_evict_victims(pool, want, &hunt, &io, &freed, &sent);
+			if (io.nr_later || io.bio)
+				hunt.refused |= failing;
+		}
+		/* Each frame comes to be held once. */
+		if (!hunt.held)
+			rounds--;
+		if (lap || hunt.held)
+			cond_resched();
+	}
+	if (io.bio)
+		vmdemo_pager_submit(&io);
 	return freed;
 }
 
-/* Lock a page that is not being written. What must not fail waits as long as the disk. */
-static int vmdemo_evict_drop_lock(struct vmdemo_pool *pool, struct folio *folio,
-				  enum vmdemo_drop how)
+/**
+ * vmdemo_evict_frames - free frames, and look at all there are rather than let anybody wait
+ * @pool: the pool, its reclaim lock held
+ * @want: how many, and how
+ *
+ * Writes of dirty victims are gathered in @want->bios, at most VMDEMO_EVICT_BATCH and one more:
+ * vmdemo_evict_submit() is next, after the lock. May sleep, but not for a disk. Returns how many
+ * are free.
+ */
+u32 vmdemo_evict_frames(struct vmdemo_pool *pool, const struct vmdemo_want *want)
 {
-	unsigned int mode = how == VMDEMO_DROP_DETACH ? TASK_UNINTERRUPTIBLE : TASK_KILLABLE;
-	u32 nr = vmdemo_frame_nr(folio);
-	int err = 0;
+	u32 freed = vmdemo_evict_order(pool, want, false);
 
-	for (;;) {
-		if (mode == TASK_KILLABLE)
-			err = folio_lock_killable(folio);
-		else
-			folio_lock(folio);
-		if (err || !vmdemo_frame_writing(pool, nr))
-			return err;
-		folio_unlock(folio);
-		err = vmdemo_dirty_wait_write(pool, nr, mode);
-		if (err)
-			return err;
+	/* Others may want the same: it makes no sense to look again for each. */
+	if (freed || !want->bios || vmdemo_evict_sent(want->bios) ||
+	    time_before(jiffies, pool->lap_at))
+		return freed;
+	freed = vmdemo_evict_order(pool, want, true);
+	if (freed)
+		return freed;
+	pool->lap_at = jiffies + VMDEMO_SOON;
+	if (!vmdemo_evict_sent(want->bios) && vmdemo_loan_besieged(pool)) {
+		WRITE_ONCE(pool->besieged, true);
+		wake_up(&pool->reclaim_wait);
 	}
-}
-
-/* Drop one page; @folio's reference is used up. See vmdemo_evict_drop(). */
-static int vmdemo_evict_drop_one(struct vmdemo_space *space, struct folio *folio,
-				 enum vmdemo_drop how, unsigned long until, unsigned long *lost)
-{
-	struct vmdemo_pool *pool = space->pool;
-	bool detached = false;
-	int err;
-
-	for (;;) {
-		bool late = false;
-
-		err = vmdemo_evict_drop_lock(pool, folio, how);
-		if (err)
-			break;
-		if (folio->mapping != space->inode->i_mapping)
-			goto unlock;
-		if (PageHWPoison(folio_page(folio, 0))) {
-			vmdemo_swap_poisoned(pool, folio);
-			goto unlock;
-		}
-		if (folio_mapped(folio))
-			vmdemo_evict_unmap(space, folio->index, 1);
-		/* A fork may have just mapped it again: that is no reason to give up. */
-		late = time_after(jiffies, until) && !folio_mapped(folio);
-		err = vmdemo_leave_evict(pool, folio, NULL, how == VMDEMO_DROP_CLEAN ? NULL : lost);
-		if (!err)
-			return 0;
-		if (err == -EBUSY && late && how >= VMDEMO_DROP_LEAVE) {
-			detached = how == VMDEMO_DROP_DETACH;
-			vmdemo_leave_orphan(pool, folio, detached, lost);
-			err = 0;
-		}
-		/* Dirtied without telling us, as KVM does: let searches for dirty pages find it. */
-		if (err == -EAGAIN)
-			vmdemo_dirty_set(pool, folio);
-unlock:
-		folio_unlock(folio);
-		if (err != -EBUSY || late)
-			break;
-		if (how != VMDEMO_DROP_DETACH && fatal_signal_pending(current)) {
-			err = -EINTR;
-			break;
-		}
-		schedule_timeout_uninterruptible(1);
-	}
-	if (detached)
-		vmdemo_pool_replace(pool, folio);
-	folio_put(folio);
-	return err;
+	return 0;
 }
 
 /**
- * vmdemo_evict_drop - take the pages of a range out of the pool without writing them
- * @space: the space; the range is closed (vmdemo_index_close()), or nobody has it open
- * @first: first page
- * @last:  last page
- * @how:   what happens to dirty pages and to those that somebody holds
- * @lost:  counts dirty pages dropped; not for VMDEMO_DROP_CLEAN
+ * vmdemo_evict_relieve - the pool is besieged: is it still?
+ * @pool: the pool, its reclaim lock held
+ * @most: how many held frames to look at
  *
- * Waits for the holders of pages, up to 5 s in all; for VMDEMO_DROP_DETACH, which does not fail,
- * only a moment. May sleep. Returns 0, -EINTR when killed, -EBUSY if a page is still held, -EAGAIN
- * if one is dirty and may not be dropped.
+ * May sleep.
  */
-int vmdemo_evict_drop(struct vmdemo_space *space, pgoff_t first, pgoff_t last,
-		      enum vmdemo_drop how, unsigned long *lost)
+void vmdemo_evict_relieve(struct vmdemo_pool *pool, u32 most)
 {
-	unsigned long until = jiffies + (how == VMDEMO_DROP_DETACH ? 1 : VMDEMO_STALL);
-	struct vmdemo_walk walk;
-	struct folio *folio;
-	int err = 0;
+	u32 failing, refused = vmdemo_evict_refused(pool, VMDEMO_SOON, &failing);
 
-	vmdemo_evict_unmap(space, first, last - first + 1);
-	vmdemo_walk_init(&walk, space, first, last, false);
-	while (!err && (folio = vmdemo_walk_next(&walk)))
-		err = vmdemo_evict_drop_one(space, folio, how, until, lost);
-	return err;
+	lockdep_assert_held(&pool->reclaim_lock);
+	vmdemo_evict_release(pool, refused, failing, most);
+	if (vmdemo_loan_relieved(pool))
+		WRITE_ONCE(pool->besieged, false);
+}
+
+/**
+ * vmdemo_evict_submit - submit gathered writes
+ * @pool: the pool, its reclaim lock not held
+ * @bios: by disk; empty afterwards
+ *
+ * Those to the disk that has answered last go first: the other one may take its time. Sleeps, for
+ * as long as a disk does not take a request.
+ */
+void vmdemo_evict_submit(struct vmdemo_pool *pool, struct bio_list *bios)
+{
+	u32 first = time_after(READ_ONCE(pool->disks[1]->moved_at),
+			       READ_ONCE(pool->disks[0]->moved_at));
+	struct blk_plug plug;
+	struct bio *bio;
+	u32 i;
+
+	for (i = 0; i < VMDEMO_NR_DISKS; i++) {
+		if (bio_list_empty(&bios[i ^ first]))
+			continue;
+		blk_start_plug(&plug);
+		while ((bio = bio_list_pop(&bios[i ^ first])))
+			submit_bio(bio);
+		blk_finish_plug(&plug);
+	}
 }

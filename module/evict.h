@@ -1,35 +1,37 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * evict.h - a page leaves its frame
+ * evict.h - frames are freed, in the policy's order, and nobody waits for what cannot go
  */
 #ifndef VMDEMO_EVICT_H
 #define VMDEMO_EVICT_H
 
-#include "frame.h"
+#include "leave.h"
 
 struct vmdemo_io;
 
-enum vmdemo_evicted {
-	VMDEMO_FREED,		/* the frame is free */
-	VMDEMO_WRITING,		/* it is being written */
-	VMDEMO_DIRTY,		/* it would have to be written */
-	VMDEMO_KEPT,		/* it could not go */
+/* How long, in jiffies, to wait for what raises no event before looking again. */
+#define VMDEMO_SOON		(HZ / 10)
+
+/* What an evictor wants, and how. */
+struct vmdemo_want {
+	u32 frames;
+	u32 *spare;		/* where the one frame wanted goes; NULL: to the free list */
+	struct bio_list *bios;	/* by disk: writes of dirty victims; NULL: clean ones only */
+	unsigned long patience;	/* with a disk that does not answer, in jiffies */
+	bool exact;		/* keep the order, though a write has to be waited for */
 };
 
-void vmdemo_evict_unmap(struct vmdemo_space *space, pgoff_t first, pgoff_t nr);
+static inline bool vmdemo_evict_sent(const struct bio_list *bios)
+{
+	return !bio_list_empty(&bios[0]) || !bio_list_empty(&bios[1]);
+}
+
+void vmdemo_evict_unmap(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
 enum vmdemo_evicted vmdemo_evict_folio(struct vmdemo_pool *pool, struct folio *folio,
-				       struct vmdemo_io *io, bool force, u32 *keep);
+				       struct vmdemo_io *io, bool force, u32 *spare);
 
-long vmdemo_evict_range(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
-/* What vmdemo_evict_drop() does with pages that cannot simply go. */
-enum vmdemo_drop {
-	VMDEMO_DROP_CLEAN,	/* keep dirty ones, and those that are held */
-	VMDEMO_DROP_ALL,	/* drop dirty ones; keep those that are held */
-	VMDEMO_DROP_LEAVE,	/* drop dirty ones; leave those that are held to their holders */
-	VMDEMO_DROP_DETACH,	/* the same, at once; the pool replaces some, and waits for all */
-};
-
-int vmdemo_evict_drop(struct vmdemo_space *space, pgoff_t first, pgoff_t last,
-		      enum vmdemo_drop how, unsigned long *lost);
+u32 vmdemo_evict_frames(struct vmdemo_pool *pool, const struct vmdemo_want *want);
+void vmdemo_evict_relieve(struct vmdemo_pool *pool, u32 most);
+void vmdemo_evict_submit(struct vmdemo_pool *pool, struct bio_list *bios);
 
 #endif /* VMDEMO_EVICT_H */

@@ -5,8 +5,7 @@
 #include <linux/fadvise.h>
 
 #include "device.h"
-#include "evict.h"
-#include "fadvise.h"
+#include "entry.h"
 #include "range.h"
 
 static int vmdemo_fadvise_set(struct file *file, enum vmdemo_advice advice)
@@ -30,7 +29,7 @@ static int vmdemo_fadvise_dontneed(struct file *file, u64 start, u64 end)
 
 	if (first >= last || !vmdemo_file_may_look(file))
 		return 0;
-	ret = vmdemo_evict_range(space, first, last - 1);
+	ret = vmdemo_range_evict(space, first, last - 1);
 	return min(ret, 0L);
 }
 

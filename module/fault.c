@@ -25,9 +25,10 @@
 #include "access.h"
 #include "device.h"
 #include "dirty.h"
+#include "entry.h"
 #include "evict.h"
-#include "fault.h"
 #include "grow.h"
+#include "hwpoison.h"
 #include "index.h"
 #include "range.h"
 #include "reclaim.h"
@@ -242,7 +243,7 @@ static noinline_for_stack void vmdemo_vm_map_around(struct vm_fault *vmf, struct
 	unsigned long most = (min(vma->vm_end, ALIGN(addr, PMD_SIZE)) - addr) >> PAGE_SHIFT;
 	struct vmdemo_pool *pool = acc->space->pool;
 	struct page *pages[VMDEMO_AROUND_MAX];
-	u32 i, nr, keep = VMDEMO_AROUND_MAX;
+	u32 i, nr, run = VMDEMO_AROUND_MAX;
 	unsigned long missed, mapped;
 
 	/* A userfaultfd listener must hear of each page. */
@@ -256,8 +257,8 @@ static noinline_for_stack void vmdemo_vm_map_around(struct vm_fault *vmf, struct
 	nr = vmdemo_index_get_run(acc->space, acc->index + 1, most, write, pages);
 	/* What was never written has no slot reserved. Locked, they do not change that. */
 	if (write && acc->space->swap)
-		keep = vmdemo_swap_run(acc->space, acc->index + 1, nr, false);
-	while (nr > keep) {
+		run = vmdemo_swap_run(acc->space, acc->index + 1, nr, false);
+	while (nr > run) {
 		unlock_page(pages[--nr]);
 		put_page(pages[nr]);
 	}
@@ -331,7 +332,7 @@ static vm_fault_t vmdemo_vm_fault(struct vm_fault *vmf)
  */
 static noinline vm_fault_t vmdemo_vm_come_again(struct vmdemo_space *space, pgoff_t index)
 {
-	vmdemo_evict_unmap(space, index, 1);
+	vmdemo_evict_unmap(space, index, index);
 	return VM_FAULT_NOPAGE;
 }
 
@@ -361,8 +362,8 @@ static vm_fault_t vmdemo_vm_page_mkwrite(struct vm_fault *vmf)
 		return vmdemo_vm_come_again(space, vmf->pgoff);
 	}
 	vmdemo_stat_inc(space->pool, faults_mkwrite);
-	if (PageHWPoison(vmf->page)) {
-		bool lost = vmdemo_swap_poisoned(space->pool, folio);
+	if (vmdemo_folio_poisoned(folio)) {
+		bool lost = vmdemo_hwpoison_leave(space->pool, folio);
 
 		folio_unlock(folio);
 		return lost ? VM_FAULT_HWPOISON : VM_FAULT_NOPAGE;

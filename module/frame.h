@@ -248,6 +248,19 @@ static inline bool vmdemo_frame_writing(const struct vmdemo_pool *pool, u32 nr)
 				pool->chunks[nr >> VMDEMO_CHUNK_SHIFT]->writing);
 }
 
+/* The pool has @more frames than before, or fewer; its policy knows. The pool lock is held. */
+static inline void vmdemo_pool_count(struct vmdemo_pool *pool, int more)
+{
+	WRITE_ONCE(pool->nr_frames, pool->nr_frames + more);
+	pool->policy.nr_frames = pool->nr_frames;
+}
+
+/* Has the memory of a frame failed? */
+static inline bool vmdemo_folio_poisoned(struct folio *folio)
+{
+	return PageHWPoison(folio_page(folio, 0));
+}
+
 /* Number of the frame that @folio, one of ours, is. */
 static inline u32 vmdemo_frame_nr(struct folio *folio)
 {

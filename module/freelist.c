@@ -21,8 +21,7 @@ void vmdemo_free_trim(struct vmdemo_pool *pool, u32 nr, struct folio **gone)
 	frame->folio->lru.next = (struct list_head *)*gone;
 	*gone = frame->folio;
 	frame->folio = NULL;
-	pool->nr_frames--;
-	pool->policy.nr_frames--;
+	vmdemo_pool_count(pool, -1);
 }
 
 /**
@@ -36,8 +35,7 @@ void vmdemo_free_poisoned(struct vmdemo_pool *pool, u32 nr)
 {
 	lockdep_assert_held(&pool->lock);
 	vmdemo_frame(pool, nr)->folio = NULL;
-	pool->nr_frames--;
-	pool->policy.nr_frames--;
+	vmdemo_pool_count(pool, -1);
 	wake_up_all(&pool->clean_wait);
 	wake_up(&pool->reclaim_wait);
 }

@@ -42,7 +42,7 @@ static inline u32 vmdemo_free_pop(struct vmdemo_pool *pool)
 		frame = vmdemo_frame(pool, nr);
 		pool->free = frame->next;
 		WRITE_ONCE(pool->nr_free, pool->nr_free - 1);
-		if (likely(!PageHWPoison(folio_page(frame->folio, 0))))
+		if (likely(!vmdemo_folio_poisoned(frame->folio)))
 			break;
 		vmdemo_free_poisoned(pool, nr);
 	}

@@ -10,7 +10,6 @@
  * reads and writes there fail as on a bad sector. The log tells of both, once.
  */
 #include "dirty.h"
-#include "evict.h"
 #include "grow.h"
 #include "index.h"
 #include "range.h"
@@ -37,7 +36,7 @@ static int vmdemo_grow_drop(struct vmdemo_space *space, pgoff_t page, bool wait)
 	struct folio *folio;
 
 	if (wait)
-		return vmdemo_evict_drop(space, page, page, VMDEMO_DROP_CLEAN, NULL);
+		return vmdemo_range_drop(space, page, page, VMDEMO_DROP_CLEAN, NULL);
 	folio = vmdemo_index_lookup_sure(space->pool, space->key + page);
 	if (!folio)
 		return 0;
@@ -57,7 +56,7 @@ static int vmdemo_grow_short(struct vmdemo_space *space, u64 bytes, bool wait)
 
 	if (err)
 		return err;
-	if (wait ? vmdemo_range_close(space, last, 1) : !vmdemo_index_close(space, last, 1))
+	if (wait ? vmdemo_range_close(space, last, last) : !vmdemo_index_close(space, last, last))
 		return -EINTR;
 	err = vmdemo_grow_drop(space, last, wait);
 	if (!err)

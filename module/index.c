@@ -336,7 +336,7 @@ u32 vmdemo_index_get_run(struct vmdemo_space *space, pgoff_t first, u32 most, bo
 		folio = frame->folio;
 		if (!folio_trylock(folio))
 			break;
-		if (!folio_test_uptodate(folio) || PageHWPoison(folio_page(folio, 0)) ||
+		if (!folio_test_uptodate(folio) || vmdemo_folio_poisoned(folio) ||
 		    (frame->flags & VMDEMO_FRAME_FRESH) ||
 		    (write && vmdemo_frame_writing(pool, nr))) {
 			folio_unlock(folio);
@@ -362,12 +362,12 @@ u32 vmdemo_index_get_run(struct vmdemo_space *space, pgoff_t first, u32 most, bo
  * vmdemo_index_close - let no page of a range into a frame any more
  * @space: the space
  * @first: first page
- * @nr:    pages
+ * @last:  last page
  *
  * One range at a time. Pages that are there, or whose read is on its way, stay. Takes the pool
  * lock, does not sleep. Returns false if another range is closed: wait on closed_nr then.
  */
-bool vmdemo_index_close(struct vmdemo_space *space, pgoff_t first, pgoff_t nr)
+bool vmdemo_index_close(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
 {
 	bool open;
 
@@ -375,7 +375,7 @@ bool vmdemo_index_close(struct vmdemo_space *space, pgoff_t first, pgoff_t nr)
 	open = !space->closed_nr;
 	if (open) {
 		space->closed_first = first;
-		WRITE_ONCE(space->closed_nr, nr);
+		WRITE_ONCE(space->closed_nr, last - first + 1);
 	}
 	spin_unlock(&space->pool->lock);
 	return open;

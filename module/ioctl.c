@@ -10,9 +10,8 @@
 #include <vmdemo.h>
 
 #include "device.h"
-#include "evict.h"
+#include "entry.h"
 #include "index.h"
-#include "ioctl.h"
 #include "range.h"
 #include "segment.h"
 #include "swap.h"
@@ -89,7 +88,7 @@ static long vmdemo_ioctl_range(struct file *file, unsigned int cmd, struct vmdem
 			ret = -ENOBUFS;
 		break;
 	case VMDEMO_IOC_EVICT:
-		ret = vmdemo_evict_range(space, first, last);
+		ret = vmdemo_range_evict(space, first, last);
 		break;
 	case VMDEMO_IOC_DISCARD:
 		if (vmdemo_space_readonly(space))

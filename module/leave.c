@@ -38,79 +38,81 @@ static __always_inline void vmdemo_leave_frame(struct vmdemo_pool *pool, struct 
 		      BIT(PG_swapbacked), 0UL);
 }
 
+/* Pages that do not go without more ado: dirty ones, and those whose memory must not be reused. */
+#define VMDEMO_LEAVE_STAY	(BIT(PG_dirty) | BIT(PG_hwpoison))
+
+/*
+ * The one way out of a frame: freeze the references of a page, and only then look whether it is
+ * clean. With none left nobody can make it dirty any more. The pool lock is held, so that what is
+ * in the order always has the pool's reference, and a walk misses nothing. @refs: those that the
+ * page has if nobody holds it; @stay: flags with which it stays. VMDEMO_FREED: it can go, frozen.
+ */
+static __always_inline enum vmdemo_evicted
+vmdemo_leave_freeze(const struct vmdemo_pool *pool, struct folio *folio, u32 nr, int refs,
+		    unsigned long stay)
+{
+	if (!folio_ref_freeze(folio, refs))
+		return VMDEMO_HELD;
+	/* In this order: a write that fails makes the page dirty again before it ends. */
+	if (!vmdemo_frame_writing(pool, nr) && !(READ_ONCE(folio->flags) & stay))
+		return VMDEMO_FREED;
+	folio_ref_unfreeze(folio, refs);
+	return VMDEMO_DIRTY;
+}
+
 /**
  * vmdemo_leave_evict - free the frame of a page that nobody else holds
  * @pool:  the pool
  * @folio: the page: locked, unmapped, in the index, not under writeback; one reference is ours
- * @keep:  the free frame's number goes here; NULL: it goes to the free list
+ * @spare: the free frame's number goes here; NULL: it goes to the free list
  * @lost:  NULL, or a dirty page goes too and is counted here
  *
- * The reference count is frozen first, then the dirty flag read: with no references left nobody
- * can set it any more. All of it under the pool lock, so that what is in the order always has the
- * pool's reference, and a walk misses nothing. Returns 0, and @folio is no longer the caller's;
- * -EBUSY if somebody holds it, -EAGAIN if it is dirty, and nothing has changed. Does not sleep.
+ * Takes the pool lock, does not sleep. Returns VMDEMO_FREED, and @folio is no longer the caller's;
+ * VMDEMO_HELD or VMDEMO_DIRTY, and nothing has changed.
  */
-int vmdemo_leave_evict(struct vmdemo_pool *pool, struct folio *folio, u32 *keep,
-		       unsigned long *lost)
+enum vmdemo_evicted vmdemo_leave_evict(struct vmdemo_pool *pool, struct folio *folio, u32 *spare,
+				       unsigned long *lost)
 {
 	u32 nr = vmdemo_frame_nr(folio);
 	struct folio *gone = NULL;
+	enum vmdemo_evicted evicted;
 
 	if (folio_test_dirty(folio) && !lost)
-		return folio_ref_count(folio) > 2 ? -EBUSY : -EAGAIN;
+		return folio_ref_count(folio) > 2 ? VMDEMO_HELD : VMDEMO_DIRTY;
 	spin_lock(&pool->lock);
-	if (!folio_ref_freeze(folio, 2)) {
+	evicted = vmdemo_leave_freeze(pool, folio, nr, 2, lost ? 0 : BIT(PG_dirty));
+	if (evicted != VMDEMO_FREED) {
 		spin_unlock(&pool->lock);
-		return -EBUSY;
+		return evicted;
 	}
-	if (folio_test_dirty(folio)) {
-		if (!lost) {
-			folio_ref_unfreeze(folio, 2);
-			spin_unlock(&pool->lock);
-			return -EAGAIN;
-		}
-		folio_test_clear_dirty(folio);
+	if (lost && folio_test_clear_dirty(folio)) {
 		vmdemo_dirty_unmark(pool, nr, folio);
 		(*lost)++;
 	}
 	vmdemo_leave_frame(pool, folio, nr);
-	if (keep)
-		*keep = nr;
+	if (spare)
+		*spare = nr;
 	else
 		vmdemo_free_push(pool, nr, &gone);
 	spin_unlock(&pool->lock);
 	atomic_long_inc(&pool->progress);
-	if (!keep)
+	if (!spare)
 		vmdemo_free_finish(pool, gone);
-	return 0;
-}
-
-/* Dirty, or not to be used again. */
-static bool vmdemo_leave_must_stay(const struct folio *folio)
-{
-	return READ_ONCE(folio->flags) & (BIT(PG_dirty) | BIT(PG_hwpoison));
-}
-
-/* In this order: a write that fails makes the page dirty again before it ends. */
-static bool vmdemo_leave_may_go(const struct vmdemo_pool *pool, const struct folio *folio, u32 nr)
-{
-	return !vmdemo_frame_writing(pool, nr) && !vmdemo_leave_must_stay(folio);
+	return VMDEMO_FREED;
 }
 
 /*
- * Take the page in frame @nr out if that needs no more than the pool lock: nobody has it mapped,
- * locked or referenced, and it is clean. The order is that of vmdemo_leave_evict().
+ * Can the page in frame @nr leave with no more than the pool lock? Nobody has it mapped, locked or
+ * referenced, and it is clean. Then it is locked, and frozen.
  */
 static bool vmdemo_leave_idle(struct vmdemo_pool *pool, struct folio *folio, u32 nr)
 {
 	/* The pool's reference and no other: so it is not mapped either. */
-	if (vmdemo_leave_must_stay(folio) || folio_ref_count(folio) != 1 || !folio_trylock(folio))
+	if ((READ_ONCE(folio->flags) & VMDEMO_LEAVE_STAY) || folio_ref_count(folio) != 1 ||
+	    !folio_trylock(folio))
 		return false;
-	if (folio_ref_freeze(folio, 1)) {
-		if (vmdemo_leave_may_go(pool, folio, nr))
-			return true;
-		folio_ref_unfreeze(folio, 1);
-	}
+	if (vmdemo_leave_freeze(pool, folio, nr, 1, VMDEMO_LEAVE_STAY) == VMDEMO_FREED)
+		return true;
 	folio_unlock(folio);
 	return false;
 }
@@ -124,7 +126,7 @@ static bool vmdemo_leave_stuck(struct folio *folio, bool writing, u32 refused)
 	if (folio_test_locked(folio) && !writing)
 		return !folio_test_uptodate(folio);
 	/* The kernel holds one whose memory has failed, but eviction gives it up. */
-	if (PageHWPoison(folio_page(folio, 0)))
+	if (vmdemo_folio_poisoned(folio))
 		return false;
 	if (folio_ref_count(folio) > 1 && vmdemo_folio_pinned(folio, 0))
 		return true;
@@ -174,16 +176,16 @@ static noinline u32 vmdemo_leave_next(const struct vmdemo_policy *policy, u32 cu
 
 /**
  * vmdemo_leave_oldest - free the frames of the next victims
- * @pool: the pool
- * @want: how many
- * @keep: the free frame's number goes here, and @want is 1; NULL: they go to the free list
- * @hunt: what to do with victims that cannot go at once, and those handed over
+ * @pool:  the pool
+ * @want:  how many
+ * @spare: the free frame's number goes here, and @want is 1; NULL: they go to the free list
+ * @hunt:  what to do with victims that cannot go at once, and those handed over
  *
  * The common case of eviction, clean pages that nobody uses, under one hold of the pool lock. Looks
  * at VMDEMO_EVICT_LOOK victims at most; the frame after which to go on is in @hunt->cursor. Takes
  * the pool lock, does not sleep. Returns how many frames are free now.
  */
-u32 vmdemo_leave_oldest(struct vmdemo_pool *pool, u32 want, u32 *keep, struct vmdemo_hunt *hunt)
+u32 vmdemo_leave_oldest(struct vmdemo_pool *pool, u32 want, u32 *spare, struct vmdemo_hunt *hunt)
 {
 	u32 frame, next, looked = 0, freed = 0, written = 0;
 	struct folio *gone = NULL;
@@ -202,8 +204,8 @@ u32 vmdemo_leave_oldest(struct vmdemo_pool *pool, u32 want, u32 *keep, struct vm
 		if (vmdemo_leave_idle(pool, folio, frame)) {
 			written += !!(vmdemo_frame(pool, frame)->flags & VMDEMO_FRAME_WRITTEN);
 			vmdemo_leave_frame(pool, folio, frame);
-			if (keep)
-				*keep = frame;
+			if (spare)
+				*spare = frame;
 			else
 				vmdemo_free_push(pool, frame, &gone);
 			freed++;
@@ -237,7 +239,7 @@ u32 vmdemo_leave_oldest(struct vmdemo_pool *pool, u32 want, u32 *keep, struct vm
 	vmdemo_stat_add(pool, evictions_dirty, written);
 	vmdemo_stat_add(pool, evictions_clean, freed - written);
 	atomic_long_add(freed, &pool->progress);
-	if (!keep)
+	if (!spare)
 		vmdemo_free_finish(pool, gone);
 	return freed;
 }
@@ -264,8 +266,7 @@ void vmdemo_leave_orphan(struct vmdemo_pool *pool, struct folio *folio, bool kno
 	spin_lock(&pool->lock);
 	vmdemo_leave_index(pool, nr);
 	vmdemo_frame(pool, nr)->folio = NULL;
-	pool->nr_frames--;
-	pool->policy.nr_frames--;
+	vmdemo_pool_count(pool, -1);
 	folio->mapping = NULL;
 	if (known) {
 		list_add_tail(&folio->lru, &pool->owed);
@@ -279,26 +280,4 @@ void vmdemo_leave_orphan(struct vmdemo_pool *pool, struct folio *folio, bool kno
 		return;
 	folio->private = NULL;
 	folio_put(folio);
-}
-
-/**
- * vmdemo_leave_poisoned - the memory of a frame has failed: it is never used again
- * @pool:  the pool, one frame smaller afterwards
- * @folio: locked, in the index, not under writeback; the caller's reference and lock remain
- *
- * What was not on the device is lost: that is counted, and fsync fails once. Its page can be read
- * into another frame. May sleep. Returns whether something was lost.
- */
-bool vmdemo_leave_poisoned(struct vmdemo_pool *pool, struct folio *folio)
-{
-	struct address_space *mapping = folio->mapping;
-	unsigned long lost = 0;
-
-	unmap_mapping_pages(mapping, folio->index, 1, false);
-	/* Now: when the page has left the index its space may go. */
-	if (folio_test_dirty(folio))
-		mapping_set_error(mapping, -EIO);
-	vmdemo_leave_orphan(pool, folio, false, &lost);
-	vmdemo_stat_add(pool, pages_lost, lost);
-	return lost;
 }

@@ -7,6 +7,15 @@
 
 #include "frame.h"
 
+/* What has become of a page that should leave its frame. */
+enum vmdemo_evicted {
+	VMDEMO_FREED,		/* the frame is free */
+	VMDEMO_WRITING,		/* it is being written */
+	VMDEMO_DIRTY,		/* it would have to be written */
+	VMDEMO_HELD,		/* somebody has a reference */
+	VMDEMO_KEPT,		/* it could not go for another reason, or has gone already */
+};
+
 /* Victims handed over, and looked at, by one vmdemo_leave_oldest(). */
 #define VMDEMO_EVICT_BATCH	32
 #define VMDEMO_EVICT_LOOK	256
@@ -38,12 +47,11 @@ struct vmdemo_hunt {
 	struct folio *victims[VMDEMO_EVICT_BATCH];
 };
 
-int vmdemo_leave_evict(struct vmdemo_pool *pool, struct folio *folio, u32 *keep,
-		       unsigned long *lost);
-u32 vmdemo_leave_oldest(struct vmdemo_pool *pool, u32 want, u32 *keep, struct vmdemo_hunt *hunt);
+enum vmdemo_evicted vmdemo_leave_evict(struct vmdemo_pool *pool, struct folio *folio, u32 *spare,
+				       unsigned long *lost);
+u32 vmdemo_leave_oldest(struct vmdemo_pool *pool, u32 want, u32 *spare, struct vmdemo_hunt *hunt);
 u32 vmdemo_leave_release(struct vmdemo_pool *pool, u32 refused, u32 most);
 void vmdemo_leave_orphan(struct vmdemo_pool *pool, struct folio *folio, bool known,
 			 unsigned long *lost);
-bool vmdemo_leave_poisoned(struct vmdemo_pool *pool, struct folio *folio);
 
 #endif /* VMDEMO_LEAVE_H */

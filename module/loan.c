@@ -75,8 +75,7 @@ static bool vmdemo_loan_give(struct vmdemo_pool *pool, struct folio *folio, kuid
 	pool->borrowers[*nr - first] = uid;
 	folio->private = (void *)(unsigned long)*nr;
 	vmdemo_frame(pool, *nr)->folio = folio;
-	pool->nr_frames++;
-	pool->policy.nr_frames++;
+	vmdemo_pool_count(pool, 1);
 	return true;
 }
 

@@ -4,11 +4,9 @@
  */
 #include <linux/module.h>
 
-#include "chardev.h"
 #include "device.h"
+#include "entry.h"
 #include "job.h"
-#include "power.h"
-#include "sysfs.h"
 
 #define VMDEMO_MAX_DEVICES	16
 

@@ -55,7 +55,7 @@ static void vmdemo_orphan_return(struct vmdemo_pool *pool, struct folio *folio,
 	WARN_ON_ONCE(!folio_trylock(folio));
 	set_mask_bits(&folio->flags, BIT(PG_uptodate) | BIT(PG_referenced) | BIT(PG_active) |
 		      BIT(PG_swapbacked) | BIT(PG_dirty), 0UL);
-	if (!PageHWPoison(folio_page(folio, 0)))
+	if (!vmdemo_folio_poisoned(folio))
 		nr = vmdemo_orphan_number(pool, folio);
 	if (nr == VMDEMO_NONE) {
 		folio->lru.next = (struct list_head *)*gone;

@@ -378,7 +378,7 @@ static int vmdemo_pager_copy(struct vmdemo_space *space, struct folio *folio)
 		folio_mark_uptodate(folio);
 		return 1;
 	}
-	if (PageHWPoison(folio_page(from, 0))) {
+	if (vmdemo_folio_poisoned(from)) {
 		ret = folio_test_dirty(from) ? -EIO : 0;
 	} else if (folio_test_uptodate(from)) {
 		copy_highpage(folio_page(folio, 0), folio_page(from, 0));

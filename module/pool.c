@@ -78,8 +78,7 @@ static int vmdemo_pool_add(struct vmdemo_pool *pool, u32 nr, gfp_t how_hard)
 		gone->lru.next = NULL;
 	} else {
 		vmdemo_frame(pool, nr)->folio = folio;
-		pool->nr_frames++;
-		pool->policy.nr_frames++;
+		vmdemo_pool_count(pool, 1);
 		/* It goes again if its number is above a target lowered meanwhile. */
 		vmdemo_free_push(pool, nr, &gone);
 	}

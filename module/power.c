@@ -17,7 +17,7 @@
 #include <linux/suspend.h>
 
 #include "device.h"
-#include "power.h"
+#include "entry.h"
 #include "writeback.h"
 
 /* The thread that syncs a device. */

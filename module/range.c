@@ -1,24 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * range.c - many pages of a space at once: fetched, made zeros, cut off
- *
- * Getting one page is space.c's. Evicting a range is evict.c's.
+ * range.c - many pages of a space at once: fetched, evicted, dropped, made zeros, cut off
  */
 #include <linux/file.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 
+#include "access.h"
 #include "backing.h"
+#include "dirty.h"
 #include "evict.h"
 #include "freelist.h"
+#include "hwpoison.h"
 #include "index.h"
 #include "job.h"
 #include "pager.h"
+#include "pool.h"
 #include "range.h"
 #include "reclaim.h"
 #include "segment.h"
 #include "swap.h"
+#include "walk.h"
+#include "writeback.h"
 
 /* Pages discarded in one go: 32 MiB. */
 #define VMDEMO_DISCARD_PART	8192UL
@@ -101,6 +105,151 @@ long vmdemo_range_prefetch(struct vmdemo_space *space, pgoff_t first, pgoff_t la
 	return nr ?: err;
 }
 
+/**
+ * vmdemo_range_evict - evict the resident pages of a range
+ * @space: the space
+ * @first: first page
+ * @last:  last page
+ *
+ * Dirty pages are written; those somebody holds, or that are dirtied meanwhile, stay. May sleep.
+ * Returns the number of frames freed or a negative error: -EIO, -ENOMEM, -EINTR.
+ */
+long vmdemo_range_evict(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
+{
+	struct vmdemo_pool *pool = space->pool;
+	struct vmdemo_walk walk;
+	struct folio *folio;
+	long freed = 0;
+	int err;
+
+	vmdemo_evict_unmap(space, first, last);
+	err = vmdemo_writeback_range(space, first, last);
+	if (err)
+		return err;
+	vmdemo_walk_init(&walk, space, first, last, false);
+	while ((folio = vmdemo_walk_next(&walk))) {
+		if (fatal_signal_pending(current)) {
+			folio_put(folio);
+			return -EINTR;
+		}
+		freed += vmdemo_evict_folio(pool, folio, NULL, true, NULL) == VMDEMO_FREED;
+	}
+	return freed;
+}
+
+/* Lock a page that is not being written. What must not fail waits as long as the disk. */
+static int vmdemo_range_drop_lock(struct vmdemo_pool *pool, struct folio *folio,
+				  enum vmdemo_drop how)
+{
+	unsigned int mode = how == VMDEMO_DROP_DETACH ? TASK_UNINTERRUPTIBLE : TASK_KILLABLE;
+	u32 nr = vmdemo_frame_nr(folio);
+	int err = 0;
+
+	for (;;) {
+		if (mode == TASK_KILLABLE)
+			err = folio_lock_killable(folio);
+		else
+			folio_lock(folio);
+		if (err || !vmdemo_frame_writing(pool, nr))
+			return err;
+		folio_unlock(folio);
+		err = vmdemo_dirty_wait_write(pool, nr, mode);
+		if (err)
+			return err;
+	}
+}
+
+/* One attempt to drop a page, which is locked. */
+static enum vmdemo_evicted vmdemo_range_drop_locked(struct vmdemo_space *space, struct folio *folio,
+						    unsigned long *lost)
+{
+	struct vmdemo_pool *pool = space->pool;
+	enum vmdemo_evicted evicted;
+
+	if (folio->mapping != space->inode->i_mapping)
+		return VMDEMO_KEPT;
+	if (vmdemo_folio_poisoned(folio)) {
+		vmdemo_hwpoison_leave(pool, folio);
+		return VMDEMO_KEPT;
+	}
+	if (folio_mapped(folio))
+		vmdemo_evict_unmap(space, folio->index, folio->index);
+	evicted = vmdemo_leave_evict(pool, folio, NULL, lost);
+	/* Dirtied without telling us, as KVM does: let searches for dirty pages find it. */
+	if (evicted == VMDEMO_DIRTY)
+		vmdemo_dirty_set(pool, folio);
+	return evicted;
+}
+
+/* Drop one page; @folio's reference is used up. See vmdemo_range_drop(). */
+static int vmdemo_range_drop_one(struct vmdemo_space *space, struct folio *folio,
+				 enum vmdemo_drop how, unsigned long until, unsigned long *lost)
+{
+	struct vmdemo_pool *pool = space->pool;
+	enum vmdemo_evicted evicted;
+	bool detached = false, late;
+	int err;
+
+	for (;;) {
+		err = vmdemo_range_drop_lock(pool, folio, how);
+		if (err)
+			break;
+		evicted = vmdemo_range_drop_locked(space, folio,
+						   how == VMDEMO_DROP_CLEAN ? NULL : lost);
+		if (evicted == VMDEMO_FREED)
+			return 0;
+		/* A fork may have just mapped it again: that is no reason to give up. */
+		late = time_after(jiffies, until) && !folio_mapped(folio);
+		if (evicted == VMDEMO_HELD && late && how >= VMDEMO_DROP_LEAVE) {
+			detached = how == VMDEMO_DROP_DETACH;
+			vmdemo_leave_orphan(pool, folio, detached, lost);
+			evicted = VMDEMO_KEPT;
+		}
+		folio_unlock(folio);
+		if (evicted == VMDEMO_DIRTY)
+			err = -EAGAIN;
+		else if (evicted == VMDEMO_HELD && late)
+			err = -EBUSY;
+		else if (evicted == VMDEMO_HELD && how != VMDEMO_DROP_DETACH &&
+			 fatal_signal_pending(current))
+			err = -EINTR;
+		if (err || evicted != VMDEMO_HELD)
+			break;
+		schedule_timeout_uninterruptible(1);
+	}
+	if (detached)
+		vmdemo_pool_replace(pool, folio);
+	folio_put(folio);
+	return err;
+}
+
+/**
+ * vmdemo_range_drop - take the pages of a range out of the pool without writing them
+ * @space: the space; the range is closed (vmdemo_index_close()), or nobody has it open
+ * @first: first page
+ * @last:  last page
+ * @how:   what happens to dirty pages and to those that somebody holds
+ * @lost:  counts dirty pages dropped; not for VMDEMO_DROP_CLEAN
+ *
+ * Waits for the holders of pages, up to 5 s in all; for VMDEMO_DROP_DETACH, which does not fail,
+ * only a moment. May sleep. Returns 0, -EINTR when killed, -EBUSY if a page is still held, -EAGAIN
+ * if one is dirty and may not be dropped.
+ */
+int vmdemo_range_drop(struct vmdemo_space *space, pgoff_t first, pgoff_t last,
+		      enum vmdemo_drop how, unsigned long *lost)
+{
+	unsigned long until = jiffies + (how == VMDEMO_DROP_DETACH ? 1 : VMDEMO_STALL);
+	struct vmdemo_walk walk;
+	struct folio *folio;
+	int err = 0;
+
+	vmdemo_evict_unmap(space, first, last);
+	vmdemo_walk_init(&walk, space, first, last, false);
+	while (!err && (folio = vmdemo_walk_next(&walk)))
+		err = vmdemo_range_drop_one(space, folio, how, until, lost);
+	return err;
+}
+
 /*
  * Pages that have left their frames become zeros on the device: the last step of a discard. If the
  * caller is killed the step goes on, and until it ends the range stays closed. So nobody reads the
@@ -110,7 +259,7 @@ struct vmdemo_zeroing {
 	struct vmdemo_job job;
 	struct vmdemo_space *space;
 	struct file *file;
-	pgoff_t first, nr;
+	pgoff_t first, last;
 };
 
 static int vmdemo_zeroing_run(struct vmdemo_job *job)
@@ -118,7 +267,8 @@ static int vmdemo_zeroing_run(struct vmdemo_job *job)
 	struct vmdemo_zeroing *zeroing = container_of(job, struct vmdemo_zeroing, job);
 	struct vmdemo_space *space = zeroing->space;
 
-	return vmdemo_backing_zero(space->backing, zeroing->first, zeroing->nr, space->size_bytes);
+	return vmdemo_backing_zero(space->backing, zeroing->first, zeroing->last,
+				   space->size_bytes);
 }
 
 static void vmdemo_zeroing_drop(struct vmdemo_job *job)
@@ -134,13 +284,13 @@ static void vmdemo_zeroing_drop(struct vmdemo_job *job)
  * vmdemo_range_close - close a range when no other one is closed
  * @space: the space
  * @first: first page
- * @nr:    pages
+ * @last:  last page
  *
  * See vmdemo_index_close(). Sleeps, killably. Returns 0, or -EINTR when killed.
  */
-int vmdemo_range_close(struct vmdemo_space *space, pgoff_t first, pgoff_t nr)
+int vmdemo_range_close(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
 {
-	while (!vmdemo_index_close(space, first, nr)) {
+	while (!vmdemo_index_close(space, first, last)) {
 		if (wait_var_event_killable(&space->closed_nr, !READ_ONCE(space->closed_nr)))
 			return -EINTR;
 	}
@@ -161,14 +311,14 @@ static int vmdemo_range_zero(struct file *file, struct vmdemo_space *space, pgof
 	zeroing->job.drop = vmdemo_zeroing_drop;
 	zeroing->space = space;
 	zeroing->first = first;
-	zeroing->nr = last - first + 1;
-	err = vmdemo_range_close(space, first, zeroing->nr);
+	zeroing->last = last;
+	err = vmdemo_range_close(space, first, last);
 	if (err) {
 		kfree(zeroing);
 		return err;
 	}
 	zeroing->file = get_file(file);
-	err = vmdemo_evict_drop(space, first, last, VMDEMO_DROP_ALL, &dropped);
+	err = vmdemo_range_drop(space, first, last, VMDEMO_DROP_ALL, &dropped);
 	if (!err) {
 		vmdemo_job_start(&zeroing->job);
 		if (!vmdemo_job_wait(&zeroing->job))
@@ -183,11 +333,11 @@ static int vmdemo_range_zero(struct file *file, struct vmdemo_space *space, pgof
 static int vmdemo_range_punch(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
 {
 	unsigned long dropped = 0;
-	int err = vmdemo_range_close(space, first, last - first + 1);
+	int err = vmdemo_range_close(space, first, last);
 
 	if (err)
 		return err;
-	err = vmdemo_evict_drop(space, first, last, VMDEMO_DROP_DETACH, &dropped);
+	err = vmdemo_range_drop(space, first, last, VMDEMO_DROP_DETACH, &dropped);
 	if (!err)
 		vmdemo_swap_free(space, first, last);
 	vmdemo_index_open(space);
@@ -242,15 +392,78 @@ void vmdemo_range_cut(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
 		pgoff_t end = vmdemo_swap_part(space, first, last);
 
 		/* As vmdemo_range_punch(), but this does not fail. */
-		while (!vmdemo_index_close(space, first, end - first + 1))
+		while (!vmdemo_index_close(space, first, end))
 			wait_var_event(&space->closed_nr, !READ_ONCE(space->closed_nr));
-		vmdemo_evict_drop(space, first, end, VMDEMO_DROP_DETACH, &dropped);
+		vmdemo_range_drop(space, first, end, VMDEMO_DROP_DETACH, &dropped);
 		vmdemo_swap_free(space, first, end);
 		/* Not before: a fault that copied a page had it locked until it was mapped. */
 		unmap_mapping_pages(space->inode->i_mapping, first, end - first + 1, true);
 		vmdemo_index_open(space);
 		first = end + 1;
 	}
+}
+
+/**
+ * vmdemo_range_zero_part - zero a part of a page of a sparse space
+ * @space: the space
+ * @pos:   first byte
+ * @bytes: how many, all in one page
+ *
+ * May sleep. Returns 0 or a negative error as vmdemo_access_get().
+ */
+int vmdemo_range_zero_part(struct vmdemo_space *space, u64 pos, size_t bytes)
+{
+	pgoff_t index = pos >> PAGE_SHIFT;
+	struct vmdemo_access acc;
+	struct folio *folio;
+	int err;
+
+	/* It is zeros. */
+	if (!bytes || !vmdemo_swap_written(space, index))
+		return 0;
+	vmdemo_access_begin(&acc, space, index, VMDEMO_ASK_RW);
+	acc.write = true;
+	err = vmdemo_access_get(&acc);
+	vmdemo_access_end(&acc);
+	if (err)
+		return err;
+	folio = acc.folio;
+	/* Discarded as a whole meanwhile, it is zeros as well. */
+	if (vmdemo_swap_written(space, index)) {
+		folio_zero_range(folio, offset_in_page(pos), bytes);
+		folio_mark_dirty(folio);
+	}
+	folio_unlock(folio);
+	folio_put(folio);
+	return 0;
+}
+
+/**
+ * vmdemo_range_zero_tail - zero what follows a byte in its page
+ * @space: a sparse space
+ * @pos:   the byte
+ *
+ * What mappings store beyond the end of a space must not show when that moves. May sleep. Returns 0
+ * or a negative error as vmdemo_range_zero_part().
+ */
+int vmdemo_range_zero_tail(struct vmdemo_space *space, u64 pos)
+{
+	return vmdemo_range_zero_part(space, pos, round_up(pos, PAGE_SIZE) - pos);
+}
+
+/**
+ * vmdemo_range_truncate - whole pages beyond the new end of a sparse space go
+ * @space: the space, its inode locked
+ * @size:  its size from now on, in bytes
+ *
+ * An access to them by a mapping gets SIGBUS. May sleep.
+ */
+void vmdemo_range_truncate(struct vmdemo_space *space, u64 size)
+{
+	pgoff_t first = DIV_ROUND_UP_ULL(size, PAGE_SIZE);
+
+	vmdemo_space_set_size(space, size);
+	vmdemo_range_cut(space, first, (VMDEMO_SPACE_MAX >> PAGE_SHIFT) - 1);
 }
 
 /**

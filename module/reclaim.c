@@ -12,7 +12,7 @@
  * fault. The victims of an LRU order are scattered, so unmapping them one by one would cost a TLB
  * shootdown each, and with two CPUs those shootdowns are what everything waits for.
  *
- * Which victims go is hunt.c's. The writes that it gathers are submitted when the reclaim lock has
+ * Which victims go is evict.c's. The writes that it gathers are submitted when the reclaim lock has
  * been let go of: that may take as long as the disk.
  */
 #include <linux/freezer.h>
@@ -25,7 +25,6 @@
 #include "backing.h"
 #include "evict.h"
 #include "freelist.h"
-#include "hunt.h"
 #include "loan.h"
 #include "order.h"
 #include "orphan.h"
@@ -76,8 +75,8 @@ static pgoff_t vmdemo_reclaim_span(const struct vmdemo_space *space)
 static bool vmdemo_reclaim_unmap(struct vmdemo_pool *pool, struct folio *folio)
 {
 	struct vmdemo_space *space;
+	pgoff_t span, first;
 	bool done = false;
-	pgoff_t span;
 
 	if (!folio_trylock(folio))
 		return false;
@@ -87,7 +86,8 @@ static bool vmdemo_reclaim_unmap(struct vmdemo_pool *pool, struct folio *folio)
 	span = vmdemo_reclaim_span(space);
 	if (!vmdemo_policy_affords(&pool->policy, span))
 		goto out;
-	vmdemo_evict_unmap(space, round_down(folio->index, span), span);
+	first = round_down(folio->index, span);
+	vmdemo_evict_unmap(space, first, first + span - 1);
 	/* Mapped again by another thread, from a fault that had it locked before us. */
 	if (folio_mapped(folio))
 		vmdemo_order_rotate(pool, vmdemo_frame_nr(folio));
@@ -188,7 +188,7 @@ bool vmdemo_reclaim_try(struct vmdemo_pool *pool, u32 *spare)
 	bool exact = !vmdemo_free_reserve(pool);
 	struct vmdemo_want want = {
 		.frames		= exact ? 1 : VMDEMO_RECLAIM_BATCH,
-		.keep		= exact ? spare : NULL,
+		.spare		= exact ? spare : NULL,
 		.exact		= exact,
 		.patience	= VMDEMO_SILENT,
 	};
@@ -201,7 +201,7 @@ bool vmdemo_reclaim_try(struct vmdemo_pool *pool, u32 *spare)
 		freed = vmdemo_reclaim_besieged(pool, spare, NULL);
 	} else {
 		vmdemo_reclaim_demote(pool, 2 * VMDEMO_RECLAIM_BATCH);
-		freed = vmdemo_hunt_frames(pool, &want);
+		freed = vmdemo_evict_frames(pool, &want);
 	}
 	mutex_unlock(&pool->reclaim_lock);
 	return freed;
@@ -227,7 +227,7 @@ void vmdemo_reclaim_help(struct vmdemo_pool *pool, u32 nr)
 		return;
 	want.frames = nr - nr_free;
 	vmdemo_reclaim_demote(pool, 2 * nr);
-	vmdemo_hunt_frames(pool, &want);
+	vmdemo_evict_frames(pool, &want);
 	mutex_unlock(&pool->reclaim_lock);
 }
 
@@ -275,7 +275,7 @@ static int vmdemo_reclaim_direct(struct vmdemo_pool *pool, u32 *spare,
 	struct bio_list bios[VMDEMO_NR_DISKS] = {};
 	struct vmdemo_want want = {
 		.frames		= reserve ? VMDEMO_RECLAIM_BATCH : 1,
-		.keep		= reserve ? NULL : spare,
+		.spare		= reserve ? NULL : spare,
 		.bios		= bios,
 		.patience	= reserve ? VMDEMO_SOON : VMDEMO_SILENT,
 		.exact		= !reserve && time_before(jiffies,
@@ -291,14 +291,14 @@ static int vmdemo_reclaim_direct(struct vmdemo_pool *pool, u32 *spare,
 	}
 	if (mutex_lock_killable(&pool->reclaim_lock))
 		return -EINTR;
-	freed = READ_ONCE(pool->besieged) ? 0 : vmdemo_hunt_frames(pool, &want);
+	freed = READ_ONCE(pool->besieged) ? 0 : vmdemo_evict_frames(pool, &want);
 	/* It may have turned out just now. */
 	if (!freed && READ_ONCE(pool->besieged)) {
 		freed = vmdemo_reclaim_besieged(pool, spare, &io);
 		vmdemo_pager_submit(&io);
 	}
 	mutex_unlock(&pool->reclaim_lock);
-	vmdemo_hunt_submit(pool, bios);
+	vmdemo_evict_submit(pool, bios);
 	return freed;
 }
 
@@ -385,10 +385,10 @@ int vmdemo_reclaim_wait(struct vmdemo_pool *pool, u32 *spare)
 /* The thread submits writes: others can see if that takes long. */
 static void vmdemo_reclaim_hand_over(struct vmdemo_pool *pool, struct bio_list *bios)
 {
-	if (!vmdemo_hunt_sent(bios))
+	if (!vmdemo_evict_sent(bios))
 		return;
 	WRITE_ONCE(pool->submitting, jiffies ?: 1);
-	vmdemo_hunt_submit(pool, bios);
+	vmdemo_evict_submit(pool, bios);
 	WRITE_ONCE(pool->submitting, 0);
 }
 
@@ -447,10 +447,10 @@ static bool vmdemo_reclaim_refill(struct vmdemo_pool *pool)
 		want.frames = min_t(u32, reserve - nr_free, VMDEMO_RECLAIM_REFILL);
 		mutex_lock(&pool->reclaim_lock);
 		vmdemo_reclaim_demote(pool, 2 * want.frames);
-		freed = vmdemo_hunt_frames(pool, &want);
+		freed = vmdemo_evict_frames(pool, &want);
 		mutex_unlock(&pool->reclaim_lock);
 		vain = freed ? 0 : vain + 1;
-		if (!vmdemo_hunt_sent(bios) && !freed)
+		if (!vmdemo_evict_sent(bios) && !freed)
 			return moved;
 		vmdemo_reclaim_hand_over(pool, bios);
 		if (vain == VMDEMO_RECLAIM_VAIN)
@@ -477,7 +477,7 @@ static bool vmdemo_reclaim_has_chores(const struct vmdemo_pool *pool)
 static void vmdemo_reclaim_relieve(struct vmdemo_pool *pool)
 {
 	mutex_lock(&pool->reclaim_lock);
-	vmdemo_hunt_relieve(pool, VMDEMO_ORPHAN_LOOK);
+	vmdemo_evict_relieve(pool, VMDEMO_ORPHAN_LOOK);
 	mutex_unlock(&pool->reclaim_lock);
 }
 

@@ -17,10 +17,10 @@
 #include "access.h"
 #include "device.h"
 #include "dirty.h"
+#include "entry.h"
 #include "grow.h"
 #include "pager.h"
 #include "range.h"
-#include "rw.h"
 #include "segment.h"
 #include "swap.h"
 #include "writeback.h"
@@ -262,69 +262,6 @@ ssize_t vmdemo_rw_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	return done;
 }
 
-/**
- * vmdemo_rw_zero - zero a part of a page of a sparse space
- * @space: the space
- * @pos:   first byte
- * @bytes: how many, all in one page
- *
- * May sleep. Returns 0 or a negative error as vmdemo_access_get().
- */
-int vmdemo_rw_zero(struct vmdemo_space *space, u64 pos, size_t bytes)
-{
-	pgoff_t index = pos >> PAGE_SHIFT;
-	struct vmdemo_access acc;
-	struct folio *folio;
-	int err;
-
-	/* It is zeros. */
-	if (!bytes || !vmdemo_swap_written(space, index))
-		return 0;
-	vmdemo_access_begin(&acc, space, index, VMDEMO_ASK_RW);
-	acc.write = true;
-	err = vmdemo_access_get(&acc);
-	vmdemo_access_end(&acc);
-	if (err)
-		return err;
-	folio = acc.folio;
-	/* Discarded as a whole meanwhile, it is zeros as well. */
-	if (vmdemo_swap_written(space, index)) {
-		folio_zero_range(folio, offset_in_page(pos), bytes);
-		folio_mark_dirty(folio);
-	}
-	folio_unlock(folio);
-	folio_put(folio);
-	return 0;
-}
-
-/**
- * vmdemo_rw_zero_tail - zero what follows a byte in its page
- * @space: a sparse space
- * @pos:   the byte
- *
- * What mappings store beyond the end of a space must not show when that moves. May sleep. Returns 0
- * or a negative error as vmdemo_rw_zero().
- */
-int vmdemo_rw_zero_tail(struct vmdemo_space *space, u64 pos)
-{
-	return vmdemo_rw_zero(space, pos, round_up(pos, PAGE_SIZE) - pos);
-}
-
-/**
- * vmdemo_rw_cut - whole pages beyond the new end of a sparse space go
- * @space: the space, its inode locked
- * @size:  its size from now on, in bytes
- *
- * An access to them by a mapping gets SIGBUS. May sleep.
- */
-void vmdemo_rw_cut(struct vmdemo_space *space, u64 size)
-{
-	pgoff_t first = DIV_ROUND_UP_ULL(size, PAGE_SIZE);
-
-	vmdemo_space_set_size(space, size);
-	vmdemo_range_cut(space, first, (VMDEMO_SPACE_MAX >> PAGE_SHIFT) - 1);
-}
-
 /* Write up to @end, which may be beyond that of the space. The inode is locked. */
 static ssize_t vmdemo_rw_write_to(struct kiocb *iocb, struct iov_iter *from, u64 end)
 {
@@ -334,7 +271,7 @@ static ssize_t vmdemo_rw_write_to(struct kiocb *iocb, struct iov_iter *from, u64
 	ssize_t ret = 0;
 
 	if (iocb->ki_pos > size)
-		ret = vmdemo_rw_zero_tail(space, size);
+		ret = vmdemo_range_zero_tail(space, size);
 	if (ret)
 		return ret;
 	/* Pages beyond the end cannot come into frames. */
@@ -343,7 +280,7 @@ static ssize_t vmdemo_rw_write_to(struct kiocb *iocb, struct iov_iter *from, u64
 	ret = vmdemo_rw_write(iocb, from, end);
 	/* Others may have touched what was not written after all. */
 	if (end > size && iocb->ki_pos < end)
-		vmdemo_rw_cut(space, space->size_bytes);
+		vmdemo_range_truncate(space, space->size_bytes);
 	return ret;
 }
 

@@ -17,15 +17,10 @@
 #include <vmdemo.h>
 
 #include "device.h"
-#include "evict.h"
-#include "fadvise.h"
-#include "fault.h"
-#include "ioctl.h"
+#include "entry.h"
 #include "job.h"
 #include "range.h"
-#include "rw.h"
 #include "segment.h"
-#include "spacefile.h"
 #include "swap.h"
 #include "user.h"
 
@@ -135,12 +130,12 @@ static int vmdemo_spacefile_punch(struct file *file, struct vmdemo_space *space,
 		return -EOPNOTSUPP;
 	/* All in one page. */
 	if (first > end)
-		return vmdemo_rw_zero(space, from, to - from);
-	err = vmdemo_rw_zero(space, from, first - from);
+		return vmdemo_range_zero_part(space, from, to - from);
+	err = vmdemo_range_zero_part(space, from, first - from);
 	if (!err && first < end)
 		err = vmdemo_range_discard(file, space, first >> PAGE_SHIFT,
 					   (end >> PAGE_SHIFT) - 1);
-	return err ?: vmdemo_rw_zero(space, end, to - end);
+	return err ?: vmdemo_range_zero_part(space, end, to - end);
 }
 
 /* Slots for bytes @from..@to-1, and the size that goes with them. The inode is locked. */
@@ -159,7 +154,7 @@ static int vmdemo_spacefile_reserve(struct file *file, int mode, u64 from, u64 t
 		return -EFBIG;
 	err = longer ? inode_newsize_ok(space->inode, to) : 0;
 	if (!err && longer)
-		err = vmdemo_rw_zero_tail(space, space->size_bytes);
+		err = vmdemo_range_zero_tail(space, space->size_bytes);
 	if (!err && (mode & FALLOC_FL_ZERO_RANGE) && from < end)
 		err = vmdemo_spacefile_punch(file, space, from, end);
 	if (!err)
@@ -227,11 +222,11 @@ static int vmdemo_spacefile_truncate(struct vmdemo_space *space, u64 size)
 	if (space->segments)
 		return -EPERM;
 	/* First what may fail. */
-	err = vmdemo_rw_zero_tail(space, min(size, old));
+	err = vmdemo_range_zero_tail(space, min(size, old));
 	if (err)
 		return err;
 	if (size < old)
-		vmdemo_rw_cut(space, size);
+		vmdemo_range_truncate(space, size);
 	else
 		vmdemo_space_set_size(space, size);
 	return 0;
@@ -277,7 +272,7 @@ static void vmdemo_sparse_empty(struct vmdemo_space *space)
 
 	if (space->nr_pages &&
 	    (space->zeroed || space->segments || atomic64_read(&space->nr_written)))
-		vmdemo_evict_drop(space, 0, space->nr_pages - 1, VMDEMO_DROP_DETACH, &dropped);
+		vmdemo_range_drop(space, 0, space->nr_pages - 1, VMDEMO_DROP_DETACH, &dropped);
 	vmdemo_swap_free(space, 0, (VMDEMO_SPACE_MAX >> PAGE_SHIFT) - 1);
 }
 

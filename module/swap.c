@@ -22,7 +22,6 @@
 
 #include "backing.h"
 #include "discard.h"
-#include "leave.h"
 #include "segment.h"
 #include "signature.h"
 #include "swap.h"
@@ -422,26 +421,20 @@ u64 vmdemo_swap_slot(struct vmdemo_space *space, pgoff_t index)
 }
 
 /**
- * vmdemo_swap_poisoned - the memory of a frame has failed: it is never used again
- * @pool:  the pool
- * @folio: the page it holds, locked and not being written
+ * vmdemo_swap_lose - a written page is lost
+ * @space: a sparse space
+ * @index: the page; its slot, if it has one, is free afterwards
  *
- * As vmdemo_leave_poisoned(). What is in the slot, if there is one, is older than what was lost,
- * and does not take its place.
+ * Does not sleep, and allocates nothing.
  */
-bool vmdemo_swap_poisoned(struct vmdemo_pool *pool, struct folio *folio)
+void vmdemo_swap_lose(struct vmdemo_space *space, pgoff_t index)
 {
-	struct vmdemo_space *space = vmdemo_folio_space(folio);
-	u64 slot;
+	u64 slot = vmdemo_swap_slot(space, index);
 
-	if (space->swap && folio_test_dirty(folio)) {
-		slot = vmdemo_swap_slot(space, folio->index);
-		/* There is an entry: this allocates nothing. */
-		xa_store(&space->slots, folio->index, xa_mk_value(VMDEMO_SLOT_LOST), GFP_NOWAIT);
-		if (slot)
-			vmdemo_swap_give_back(space->swap, slot);
-	}
-	return vmdemo_leave_poisoned(pool, folio);
+	/* There is an entry. */
+	xa_store(&space->slots, index, xa_mk_value(VMDEMO_SLOT_LOST), GFP_NOWAIT);
+	if (slot)
+		vmdemo_swap_give_back(space->swap, slot);
 }
 
 /**

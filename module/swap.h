@@ -21,7 +21,7 @@ u64 vmdemo_swap_slot(struct vmdemo_space *space, pgoff_t index);
 bool vmdemo_swap_written(struct vmdemo_space *space, pgoff_t index);
 u32 vmdemo_swap_run(struct vmdemo_space *space, pgoff_t first, u32 most, bool slots);
 pgoff_t vmdemo_swap_next_data(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
-bool vmdemo_swap_poisoned(struct vmdemo_pool *pool, struct folio *folio);
+void vmdemo_swap_lose(struct vmdemo_space *space, pgoff_t index);
 pgoff_t vmdemo_swap_part(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
 void vmdemo_swap_free(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
 

@@ -9,13 +9,13 @@
 #include <linux/slab.h>
 
 #include "device.h"
+#include "entry.h"
 #include "freelist.h"
 #include "grow.h"
 #include "index.h"
 #include "loan.h"
 #include "order.h"
 #include "orphan.h"
-#include "sysfs.h"
 #include "writeback.h"
 
 static struct vmdemo_device *vmdemo_sysfs_device(struct device *dev)

@@ -21,6 +21,7 @@
 #include <linux/slab.h>
 
 #include "dirty.h"
+#include "hwpoison.h"
 #include "index.h"
 #include "order.h"
 #include "swap.h"
@@ -64,9 +65,9 @@ int vmdemo_writeback_folio(struct vmdemo_io *io, struct folio *folio)
 	struct page *bounce = NULL;
 	u64 target;
 
-	if (PageHWPoison(folio_page(folio, 0))) {
+	if (vmdemo_folio_poisoned(folio)) {
 		folio_get(folio);
-		vmdemo_swap_poisoned(space->pool, folio);
+		vmdemo_hwpoison_leave(space->pool, folio);
 		folio_unlock(folio);
 		folio_put(folio);
 		return 0;

@@ -429,7 +429,7 @@ static void show_calls(int dev, char *mem)
 	snprintf(pid, sizeof(pid), "%d", (int)getpid());
 	trace_write("set_ftrace_pid", pid);
 	trace_write("set_ftrace_filter",
-		    "handle_mm_fault vmdemo_vm_fault vmdemo_pager_submit vmdemo_space_wait finish_fault");
+		    "handle_mm_fault vmdemo_vm_fault vmdemo_pager_submit vmdemo_access_wait finish_fault");
 	trace_write("current_tracer", "function_graph");
 	trace_write("options/funcgraph-cpu", "0");
 	trace_write("options/funcgraph-irqs", "0");
