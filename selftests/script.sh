@@ -25,7 +25,7 @@ need() {
 	done
 }
 
-# load_module PARAMETER...: afresh; one that somebody uses with a disk of his own is left alone.
+# load_module PARAMETER...: afresh; a module that is in use with other disks is left alone.
 load_module() {
 	if [ -d /sys/module/vmdemo ]; then
 		case $(cat $class/backing) in

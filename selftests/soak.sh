@@ -98,14 +98,14 @@ fd = os.open('/dev/vmdemo', os.O_RDWR)
 shared = mmap.mmap(fd, len(kept), mmap.MAP_SHARED, mmap.PROT_READ, offset=int(sys.argv[4]))
 private = mmap.mmap(fd, len(kept), mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE, offset=int(sys.argv[4]))
 
-def child(who):
-    r = random.Random(who)
+def child(number):
+    r = random.Random(number)
     for _ in range(200):
         at = r.randrange(0, len(kept), 4096)
         if not kept[at:at + 4096] == shared[at:at + 4096] == private[at:at + 4096]:
             sys.exit('page %d is wrong' % (at // 4096))
         if r.randrange(8) == 0:
-            private[at:at + 4096] = own = bytes([who % 256]) * 4096
+            private[at:at + 4096] = own = bytes([number % 256]) * 4096
             if private[at:at + 4096] != own or shared[at:at + 4096] != kept[at:at + 4096]:
                 sys.exit('page %d is wrong after a store' % (at // 4096))
             private[at:at + 4096] = kept[at:at + 4096]

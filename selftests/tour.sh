@@ -42,7 +42,7 @@ no_escape_in_a_pipe() {
 	! grep -n $'\033' "$tour"
 }
 
-# What differs from run to run: numbers and addresses, who is in which frame, which calls the kernel makes.
+# What differs from run to run: numbers and addresses, which page is in which frame, which calls the kernel makes.
 normalised() {
 	sed -E -e '/^ .*[|] /d' -e 's/0x[0-9a-f]+/N/g' -e '/^[ 0-9a-f]*-[0-9a-f]+ [r-]/s/^.*$/MAP/' \
 		-e 's/^( *)[0-9]+  [-.#<>d0-9 ]+$/\1N ROW/' -e 's/\b[0-9a-f]*[0-9][0-9a-f]*\b/N/g' -e 's/N\.N/N/g' -e 's/ -N/ N/g' -e 's/ +/ /g' -e 's/ *$//'

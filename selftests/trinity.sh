@@ -81,7 +81,7 @@ round() {
 	grep -aoE 'Ran [0-9]+ syscalls.*|[0-9]+ iterations.*' "$work.out" | tail -n 1
 }
 
-# Each round has to make so many system calls a second, or it was not trinity that was tested.
+# Each round has to make enough system calls a second, or trinity did not really run.
 least=100
 
 play() {
@@ -114,7 +114,7 @@ balanced() {
 	return 1
 }
 
-# Who still has the device: some have made a session of their own.
+# Processes that still have the device: some have made a session of their own.
 end_users() {
 	local process
 	for process in /proc/[0-9]*; do

@@ -50,7 +50,7 @@ static void put_look(struct look look)
 	coloured_text(look.colour, text);
 }
 
-/* Signs, a line for every so many, with the number of the first. */
+/* Signs, a number of them in each line, after the number of the first. */
 static void put_lines(const struct look *signs, size_t first, size_t nr)
 {
 	size_t from, end, i;

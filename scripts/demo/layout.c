@@ -2,7 +2,7 @@
 /*
  * layout.c - a program that shows its layout, and uses all of it
  *
- *   vmrun -a 0 layout [HEAP [STACK]]          print where things are, use so many pages of both
+ *   vmrun -a 0 layout [HEAP [STACK]]          print where things are, use that many pages of both
  *   vmrun -a 0 layout hole|code|beyond|null   refer to what it may not: it is ended by SIGSEGV
  *   vmrun -a 0 layout shrunk                  the same, beyond a heap that was larger before
  */

@@ -390,9 +390,9 @@ static double trace_time(const char *event, bool ours, bool last)
 	return t;
 }
 
-static void print_step(const char *what, const char *who, double us)
+static void print_step(const char *what, const char *where, double us)
 {
-	printf("  %-44s %-14s %6.0f us\n", what, who, us);
+	printf("  %-44s %-14s %6.0f us\n", what, where, us);
 }
 
 /* Longer lines would not fit. */
@@ -418,7 +418,7 @@ static bool print_calls(void)
 	return mapped;
 }
 
-/* The kernel's side of one fault: who calls whom, and for how long. */
+/* The kernel's side of one fault: which functions are called, and for how long. */
 static void show_calls(int dev, char *mem)
 {
 	char pid[16];
@@ -608,13 +608,13 @@ void chapter_fault(void)
 
 /* ---- 8. paging against swapping ---- */
 
-/* Who goes, and why. */
+/* Which page goes, and why. */
 static void who_goes(int dev)
 {
 	int fd = make_space(dev, 64, NULL, 0), i;
 	char *mem = map_pages(fd, 0, 64, RW, NULL);
 
-	/* Nothing is to be mapped but what is touched. */
+	/* Nothing but what is touched may be mapped. */
 	set_attribute("read_ahead_pages", "0");
 	set_attribute("frames", "16");
 	for (i = 0; i < 16; i++)

@@ -7,7 +7,7 @@
  *   gcc -static -nostdlib -no-pie -fno-stack-protector -include .../tools/include/nolibc/nolibc.h
  *       -Wl,-z,separate-code -Wl,-z,max-page-size=4096 program.c -lgcc
  *
- * and run it with vmrun. selftests/Makefile does so for layout.c. More memory is to be had by
+ * and run it with vmrun. selftests/Makefile does so for layout.c. More memory comes from
  * heap_sbrk(): nolibc's own sbrk() and malloc() take theirs from the kernel, outside of the space.
  */
 #ifndef VMDEMO_PROGRAM_H
@@ -28,7 +28,7 @@ static struct vmdemo_segment_state segment_named(const char *name)
 }
 
 /*
- * sbrk(2), on the heap segment: so many bytes more, or fewer. Returns where the heap ended before,
+ * sbrk(2), on the heap segment: @bytes more, or fewer. Returns where the heap ended before,
  * or (void *)-1.
  */
 static void *heap_sbrk(long bytes)

@@ -223,7 +223,7 @@ static int make_space(int loading)
 	}
 	fd = ioctl(dev, VMDEMO_IOC_SPACE, &args);
 	if (fd < 0)
-		fail("no space to be had: %s", strerror(errno));
+		fail("making a space: %s", strerror(errno));
 	return fd;
 }
 
@@ -402,7 +402,7 @@ static void compare_ways(void)
 	       (uintmax_t)value_of("frames_actual"), PROCESSES);
 	for (way = 0; way < WAYS; way++) {
 		set("read_ahead_pages", ways[way].readahead);
-		/* Alone, who is swapped is loaded once and never leaves. */
+		/* Alone, a process that is swapped is loaded once and never leaves. */
 		r = alone(way == SWAPPING ? EVERYTHING : way);
 		s = several(way, r.fit);
 		printf("way|%s|%ju|%ju|%ju|%ju|%ju|%u|%ju|%ju|%ju|%ju|%ju\n", ways[way].name,
@@ -493,7 +493,7 @@ int main(void)
 	store_data();
 	compare_ways();
 	compare_fork();
-	/* Whoever reads this sees that nothing is missing. */
+	/* The reader of this sees that nothing is missing. */
 	printf("complete\n");
 	return 0;
 }

@@ -248,7 +248,7 @@ static long long slab_bytes(void)
 {
 	FILE *f = fopen("/proc/sys/vm/stat_refresh", "w");
 
-	/* What each processor has counted for itself is to be in the sum. */
+	/* What each processor has counted for itself must be in the sum. */
 	if (f) {
 		fputs("1", f);
 		fclose(f);
@@ -537,7 +537,7 @@ static void futex_set(uint32_t *word, uint32_t value)
 	syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
-/* Pages of data that go there, for a byte that comes back; so many times, measured by the lot. */
+/* Pages of data that go there, for a byte that comes back; this many times, measured together. */
 #define TALK_PAGES	16
 #define TRIPS		1000
 #define TRIPS_LOT	20

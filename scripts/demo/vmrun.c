@@ -198,7 +198,7 @@ static int make_space(int dev)
 	args.nr_segments = nr_segments;
 	fd = ioctl(dev, VMDEMO_IOC_SPACE, &args);
 	if (fd < 0)
-		fail("no space to be had: %s%s", strerror(errno),
+		fail("making a space: %s%s", strerror(errno),
 		     errno == ENXIO ? "; does the device have swap?" : "");
 	return fd;
 }

@@ -27,7 +27,7 @@ die() {
 	exit 1
 }
 
-# wanted TARGET...: is one of them to be measured?
+# wanted TARGET...: should one of them be measured?
 wanted() {
 	local target
 	for target in "$@"; do
@@ -145,7 +145,7 @@ mode_icount() {
 	run_rows
 }
 
-# make_null_blk NAME NS: a disk in memory that answers after so many nanoseconds.
+# make_null_blk NAME NS: a disk in memory that answers after NS nanoseconds.
 make_null_blk() {
 	local dir=/sys/kernel/config/nullb/$1 attribute
 	mkdir "$dir" || die "there is no null_blk that can be configured."
