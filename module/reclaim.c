@@ -151,8 +151,8 @@ static bool vmdemo_reclaim_spin(struct vmdemo_pool *pool)
 }
 
 /*
- * The pool is besieged: others hold its frames. Lend the caller one; or evict a page of his own
- * that he was lent a frame for. Returns whether he has one now.
+ * The pool is besieged: others hold its frames. Lend the caller one; or evict a page that it was
+ * lent a frame for before. Returns whether it has one now.
  */
 static bool vmdemo_reclaim_besieged(struct vmdemo_pool *pool, u32 *spare, struct vmdemo_io *io)
 {

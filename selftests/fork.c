@@ -232,7 +232,7 @@ TEST_F(fork, killed_in_the_middle)
 				self->mem[vt_random(&state) % 64 * VT_PAGE] = 1;
 		}
 		wait_for(started[0]);
-		/* Let it fault a while: until so many more pages came in. */
+		/* Let it fault a while: until 50 more pages came in. */
 		EXPECT_TRUE(vt_wait_stat("pages_in", vt_stat("pages_in") + 50, UINT64_MAX, 10));
 		kill(pid, SIGKILL);
 		EXPECT_EQ(vt_reap(pid), 128 + SIGKILL);

@@ -230,11 +230,11 @@ TEST_F(gup, pool_mostly_pinned)
 	EXPECT_TRUE(vt_balanced());
 }
 
-/* ---- pins and who does not hold any ---- */
+/* ---- pins, and programs that hold none ---- */
 
 /*
- * Four frames of five are in pipes. That is nothing to who uses the rest: no fault waits, and none
- * fails, with and without a reserve of free frames.
+ * Four frames of five are in pipes. That does not disturb programs that use the rest: no fault
+ * waits, and none fails, with and without a reserve of free frames.
  */
 FIXTURE(pins) {
 	int fd;
@@ -375,7 +375,7 @@ TEST_F(gup, waiting_fault_can_be_killed)
 	while (fgets(line, sizeof(line), maps))
 		;
 	fclose(maps);
-	/* Whoever looked has not had to wait until the fault gave up, which takes 5 s. */
+	/* Looking has not had to wait until the fault gave up, which takes 5 s. */
 	EXPECT_EQ(waitpid(pid, NULL, WNOHANG), 0);
 	ASSERT_EQ(kill(pid, SIGKILL), 0);
 	EXPECT_TRUE(vt_ends_within(pid, 2000, &status));

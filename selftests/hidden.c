@@ -66,7 +66,7 @@ TEST_F(hidden, unload)
 	EXPECT_TRUE(vt_disk_check(vt_disk(), 0, 8, SEED));
 }
 
-/* Or when the page is evicted, whoever needs the frame. */
+/* Or when the page is evicted, no matter what needs the frame. */
 TEST_F(hidden, evicted)
 {
 	int fd = vt_open(O_RDWR), i;

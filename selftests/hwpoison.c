@@ -100,7 +100,7 @@ static void fail_mapped(struct _test_data_hwpoison *self)
 			vt_skip("this kernel handles no memory failures");
 		vt_fail("MADV_HWPOISON: %s", strerror(errno));
 	}
-	/* The next touch is to be a page fault. */
+	/* The next touch must be a page fault. */
 	if (madvise(self->mem, PAGES * VT_PAGE, MADV_DONTNEED))
 		vt_fail("MADV_DONTNEED: %s", strerror(errno));
 }
@@ -140,7 +140,7 @@ static bool all_right_elsewhere(struct _test_data_hwpoison *self, size_t except)
 	return true;
 }
 
-/* A clean page is read into another frame by who touches it; nobody notices. */
+/* The next touch of a clean page reads it into another frame; nobody notices. */
 TEST_F(hwpoison, clean_page_by_fault)
 {
 	fail_mapped(self);
@@ -191,7 +191,7 @@ TEST_F(hwpoison, clean_page_by_read_and_write)
 	EXPECT_TRUE(all_right_elsewhere(self, PAGES));
 }
 
-/* What was dirty is lost: SIGBUS for who touches it, once, then it is what the disk has. */
+/* What was dirty is lost: SIGBUS at the next touch, once, then it is what the disk has. */
 TEST_F(hwpoison, dirty_page_by_fault)
 {
 	siginfo_t info;
@@ -264,7 +264,7 @@ TEST_F(hwpoison, evicted_by_ioctl)
 	EXPECT_TRUE(all_right_elsewhere(self, PAGES));
 }
 
-/* DISCARD need not wait for who holds it: nobody will let go. */
+/* DISCARD need not wait for its holder: nobody will let go. */
 TEST_F(hwpoison, discarded)
 {
 	int status = -1;
@@ -318,7 +318,7 @@ TEST_F(hwpoison, free_frame)
 	EXPECT_EQ(vt_stat("pages_lost"), 0);
 }
 
-/* The signal ends who touched what is lost, and no other process notices. */
+/* The signal ends the process that touched what is lost, and no other one notices. */
 TEST_F(hwpoison, kills_who_touches_it)
 {
 	pid_t pid;

@@ -238,9 +238,8 @@ static void kill_server(struct _test_data_nbd *self)
 }
 
 /*
- * Make a disk of the server's file. When the server goes the kernel waits so many seconds for
- * another connection before requests fail. What is left of an earlier disk may take a moment to
- * go.
+ * Make a disk of the server's file. When the server goes the kernel waits this many seconds for
+ * another connection before requests fail. What is left of an earlier disk may take a moment to go.
  */
 static void make_disk(int patience)
 {

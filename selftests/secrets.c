@@ -190,7 +190,7 @@ static bool untouched(const char *buffer, size_t bytes)
 	return true;
 }
 
-/* No way to read what is to be in that frame returns a byte. */
+/* No way to read what should be in that frame returns a byte. */
 static void expect_nothing(struct __test_metadata *_metadata, struct _test_data_secrets *self,
 			   size_t page)
 {
@@ -300,7 +300,7 @@ static void bind_swap(struct _test_data_secrets *self, const char *disk)
 	use(self);
 }
 
-/* A device of so many sectors to swap to, on the second disk. */
+/* A device of @sectors sectors to swap to, on the second disk. */
 static void swap_to_table(struct _test_data_secrets *self, int sectors)
 {
 	if (!vt_shell("modprobe dm-mod; dmsetup version >/dev/null"))
@@ -582,7 +582,7 @@ static void dump_core(struct _test_data_secrets *self)
 	abort();
 }
 
-/* The core file of who maps the device has the right bytes, or zeros where there are none. */
+/* The core of a process that maps the device has the right bytes, or zeros where there are none. */
 TEST_F(secrets, core_dump)
 {
 	char table[512], before[256] = "", page[VMDEMO_PAGE_SIZE];

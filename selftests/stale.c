@@ -2,9 +2,9 @@
 /*
  * stale.c - a page is unmapped and written while a processor still has the way to it in its TLB
  *
- * Whoever unmaps many pages flushes the TLBs once, at the end. Until then a processor may store to
- * a page that no page table maps any more; when it is written just then, that store must not be
- * lost. Each page is stored to once a round: who tried again would take a fault, and mend it.
+ * Unmapping many pages flushes the TLBs once, at the end. Until then a processor may store to a
+ * page that no page table maps any more; when it is written just then, that store must not be lost.
+ * Each page is stored to once a round: another store would take a fault, and mend it.
  */
 #include <pthread.h>
 
@@ -56,7 +56,7 @@ static void *unmap(void *unused)
 	}
 }
 
-/* A little later, perhaps: who writes a page that is still mapped waits until all are unmapped. */
+/* A little later, perhaps: writing a page that is still mapped waits until all are unmapped. */
 static void *sync_all(void *unused)
 {
 	__u64 state = 2;

@@ -144,7 +144,7 @@ bool vt_loaded(void)
 	return !access("/sys/module/vmdemo", F_OK);
 }
 
-/* A module that somebody uses with his own disk must not be touched. */
+/* A module that is in use with another disk must not be touched. */
 static void vt_refuse_foreign(void)
 {
 	char backing[256];

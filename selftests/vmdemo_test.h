@@ -8,7 +8,7 @@
  *
  * The tests overwrite their disks. These are RAM disks (brd), unless the environment names others:
  * VMDEMO_TEST_DISK, VMDEMO_TEST_DISK2, VMDEMO_TEST_DISK3. VMDEMO_KO is the module's file; without
- * it modprobe finds the module. A module that somebody uses with a disk of his own is left alone.
+ * it modprobe finds the module. A module that is in use with other disks is left alone.
  */
 #ifndef VMDEMO_TEST_H
 #define VMDEMO_TEST_H
@@ -59,7 +59,7 @@ int vt_try_load(const char *params);
 int vt_try_unload(void);
 bool vt_loaded(void);
 
-/* The usual start: the module with vt_disk() and so many frames, no readahead. */
+/* The usual start: the module with vt_disk() and this many frames, no readahead. */
 void vt_start(unsigned int frames);
 
 /* Attributes of /dev/vmdemo, or with "../vmdemo1/" before the name of another device. */
@@ -113,7 +113,7 @@ size_t vt_count_bad(const char *map, size_t first, size_t pages, __u64 seed);
 int vt_reap(pid_t pid);
 
 /*
- * Wait for a child for so long, but count our own naps instead of looking at a clock: when the
+ * Wait for a child for this long, but count our own naps instead of looking at a clock: when the
  * machine is too busy to run it, it is too busy to run us. True if it has ended.
  */
 bool vt_ends_within(pid_t pid, unsigned int ms, int *status);

@@ -39,16 +39,16 @@ void work_init(struct work *work, const char *device, size_t first, size_t pages
 void work_start(struct work *work);
 void work_free(struct work *work);
 
-/* Let them end; false if one is still there after so many seconds, which is then killed. */
+/* Let them end; false if one is still there after @seconds, which is then killed. */
 bool work_end(struct work *work, int seconds);
 
-/* Kill them; false if one is still there after so many seconds. */
+/* Kill them; false if one is still there after @seconds. */
 bool work_kill(struct work *work, int seconds);
 
 /* Wait until nobody does anything for a while: all of them are waiting for something. */
 bool work_stands_still(struct work *work, int seconds);
 
-/* Wait until every worker has done so many operations more, or failed so often. */
+/* Wait until every worker has done @more operations more, or has failed @more times. */
 bool work_wait_done(struct work *work, __u64 more, int seconds);
 bool work_wait_failed(struct work *work, __u64 more, int seconds);
 

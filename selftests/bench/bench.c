@@ -321,7 +321,7 @@ static void complete(void)
 	if (run.target == MMAP && run.row.slow_ops)
 		ops = run.row.slow_ops;
 	ops = run.ops ?: ops;
-	/* These go through so many pages at a time, and do so once at least. */
+	/* These go through this many pages at a time, and do so once at least. */
 	if (ops < run.frames / 2 && run.row.kind != FIRST_BYTE)
 		ops = run.frames / 2;
 	run.ops = (ops + BLOCK_PAGES - 1) / BLOCK_PAGES * BLOCK_PAGES;

@@ -100,7 +100,7 @@ void __noreturn __printf(1, 2) fail(const char *format, ...);
 __u64 now(void);
 bool is_memory(void);
 
-/* Memory that is there and stays: pages count for the cgroup of who touches them first. */
+/* Memory that is there and stays: pages count for the cgroup that touches them first. */
 void *memory(size_t bytes);
 
 /* sequence.c */

@@ -8,7 +8,7 @@
  *  - the oldest frame of a list is the one that came there first;
  *  - victims are the frames of standby, then those of active, each in order of their coming; those
  *    held are none, and follow when all are asked for;
- *  - who is released comes to active before all others there;
+ *  - what is released comes to active before all others there;
  *  - under lru a touch is a coming to active, under fifo it is nothing;
  *  - lru demotes the oldest active frame while free and standby frames are fewer than the target,
  *    a share of the frames that are not held.
