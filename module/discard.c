@@ -51,7 +51,7 @@ static void vmdemo_discard_fill(unsigned long *map, u64 first, u64 nr, bool set)
 
 /* ---- the worker ---- */
 
-/* In clusters; a device that frees larger parts only, of an odd size, is not helped. */
+/* In clusters; of no help for devices whose parts are larger and no power of two. */
 static u64 vmdemo_discard_unit(const struct vmdemo_swap *swap)
 {
 	u64 bytes = bdev_discard_granularity(swap->backing.handle.bdev);

@@ -202,7 +202,7 @@ struct vmdemo_swap {
 	bool discard_due;		/* under lock: it has yet to look */
 	bool discarding;		/* under lock: it is at work */
 	struct delayed_work discard_work;
-	wait_queue_head_t discard_wait;	/* neither of the two any more */
+	wait_queue_head_t discard_wait;	/* for both of these to end */
 };
 
 struct vmdemo_space {

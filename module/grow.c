@@ -19,7 +19,7 @@
 /* Attempts to clean a page that programs are writing. */
 #define VMDEMO_GROW_TRIES	3
 
-/* The inode is locked. No page is put into a frame by the new end before the new size is seen. */
+/* The inode is locked. No page beyond the old end gets a frame before the new size can be seen. */
 static void vmdemo_grow_set(struct vmdemo_space *space, u64 bytes)
 {
 	pr_info("vmdemo: %s has grown from %llu to %llu bytes\n", space->backing->path,

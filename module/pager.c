@@ -175,7 +175,7 @@ static void vmdemo_write_endio(struct bio *bio)
 			clean += vmdemo_write_end_folio(pool, page_folio(bv->bv_page), err);
 		}
 	}
-	/* Those that stay dirty help nobody. */
+	/* Pages that stay dirty are no progress. */
 	if (clean)
 		atomic_long_add(clean, &pool->progress);
 	bio_put(bio);
@@ -355,10 +355,10 @@ bool vmdemo_pager_zero(struct vmdemo_space *space, struct folio *folio, u64 slot
 }
 
 /*
- * Where a page without a slot comes from may be in a frame itself, newer than on the device: then
- * copy that. What is in no frame is on the device, unless it is being discarded: then it is zeros,
- * there perhaps a little later. Returns 1 if the folio is up to date now, 0 if the page has to be
- * read, -EIO if it was lost with the memory of the frame.
+ * The origin of a page without a slot may be in a frame itself, newer than on the device: then copy
+ * that. An origin in no frame is on the device, unless it is being discarded: then it is zeros,
+ * perhaps before the device has them. Returns 1 if the folio is up to date now, 0 if the page has
+ * to be read, -EIO if it was lost with the memory of the frame.
  */
 static int vmdemo_pager_copy(struct vmdemo_space *space, struct folio *folio)
 {

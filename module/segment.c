@@ -15,7 +15,7 @@
 
 /* ---- the table ---- */
 
-/* Is segment @about right by itself? @origin_size: bytes of the linear space, 0: there is none. */
+/* Is segment @about valid by itself? @origin_size: bytes of the linear space, 0: there is none. */
 static int vmdemo_segment_check(const struct vmdemo_segment *about, u64 size, u64 origin_size)
 {
 	if (!IS_ALIGNED(about->base | about->bound | about->limit | about->origin, PAGE_SIZE))
@@ -58,7 +58,7 @@ static int vmdemo_segment_init(struct vmdemo_seg *seg, const struct vmdemo_segme
  * @size:        of the space, in bytes
  * @origin_size: bytes of the linear space; 0: there is none
  *
- * May sleep. Returns the table, or an ERR_PTR: -EINVAL for a segment that is wrong by itself,
+ * May sleep. Returns the table, or an ERR_PTR: -EINVAL for a segment that is invalid by itself,
  * overlaps the one before, or is beyond the end of the space or of its origin; -ENXIO for an origin
  * without a linear space; -ENOMEM.
  */
@@ -151,7 +151,7 @@ struct vmdemo_seg *vmdemo_segment_find(const struct vmdemo_space *space, pgoff_t
  * @space: a space with a table
  * @index: the page
  *
- * One that grows down has grown afterwards. Any context. Returns NULL if the page is in a hole.
+ * One that grows down grows to reach it. Any context. Returns NULL if the page is in a hole.
  */
 struct vmdemo_seg *vmdemo_segment_reach(const struct vmdemo_space *space, pgoff_t index)
 {

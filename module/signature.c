@@ -8,10 +8,10 @@
  * becomes a mark of ours.
  *
  * Ours counts only where the rest of that page is zeros: what has been put on the device since has
- * nearly always changed something there. What is in the pages behind it then says nothing: there
- * are slots, and whatever programs had in memory. So what leaves the whole first page as it was is
- * not seen on a device that was ours (md 1.2, bcache), nor are marks that are at the end only (md
- * 0.90 and 1.0), or are no constant (ZFS).
+ * nearly always changed something there. The pages behind it then say nothing: they are slots, with
+ * whatever programs had in memory. So a use that leaves the whole first page as it was is not seen
+ * on a device that was ours (md 1.2, bcache), nor are marks that are at the end only (md 0.90 and
+ * 1.0), or are not constant (ZFS).
  *
  * A disk may not answer, so a worker reads and writes: see job.c.
  */
@@ -23,7 +23,7 @@
 #include "job.h"
 #include "signature.h"
 
-/* Marks are in the first pages; some are in the last ones as well, or only. */
+/* Marks are in the first pages; some are in the last ones as well, or only there. */
 #define VMDEMO_MARK_PAGES	17
 #define VMDEMO_MARK_TAIL	SZ_128K
 

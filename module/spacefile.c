@@ -58,7 +58,7 @@ static int vmdemo_spacefile_attach(struct file *file, struct vmdemo_sparse *spar
 	return 0;
 }
 
-/* Again, by /proc/self/fd. */
+/* Opened again, by /proc/self/fd. */
 static int vmdemo_spacefile_open(struct inode *inode, struct file *file)
 {
 	if (file->f_flags & O_DIRECT)

@@ -42,8 +42,8 @@ static bool vmdemo_swap_forced(const char **path)
 }
 
 /*
- * From now on the device is overwritten: see that nobody else has a use for what is on it, and that
- * it no longer looks as if it were. Says in the log why not.
+ * Before the device is overwritten: make sure that nothing else uses what is on it, and that it no
+ * longer looks as if something did. The log says why a device is refused.
  */
 static int vmdemo_swap_mark(struct vmdemo_swap *swap, const char *path, struct device *dev,
 			    bool force)
@@ -122,7 +122,7 @@ int vmdemo_swap_open(struct vmdemo_swap *swap, const char *path, struct device *
 	swap->begun = swap->used + BITS_TO_LONGS(nr);
 	swap->freed = swap->begun + BITS_TO_LONGS(nr_clusters);
 	__set_bit(0, swap->used);
-	/* The first cluster has slot 0; what does not fill one is none. */
+	/* Never empty: the first cluster, which has slot 0, and a last one that is incomplete. */
 	__set_bit(0, swap->begun);
 	if (nr % VMDEMO_CLUSTER)
 		__set_bit(nr_clusters - 1, swap->begun);
@@ -161,7 +161,7 @@ static bool vmdemo_swap_emptied(const struct vmdemo_swap *swap, u64 slot)
 	return base + VMDEMO_CLUSTER <= swap->nr_slots && !(word & GENMASK(VMDEMO_CLUSTER - 1, 0));
 }
 
-/* The next empty cluster's first slot. There is one. */
+/* The first slot of the next empty cluster. There is one. */
 static u64 vmdemo_swap_find_empty(struct vmdemo_swap *swap)
 {
 	u64 nr = DIV_ROUND_UP_ULL(swap->nr_slots, VMDEMO_CLUSTER), found;

@@ -108,9 +108,9 @@ static bool vmdemo_writeback_scattered(const struct vmdemo_dirty *batch, u32 nr)
 }
 
 /*
- * Sort by place, if that is good for anything: what was written at random stays so, and the block
- * layer orders the requests. Shell's method, with Ciura's gaps: sort() takes three times as long,
- * more than all else that a write needs here.
+ * Sort by place, if that gains anything: what was written at random stays so, and the block layer
+ * orders the requests. Shell's method, with Ciura's gaps: sort() takes three times as long, more
+ * than all else that a write needs here.
  */
 static void vmdemo_writeback_sort(struct vmdemo_dirty *batch, u32 nr)
 {

@@ -17,7 +17,7 @@ bool vmdemo_writeback_crowded(struct vmdemo_pool *pool);
 int vmdemo_writeback_pause(struct vmdemo_pool *pool);
 void vmdemo_writeback_set_age(struct vmdemo_pool *pool, u32 ms);
 
-/* No faulter waits longer than this, in jiffies, while nothing at all moves. */
+/* No fault waits longer than this, in jiffies, while nothing at all moves. */
 #define VMDEMO_STALL	(5 * HZ)
 
 #endif /* VMDEMO_WRITEBACK_H */
