@@ -176,7 +176,7 @@ mode_nullblk() {
 swap_rows() {
 	local row cluster
 	load "$1" swap
-	mkswap -q "$2" >&2 && swapon "$2" || die "$2 is no place to swap to."
+	{ mkswap -q "$2" >&2 && swapon "$2"; } || die "$2 is no place to swap to."
 	shift 2
 	limit_memory
 	for row in $ROWS; do

@@ -8,7 +8,7 @@
 # reboot or power off.  It has to, before long by its own clock, and its log to tell how many pages are lost; and with
 # a disk that answers none.  Prints TAP.
 
-cd "$(dirname "$0")/.." || exit
+cd "$(dirname "$0")/../.." || exit
 . scripts/lib.sh
 most=20 # seconds, of the 5 that are waited, with a disk that is silent
 dir=$(mktemp -d) || exit

@@ -9,7 +9,7 @@
 # Prints TAP.  The disk is a file behind QEMU's writethrough cache: what the machine thinks is on the disk is in the
 # file, and only that.
 
-cd "$(dirname "$0")/.." || exit
+cd "$(dirname "$0")/../.." || exit
 . scripts/lib.sh
 cuts=${1:-8} seed=${2:-$RANDOM}
 [[ $cuts =~ ^[1-9][0-9]*$ && $seed =~ ^[0-9]+$ ]] || {

@@ -29,7 +29,7 @@
 #include <unistd.h>
 
 #include "kselftest.h"
-#include "../uapi/vmdemo.h"
+#include "../../uapi/vmdemo.h"
 
 /* An emulated processor, shared with others, is slow: this ends what hangs, nothing else. */
 #undef TEST_TIMEOUT_DEFAULT

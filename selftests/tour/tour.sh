@@ -9,8 +9,8 @@
 
 # shellcheck disable=SC2317 # the tests are called by the names in a list
 
-top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-. "$top/selftests/script.sh"
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+. "$top/selftests/lib/script.sh"
 
 kernel=6.12
 [ "${1-}" != -k ] || kernel=$2

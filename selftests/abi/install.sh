@@ -6,7 +6,7 @@
 # memory laid over them, and the virtual machine is started in there: the machine itself keeps
 # nothing. Needs root.
 
-cd "$(dirname "$0")/.." || exit
+cd "$(dirname "$0")/../.." || exit
 . scripts/lib.sh
 
 if [ "$(id -u)" -ne 0 ] || ! command -v dkms >/dev/null; then

@@ -7,7 +7,9 @@
 
 # shellcheck disable=SC2317 # the tests are called by the names in a list
 
-. "$(dirname "$0")/script.sh"
+here=$(cd "$(dirname "$0")" && pwd)
+PATH=$here:$here/../lib:$PATH # kselftest installs all of them in one place
+. script.sh
 
 tracing=/sys/kernel/tracing
 ram=/dev/ram0			# answers at once; the disk answers late, if there is one

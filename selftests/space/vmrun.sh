@@ -6,7 +6,9 @@
 
 # shellcheck disable=SC2317 # the tests are called by the names in a list
 
-. "$(dirname "$0")/script.sh"
+here=$(cd "$(dirname "$0")" && pwd)
+PATH=$here:$here/../lib:$PATH # kselftest installs all of them in one place
+. script.sh
 
 frames=256 # 1 MiB
 need vmrun layout
