@@ -4,7 +4,7 @@
  * blocks, is unfit, or wants to hear what is not needed any more
  *
  * The disks are the kernel's own that can do such a thing: scsi_debug, null_blk, the device mapper.
- * What happens with single pages that fail is the subject of errors.c.
+ * What happens with single pages that fail is the subject of the errors_*.c.
  */
 #include <glob.h>
 #include <sys/mount.h>
