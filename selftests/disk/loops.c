@@ -10,134 +10,19 @@
 #include <sys/uio.h>
 
 #include "kselftest_harness.h"
+#include "loops.h"
 #include "vmdemo_test.h"
 #include "workload.h"
 
 #define FRAMES	64
-#define PAGES	512
 #define SPARE	PAGES	/* pages from here on are discarded and held, and nobody looks at them */
 #define SPARES	64
-#define SEED	23
-#define SEED2	24	/* contents of the second disk: a page of one is none of the other */
 #define ROUNDS	100
 #define SLOW	60	/* seconds that something may take on a slow machine */
 #define LONG_MS	400000	/* a hundred rounds end before, also on a debug kernel */
 #define RACERS	3
 #define DM	"vmdemo-loops"
 #define DM_SWAP	DM "-swap"
-
-/*
- * Who stores has a word of his own in every page, and what he stored there last is known to all,
- * whenever he is killed: so it must be there, or what he was just storing.
- */
-#define STORERS	16
-#define WORD(storer)	(8 + (storer))
-
-struct known {
-	__u64 stored[PAGES];	/* 0: nothing yet */
-	__u64 trying[PAGES];
-};
-
-struct shared {
-	struct known known[2][STORERS];	/* of each disk */
-	__u64 mapped, stores;
-	__u64 turns[STORERS];	/* how often a wait that was to be killed came to its end */
-	__u64 wrong;
-};
-
-static struct shared *shared;
-
-static __u64 seed_of(int disk)
-{
-	return disk ? SEED2 : SEED;
-}
-
-/* Undo all stores in a copy of a page; false: one is missing. */
-static bool take_stores_out(__u64 *copy, size_t page, int disk)
-{
-	__u64 first[VT_PAGE / sizeof(__u64)];
-	bool right = true;
-	int i;
-
-	vt_fill(first, page, seed_of(disk));
-	for (i = 0; i < STORERS; i++) {
-		struct known *known = &shared->known[disk][i];
-		__u64 value = copy[WORD(i)];
-
-		right &= value == (known->stored[page] ?: first[WORD(i)]) ||
-			 (known->trying[page] && value == known->trying[page]);
-		copy[WORD(i)] = first[WORD(i)];
-	}
-	return right;
-}
-
-/* The number of pages that miss a store, or are not of this disk. Nobody stores meanwhile. */
-static size_t count_wrong(const char *pages, int disk)
-{
-	char copy[VMDEMO_PAGE_SIZE];
-	size_t i, wrong = 0;
-
-	for (i = 0; i < PAGES; i++) {
-		bool stores;
-
-		memcpy(copy, pages + i * VT_PAGE, VT_PAGE);
-		stores = take_stores_out((__u64 *)copy, i, disk);
-		if ((!stores || vt_check(copy, i, seed_of(disk)) >= 0) && !wrong++)
-			printf("# disk %d, page %zu: %s\n", disk, i,
-			       stores ? "not its own" : "a store is missing");
-	}
-	return wrong;
-}
-
-static size_t wrong_on_disk(const char *path, int disk)
-{
-	char *pages = vt_buffer(PAGES);
-	size_t i, wrong;
-
-	for (i = 0; i < PAGES; i++)
-		vt_disk_read(path, i, pages + i * VT_PAGE);
-	wrong = count_wrong(pages, disk);
-	munmap(pages, PAGES * VT_PAGE);
-	return wrong;
-}
-
-static void wrong(const char *what, size_t page)
-{
-	if (!__atomic_fetch_add(&shared->wrong, 1, __ATOMIC_SEQ_CST)) {
-		printf("# %s (page %zu)\n", what, page);
-		fflush(stdout);
-	}
-}
-
-/* What the storer finds in his word of a page: it was killed before or after its latest store. */
-static void find_own(int disk, int storer, size_t page, __u64 value)
-{
-	struct known *known = &shared->known[disk][storer];
-	__u64 first[VT_PAGE / sizeof(__u64)];
-
-	vt_fill(first, page, seed_of(disk));
-	if (known->trying[page] && value == known->trying[page])
-		known->stored[page] = value;
-	else if (value != (known->stored[page] ?: first[WORD(storer)]))
-		wrong("a store was lost", page);
-}
-
-/* Store a new value into the storer's word of a page: by the mapping, or with @fd by pwrite(2). */
-static void store_own(char *mem, int fd, int disk, int storer, size_t page, __u64 value)
-{
-	struct known *known = &shared->known[disk][storer];
-	__u64 *word = (__u64 *)(mem + page * VT_PAGE) + WORD(storer);
-
-	value |= 1;
-	find_own(disk, storer, page, __atomic_load_n(word, __ATOMIC_RELAXED));
-	__atomic_store_n(&known->trying[page], value, __ATOMIC_SEQ_CST);
-	if (fd < 0)
-		__atomic_store_n(word, value, __ATOMIC_RELAXED);
-	else if (pwrite(fd, &value, sizeof(value), (char *)word - mem) != sizeof(value))
-		wrong("pwrite failed", page);
-	__atomic_store_n(&known->stored[page], value, __ATOMIC_SEQ_CST);
-	__atomic_add_fetch(&shared->stores, 1, __ATOMIC_RELAXED);
-}
 
 FIXTURE(loops) {
 	pid_t racer[RACERS];
