@@ -2,6 +2,7 @@
 /*
  * sysfs.c - the attributes: names, defaults, what each takes and refuses
  */
+#include <dirent.h>
 #include <linux/fs.h>
 #include <sys/stat.h>
 
@@ -26,29 +27,49 @@ FIXTURE_TEARDOWN(sysfs)
 {
 }
 
-/* Every counter and gauge is there, is a number, starts at zero and can only be read. */
+/* What uapi/ABI.txt has a text about in stats/; the Makefile makes the list from it. */
+static const char * const documented[] = {
+#include "abi_stats.h"
+};
+
+static bool is_documented(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(documented); i++)
+		if (!strcmp(documented[i], name))
+			return true;
+	return false;
+}
+
+/*
+ * Every counter and gauge has its text, and every text its file, which is a number, starts at zero
+ * and can only be read.
+ */
 TEST_F(sysfs, counters)
 {
-	static const char * const names[] = {
-		"faults_hard", "faults_soft", "faults_zero", "faults_mkwrite", "faults_cow",
-		"faults_invalid", "pages_in", "pages_out", "readahead_pages", "readahead_used",
-		"prefetch_pages", "rw_pages", "evictions_clean", "evictions_dirty", "demotions",
-		"unmap_calls", "refaults", "late_references", "reclaim_waits", "reclaim_wait_ns",
-		"read_errors", "write_errors", "pages_lost", "frames_free", "frames_active",
-		"frames_standby", "frames_held", "frames_dirty", "frames_pinned",
-		"frames_lent", "pages_orphaned", "slots_discarded",
-	};
+	DIR *stats = opendir(VT_CLASS "vmdemo/stats");
+	struct dirent *entry;
 	char path[256];
 	struct stat st;
 
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		EXPECT_EQ(vt_stat(names[i]), strcmp(names[i], "frames_free") ? 0 : FRAMES) {
-			TH_LOG("stats/%s", names[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(documented); i++) {
+		const char *name = documented[i];
+
+		snprintf(path, sizeof(path), VT_CLASS "vmdemo/stats/%s", name);
+		ASSERT_EQ(stat(path, &st), 0) {
+			TH_LOG("there is no stats/%s, which uapi/ABI.txt describes", name);
 		}
-		snprintf(path, sizeof(path), VT_CLASS "vmdemo/stats/%s", names[i]);
-		ASSERT_EQ(stat(path, &st), 0);
 		EXPECT_EQ(st.st_mode & 0777, 0444);
+		EXPECT_EQ(vt_stat(name), strcmp(name, "frames_free") ? 0 : FRAMES) {
+			TH_LOG("stats/%s", name);
+		}
 	}
+	ASSERT_NE(stats, NULL);
+	while ((entry = readdir(stats))) {
+		EXPECT_TRUE(*entry->d_name == '.' || is_documented(entry->d_name)) {
+			TH_LOG("uapi/ABI.txt does not describe stats/%s", entry->d_name);
+		}
+	}
+	closedir(stats);
 }
 
 /* What cannot be set cannot be written. */
