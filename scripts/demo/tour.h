@@ -90,7 +90,15 @@ int end_pair(struct pair *pair);
 /* The signal that reading or writing a byte leads to, in a child; 0: none. */
 int signal_of(char *place, bool write);
 
-/* ---- the chapters ---- */
+/* ---- a library, as a loader maps it ---- */
+
+/* The file that scripts/run has built: libanswer.c, whose entry is its function. */
+int open_library(void);
+/* Map each part of the library in a file, or in a space, at its place after @place. */
+void *load_library(int fd, char *place);
+int call(void *function);
+
+/* ---- the chapters, each in a file of its own ---- */
 
 /* Pages of which chapter 5 makes private copies. */
 #define FORK_PAGES	256
