@@ -56,7 +56,7 @@ static __u64 read_ns(int fd, __u64 page)
 	return least;
 }
 
-/* Who chooses his pages does not choose their buckets: no chain is long, no lookup takes long. */
+/* Choosing pages is not choosing their buckets: no chain is long, no lookup takes long. */
 TEST_F(attack, flooded_bucket)
 {
 	struct vmdemo_space_args args = { .size = VMDEMO_SPACE_MAX };
@@ -79,7 +79,7 @@ TEST_F(attack, flooded_bucket)
 	close(space);
 }
 
-/* How long the end of a space of so many pages takes: unused, or with one page read. */
+/* How long the end of a space of @pages pages takes: unused, or with one page read. */
 static __u64 end_ns(int dev, __u64 pages, bool used)
 {
 	struct vmdemo_space_args args = { .size = pages * VT_PAGE };
@@ -130,7 +130,7 @@ TEST_F(attack, spaces_end_soon)
 
 #define SHARE	8	/* spaces that a user may have */
 
-/* As many spaces as there are to be had, one more, and one instead of another. */
+/* As many spaces as allowed, one more, and one instead of another. */
 static void take_spaces(int dev)
 {
 	int fds[SHARE], i;
@@ -144,7 +144,7 @@ static void take_spaces(int dev)
 	REFUSED(make_space(dev), EDQUOT);
 }
 
-/* In a user namespace of his own, somebody has all the IDs there that root has given to it. */
+/* In their own user namespace, a user has all the IDs there that root has given to it. */
 static void take_spaces_as_others(int dev)
 {
 	int fds[SHARE], ready[2], go[2], i;
@@ -156,7 +156,7 @@ static void take_spaces_as_others(int dev)
 	MUST(child >= 0);
 	if (!child) {
 		become_nobody(0);
-		/* Otherwise his files in /proc are root's. */
+		/* Otherwise its files in /proc are root's. */
 		MUST(!prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
 		MUST(write(ready[1], unshare(CLONE_NEWUSER) ? "n" : "y", 1) == 1);
 		MUST(read(go[0], &byte, 1) == 1);
@@ -181,7 +181,7 @@ static void take_spaces_as_others(int dev)
 	}
 }
 
-/* No user has more spaces than his share, by whatever name, and others have theirs. */
+/* No user has more spaces than their share, by whatever name, and others have theirs. */
 TEST_F(attack, spaces_of_one_user)
 {
 	int mine[2 * SHARE], i;
@@ -189,7 +189,7 @@ TEST_F(attack, spaces_of_one_user)
 
 	ASSERT_EQ(vt_set("spaces_per_user", "%d", SHARE), 0);
 	EXPECT_EQ(let_nobody(take_spaces, self->fd, 0), 0);
-	/* They have gone with him. */
+	/* They have gone with the process. */
 	EXPECT_EQ(let_nobody(take_spaces, self->fd, 0), 0);
 	for (i = 0; i < 2 * SHARE; i++) {
 		mine[i] = make_space(self->fd);
@@ -203,7 +203,7 @@ TEST_F(attack, spaces_of_one_user)
 		_exit(0);
 	}
 	EXPECT_EQ(vt_reap(pid), 0);
-	/* Root is somebody with a share as well, when he has no capabilities. */
+	/* Root has a share as well, without capabilities. */
 	pid = fork();
 	ASSERT_GE(pid, 0);
 	if (!pid) {
@@ -240,7 +240,7 @@ static void take_slots(int dev)
 		MUST(vt_try_write(mem + SHARE * VT_PAGE, NULL) == SIGBUS);
 		MUST(vt_is_zero(mem + SHARE * VT_PAGE));
 		REFUSED(fallocate(two, 0, 3 * VT_PAGE, VT_PAGE), EDQUOT);
-		/* Somebody else's slot becomes free, and is his to have. */
+		/* Another page's slot becomes free, and can be taken. */
 		MUST(!vt_range(one, VMDEMO_IOC_DISCARD, i, 1, NULL));
 		MUST(!vt_try_write(mem + i * VT_PAGE, NULL));
 	}
@@ -250,7 +250,7 @@ static void take_slots(int dev)
 	MUST(vt_try_write(mem + 2 * SHARE * VT_PAGE, NULL) == SIGBUS);
 }
 
-/* The limit comes while he has more. */
+/* The limit comes while the user has more. */
 static void keep_slots(int dev)
 {
 	int space = make_space(dev), i;
@@ -266,7 +266,7 @@ static void keep_slots(int dev)
 	MUST(pwrite(space, "x", 1, i * VT_PAGE) == 1);
 }
 
-/* No user has more slots than his share, in all his spaces together, whenever it was set. */
+/* No user has more slots than their share, in all their spaces together, whenever it was set. */
 TEST_F(attack, slots_of_one_user)
 {
 	__u64 slots = vt_get("stats/swap_free");

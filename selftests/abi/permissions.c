@@ -25,7 +25,7 @@ static const char * const settings[][2] = {
 	{ "dirty_pct", "50" }, { "dirty_age_ms", "100" }
 };
 
-/* What may be done to a space by who has it: everything. */
+/* What the holder of a space may do to it: everything. */
 static void use_space(int fd)
 {
 	char *mem = vt_map(fd, 0, PAGES, VT_RW, MAP_SHARED);
@@ -198,7 +198,7 @@ static void watching_is_refused(int fd)
 	MUST(!posix_fadvise(fd, 0, PAGES * VT_PAGE, POSIX_FADV_DONTNEED));
 }
 
-/* The same, for who owns it or could write it. */
+/* The same, for its owner or a user who could write it. */
 static void watch(int fd)
 {
 	struct vmdemo_page entry;
@@ -248,7 +248,7 @@ static void change_is_refused(int fd)
 	MUST(!vt_count_bad(mem, 0, PAGES, SEED));
 }
 
-/* Who has it open for reading may read, copy and bring in, and change nothing. */
+/* A reader may read, copy and bring in, and change nothing. */
 TEST_F(permissions, descriptor_for_reading)
 {
 	int fd = vt_open(O_RDONLY);
@@ -290,7 +290,7 @@ static void only_write(int fd)
 	REFUSED(make_space(fd), EBADF);
 }
 
-/* Who has it open for writing may write and discard, and sees nothing of it. */
+/* A writer may write and discard, and sees nothing of it. */
 TEST_F(permissions, descriptor_for_writing)
 {
 	int fd = vt_open(O_WRONLY);
@@ -372,7 +372,7 @@ TEST_F(permissions, udev_rule)
 	EXPECT_TRUE(vt_disk_check(vt_disk(), 1, PAGES - 1, SEED + 1));
 }
 
-/* Whoever may: open the node, and bind disks when nobody has it open, and all other settings. */
+/* With the right to: open the node, bind disks when nobody has it open, and all other settings. */
 static void configure(int fd)
 {
 	(void)fd;
@@ -385,7 +385,7 @@ static void configure(int fd)
 	_exit(0);
 }
 
-/* Root owns node and settings, so needs no capability for them; for the module he does. */
+/* Root owns node and settings, so needs no capability for them; only for the module. */
 TEST_F(permissions, root_without_capabilities)
 {
 	pid_t pid;
@@ -417,7 +417,7 @@ static void become_capable(unsigned int capability)
 	MUST(!syscall(SYS_capset, &head, sets));
 }
 
-/* With CAP_DAC_OVERRIDE it is the same, whoever one is; other capabilities are none for this. */
+/* With CAP_DAC_OVERRIDE it is the same for any user; other capabilities do not help. */
 TEST_F(permissions, capability_without_root)
 {
 	pid_t pid;

@@ -57,7 +57,7 @@ static inline void become_nobody(gid_t group)
 	MUST(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 }
 
-/* Let nobody work with a descriptor that he was given, or -1; 0 if all was as expected. */
+/* Let user nobody work with a descriptor passed to it, or -1; 0 if all was as expected. */
 static inline int let_nobody(void (*work)(int fd), int fd, gid_t group)
 {
 	pid_t pid = fork();

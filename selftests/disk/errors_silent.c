@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * errors_silent.c - the disk does not answer: whoever waits can be killed, and holds up nobody else
+ * errors_silent.c - the disk does not answer: each waiter can be killed, and holds up nobody else
  */
 #include <pthread.h>
 
@@ -8,7 +8,7 @@
 #include "errors.h"
 #include "wait.h"
 
-/* Who waits for a page, for a write, or for who discards can be killed. */
+/* A task that waits for a page, for a write, or for a discard can be killed. */
 TEST_F(errors, silent_killable)
 {
 	char *mem = self->mem;
@@ -58,7 +58,7 @@ TEST_F(errors, silent_flush)
 	ASSERT_EQ(vt_range(fd, VMDEMO_IOC_EVICT, 0, 4, NULL), 0);
 	silence();
 	EXPECT_TRUE(all_wait_killably(waits, ARRAY_SIZE(waits)));
-	/* The flushes of those who are dead are on their way yet: it stays bound till they end. */
+	/* The flushes of the killed tasks are still on their way: it stays bound till they end. */
 	munmap(mem, PAGES * VT_PAGE);
 	close(fd);
 	EXPECT_TRUE(all_wait_killably(&(const struct wait){ in_detach, NULL, -1, 0 }, 1));
@@ -70,7 +70,7 @@ TEST_F(errors, silent_flush)
 	EXPECT_TRUE(vt_balanced());
 }
 
-/* Bind it again, when those who were killed have let go of it. */
+/* Bind it again, when the killed tasks have let go of it. */
 static void reopen(struct _test_data_errors *self)
 {
 	__u64 deadline = vt_now_ms() + 20000;
@@ -110,7 +110,7 @@ TEST_F(errors, silent_bind)
 	EXPECT_TRUE(vt_balanced());
 }
 
-/* A disk that is to be given up does not answer: whoever does so can be killed, losing nothing. */
+/* A disk does not answer while it is given up: the task can be killed, and nothing is lost. */
 TEST_F(errors, silent_abandon)
 {
 	const struct wait abandon = { in_abandon, NULL, -1, 0 };
@@ -129,8 +129,8 @@ TEST_F(errors, silent_abandon)
 }
 
 /*
- * The disk is being zeroed by a discard, and does not answer. Who discards can be killed, and who
- * waits for him; what is written afterwards does not become zeros.
+ * The disk is being zeroed by a discard, and does not answer. The discarder can be killed, and so
+ * can those that wait for it; what is written afterwards does not become zeros.
  */
 TEST_F(errors, silent_zeroing)
 {
@@ -212,7 +212,7 @@ TEST_F(errors, silent_sleep)
 	EXPECT_TRUE(sleep_a_moment());
 	EXPECT_LT(vt_now_ms() - begin, 30000);
 	EXPECT_TRUE(vt_log_says(log, "before the machine sleeps: 5 pages not written"));
-	/* Whoever waited has gone: the disk can be given up. */
+	/* The waiters have gone: the disk can be given up. */
 	munmap(self->mem, PAGES * VT_PAGE);
 	close(self->fd);
 	EXPECT_TRUE(all_wait_killably(&(const struct wait){ in_detach, NULL, -1, 0 }, 1));

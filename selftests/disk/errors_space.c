@@ -229,7 +229,7 @@ TEST_F(swap, unreadable_slot)
 	EXPECT_EQ(vt_count_bad(self->mem, 0, SWAPPED, SEED), 0);
 }
 
-/* Who punches it has zeros, and no error. */
+/* Punching it gives zeros, and no error. */
 TEST_F(swap, unreadable_hole)
 {
 	size_t slot, bad = swapped_page(self, &slot);
@@ -304,7 +304,7 @@ static void as_before(struct __test_metadata *_metadata, struct _test_data_swap 
 	EXPECT_TRUE(vt_balanced());
 }
 
-/* The swap device does not answer: who waits for a page of it, or for who does, can be killed. */
+/* The swap device does not answer: waiters for its pages, or for such a waiter, can be killed. */
 TEST_F(swap, silent_swap)
 {
 	char *mem = self->mem;
@@ -313,7 +313,7 @@ TEST_F(swap, silent_swap)
 		{ in_fault, mem, fd, 10 }, { in_store, mem, fd, 11 }, { in_pread, mem, fd, 12 },
 		{ in_pwrite, mem, fd, 14 }, { in_punch, mem, fd, 15 }, { in_seek, mem, fd, 0 },
 	};
-	/* Whom the last three wait for. */
+	/* What the last three wait for. */
 	const struct wait write = { in_pwrite, mem, fd, 13 };
 	pid_t writer;
 	size_t i;
@@ -331,7 +331,7 @@ TEST_F(swap, silent_swap)
 	as_before(_metadata, self);
 }
 
-/* Who waits for a page is killed, and with it the space goes: its end waits for no disk. */
+/* A task that waits for a page is killed, and the space goes with it: its end waits for no disk. */
 TEST_F(swap, silent_close)
 {
 	const struct wait fault = { in_fault, self->mem, self->fd, 10 };
@@ -371,8 +371,8 @@ TEST_F(swap, silent_swap_full)
 }
 
 /*
- * A page that is just being written is punched. Who does that waits for the disk, as in any file
- * system; but others who want the same pages, or the same inode, can be killed meanwhile.
+ * A page that is just being written is punched. Punching waits for the disk, as in any file system;
+ * but others that want the same pages, or the same inode, can be killed meanwhile.
  */
 TEST_F(swap, silent_punch)
 {
@@ -443,9 +443,9 @@ TEST_F(swap, silent_limit)
 /* ---- one disk is in trouble, the other one is not ---- */
 
 /*
- * Four frames of five are dirty, and the disk they belong to fails, or does not answer. That is
- * nothing to who needs neither: who stores to a space that swaps to another disk, or reads what the
- * failing one can still read.
+ * Four frames of five are dirty, and the disk they belong to fails, or does not answer. That must
+ * not hold up tasks that need neither: stores to a space that swaps to another disk, or reads that
+ * the failing one can still do.
  */
 FIXTURE(trouble) {
 	int fd, space;

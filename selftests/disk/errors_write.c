@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * errors_write.c - pages that cannot be written, now or ever: who is told, and that nothing is lost
+ * errors_write.c - pages that cannot be written, now or ever: each failure is reported, nothing is
+ *                  lost
  */
 #include "kselftest_harness.h"
 #include "errors.h"
@@ -135,7 +136,7 @@ TEST_F(errors, refused_under_pressure)
 	EXPECT_TRUE(vt_disk_check(lower, 0, FRAMES / 2, SEED + 1));
 }
 
-/* What fsync has acknowledged is on a slow disk, whoever else wrote it or tries to evict it. */
+/* What fsync has acknowledged is on a slow disk, even if others wrote it or try to evict it. */
 TEST_F(errors, acknowledged_under_pressure)
 {
 	__u64 deadline = vt_now_ms() + 5000;
@@ -165,7 +166,7 @@ TEST_F(errors, acknowledged_under_pressure)
 		EXPECT_EQ(vt_reap(pids[i]), 0);
 }
 
-/* A failure in the background: every file that was open hears of it by fsync, once. */
+/* A failure in the background: fsync of every file that was open reports it, once. */
 TEST_F(errors, background)
 {
 	int other = vt_open(O_RDONLY), later;
@@ -284,7 +285,7 @@ static pid_t toucher(struct _test_data_errors *self, size_t page)
 	return pid;
 }
 
-/* Who needs a frame waits, is told after some 5 s, and can be killed before. */
+/* A fault that needs a frame waits, fails after some 5 s, and can be killed before. */
 static void starve(struct __test_metadata *_metadata, struct _test_data_errors *self)
 {
 	__u64 begin = vt_now_ms();
@@ -292,7 +293,7 @@ static void starve(struct __test_metadata *_metadata, struct _test_data_errors *
 	int status = 0;
 	bool ended;
 
-	/* If the machine stands still just when it is about to be told, it waits once more. */
+	/* If the machine stands still just when it is about to fail, it waits once more. */
 	ended = vt_ends_within(pid, 16000, &status);
 	EXPECT_GE(vt_now_ms() - begin, 4000);
 	EXPECT_TRUE(ended) {
@@ -302,7 +303,7 @@ static void starve(struct __test_metadata *_metadata, struct _test_data_errors *
 	EXPECT_TRUE(WIFEXITED(status));
 	EXPECT_EQ(WEXITSTATUS(status), SIGBUS);
 
-	/* For a second who asks is told at once; then one waits again. */
+	/* For a second a request fails at once; then one waits again. */
 	vt_nap(1500);
 	pid = toucher(self, 901);
 	vt_nap(1000);
@@ -357,7 +358,7 @@ TEST_F(errors, dying_pool)
 }
 
 /*
- * The flush fails: what was written may be lost with the cache. Each open file hears of that once,
+ * The flush fails: what was written may be lost with the cache. Each open file reports that once,
  * also one whose own flush succeeds, later.
  */
 TEST_F(errors, flush_fails)
@@ -407,9 +408,9 @@ TEST_F(errors, dirty_pct)
 		if (dirty > most)
 			most = dirty;
 	}
-	/* Who is held up in vain is so for half a second: that would be a minute in all. */
+	/* A writer is held up in vain for half a second: 120 times would be a minute. */
 	EXPECT_LT(held_up, 120);
-	/* He then makes a page dirty all the same. */
+	/* It then makes a page dirty all the same. */
 	EXPECT_LE(most, 2 * FRAMES * 5 / 100 + held_up);
 	EXPECT_GT(most, 0);
 	EXPECT_EQ(fsync(self->fd), 0);

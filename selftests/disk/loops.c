@@ -286,7 +286,7 @@ TEST_F(loops, two_devices)
 
 /* ---- SIGKILL ---- */
 
-/* One who waits: what he has mapped and opened, and the words he may store to. */
+/* A waiter: what it has mapped and opened, and the words it may store to. */
 struct victim {
 	char *mem;
 	int fd;
@@ -330,7 +330,7 @@ static void wait_in_fsync(struct victim *victim)
 	fsync(victim->fd);
 }
 
-/* With dirty_pct of 5 who stores waits for who writes. */
+/* With dirty_pct of 5 a store waits for writeback. */
 static void wait_in_store(struct victim *victim)
 {
 	store_any(victim);

@@ -12,8 +12,8 @@
 #define SEED2	24	/* contents of the second disk: a page of one is none of the other */
 
 /*
- * Who stores has a word of his own in every page, and what he stored there last is known to all,
- * whenever he is killed: so it must be there, or what he was just storing.
+ * Each storer has a word of its own in every page, and what it stored there last is known to all,
+ * whenever it is killed: so that must be there, or what it was just storing.
  */
 #define STORERS	16
 #define WORD(storer)	(8 + (storer))
@@ -26,7 +26,7 @@ struct known {
 struct shared {
 	struct known known[2][STORERS];	/* of each disk */
 	__u64 mapped, stores;
-	__u64 turns[STORERS];	/* how often a wait that was to be killed came to its end */
+	__u64 turns[STORERS];	/* how often a wait that should be killed came to its end */
 	__u64 wrong;
 };
 

@@ -67,7 +67,7 @@ void wrong(const char *what, size_t page)
 	}
 }
 
-/* What the storer finds in his word of a page: it was killed before or after its latest store. */
+/* What the storer finds in its word of a page: it was killed before or after its latest store. */
 static void find_own(int disk, int storer, size_t page, __u64 value)
 {
 	struct known *known = &shared->known[disk][storer];

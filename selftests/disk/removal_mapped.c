@@ -189,7 +189,7 @@ TEST_F(dm, suspended_killed)
 	EXPECT_TRUE(pool_is_whole());
 }
 
-/* Who detaches it waits, and so does who wants to open it meanwhile: both can be killed. */
+/* Detaching waits, and so does opening meanwhile: both can be killed. */
 TEST_F(dm, suspended_detach)
 {
 	pid_t detach, open_it, look;
@@ -316,7 +316,7 @@ TEST_F(dm, grows)
 	EXPECT_EQ(pwrite(fd, buffer, VT_PAGE, PAGES * VT_PAGE), -1);
 	EXPECT_EQ(errno, ENOSPC);
 
-	/* Whoever comes first: each is the first in one of the rounds. */
+	/* Whichever comes first: each is the first in one of the rounds. */
 	set_table(self->lower, PAGES + 1);
 	EXPECT_EQ(vt_try_read(mem + PAGES * VT_PAGE, NULL), 0);
 	set_table(self->lower, PAGES + 2);
@@ -513,8 +513,8 @@ TEST_F(thin, let_go)
 }
 
 /*
- * The disk does not answer: nobody waits for it but who lets go of it, and can be killed. Slots
- * that it has been told of are not used meanwhile; others are.
+ * The disk does not answer: only unbinding waits for it, and can be killed. Slots that it has been
+ * told of are not used meanwhile; others are.
  */
 TEST_F(thin, does_not_answer)
 {

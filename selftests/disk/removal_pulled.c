@@ -85,7 +85,7 @@ static void stays_usable(struct __test_metadata *_metadata)
 	ASSERT_EQ(vt_pagemap(fd, 0, PAGES, map), 0);
 	/*
 	 * First all that is there, since a page that fails takes a frame as well. These come out of
-	 * a larger pool: one full of dirt that stays would have none.
+	 * a larger pool: one full of dirty pages that stay would have none.
 	 */
 	for (i = 0; i < PAGES; i++) {
 		if (map[i].state != VMDEMO_PAGE_ACTIVE && map[i].state != VMDEMO_PAGE_STANDBY)

@@ -275,7 +275,7 @@ TEST_F(marked, marked_is_refused)
 	close(log);
 }
 
-/* As backing it is what programs are to see. */
+/* As backing it is what programs should see. */
 TEST_F(marked, marked_is_shown)
 {
 	char *bytes = vt_buffer(MARKED_PAGES);

@@ -75,7 +75,7 @@ void break_all(void)
 	set_table(table);
 }
 
-/* Writes go to @disk, and with @reads reads too, but only after so many milliseconds. */
+/* Writes go to @disk, and with @reads reads too, but only after @ms milliseconds. */
 void slow_down(const char *disk, unsigned int ms, bool reads)
 {
 	char table[640], at_once[280];
@@ -88,7 +88,7 @@ void slow_down(const char *disk, unsigned int ms, bool reads)
 	set_table(table);
 }
 
-/* Writes fail, and with @reads reads too, but only after so many milliseconds. */
+/* Writes fail, and with @reads reads too, but only after @ms milliseconds. */
 void break_slowly(unsigned int ms, bool reads)
 {
 	char dead[64];

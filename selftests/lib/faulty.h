@@ -30,10 +30,10 @@ void heal(void);
 void break_pages(size_t first, size_t pages);
 void break_all(void);
 
-/* Writes go to @disk, and with @reads reads too, but only after so many milliseconds. */
+/* Writes go to @disk, and with @reads reads too, but only after @ms milliseconds. */
 void slow_down(const char *disk, unsigned int ms, bool reads);
 
-/* Writes fail, and with @reads reads too, but only after so many milliseconds. */
+/* Writes fail, and with @reads reads too, but only after @ms milliseconds. */
 void break_slowly(unsigned int ms, bool reads);
 
 /* The device has a write cache to be flushed. With @fails writes fail, and flushes. */

@@ -10,7 +10,7 @@
 
 /* ---- input nobody should give ---- */
 
-/* One field of the table, of so many bytes, is something else for once. */
+/* One field of the table, of @bytes bytes, is something else for once. */
 static int try_with(int dev, struct vmdemo_segment *table, void *field, size_t bytes, __u64 value)
 {
 	__u64 old;
@@ -140,7 +140,7 @@ static void copy_in_private(char *private, size_t pages, struct copies *copies)
 	}
 }
 
-/* Wait until the copies have been looked at; false: who does that is dead. */
+/* Wait until the copies have been looked at; false: the process that looks is dead. */
 static bool looked_at(struct copies *copies, pid_t pid)
 {
 	__atomic_store_n(&copies->phase, 2, __ATOMIC_RELEASE);
@@ -152,7 +152,7 @@ static bool looked_at(struct copies *copies, pid_t pid)
 	return true;
 }
 
-/* What is cut off is gone for who copies it at that moment, too. */
+/* What is cut off is gone for a task that copies it at that moment, too. */
 TEST_F(segment, private_copies_are_cut_off)
 {
 	struct copies *shared = mmap(NULL, VT_PAGE, VT_RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -96,7 +96,7 @@ TEST_F(space, punch)
 	EXPECT_TRUE(all_free());
 }
 
-/* Room is kept for pages that are zeros still: what was promised can be written, whoever comes. */
+/* Room is kept for pages that are still zeros: what was promised can be written, come what may. */
 TEST_F(space, reserved)
 {
 	const __u64 slots = vt_get("swap_slots");
@@ -348,7 +348,7 @@ static pid_t start_truncating(int fd)
 	return pid;
 }
 
-/* Milliseconds that it takes somebody to cut it, from his birth on; the best of three. */
+/* Milliseconds that it takes a process to cut it, from its fork on; the best of three. */
 static __u64 truncating_takes(int fd, char *mem)
 {
 	__u64 least = ~0ULL, start;
@@ -367,7 +367,7 @@ static __u64 truncating_takes(int fd, char *mem)
 	return least + 1;
 }
 
-/* Whoever cuts it and is killed: it is cut, or it is not. */
+/* A process that cuts it is killed: it is cut, or it is not. */
 TEST_F(space, killed_while_truncating)
 {
 	int fd = make_space(self->dev, PAGES * VT_PAGE), round;

@@ -299,7 +299,7 @@ TEST_F(space, mappings_that_wrap)
 	close(fd);
 }
 
-/* There may be 4,096 at a time; who wants one more is told, and gets it when one has gone. */
+/* There may be 4,096 at a time; one more is refused, and can be had when one has gone. */
 TEST_F(space, too_many)
 {
 	const struct rlimit many = { 8192, 8192 };
@@ -323,7 +323,7 @@ TEST_F(space, too_many)
 	EXPECT_TRUE(all_free());
 }
 
-/* Swap to a device of so many sectors: how many slots there are then, or -errno. */
+/* Swap to a device of @sectors sectors: how many slots there are then, or -errno. */
 static int try_swap_to(const char *options, int sectors)
 {
 	int ret;

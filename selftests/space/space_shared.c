@@ -72,7 +72,7 @@ static int receive_fd(int socket)
 	return fd;
 }
 
-/* Strangers: who is sent the descriptor, and who opens it anew. The mapping alone keeps it. */
+/* Strangers: one is sent the descriptor, and one opens it anew. The mapping alone keeps it. */
 TEST_F(space, passed_on)
 {
 	int pair[2], fd, again;
@@ -151,7 +151,7 @@ static int exchange(int fd, __u64 who)
 	return 0;
 }
 
-/* Neither is the other's parent, and each has mapped it for himself, where he likes. */
+/* Neither is the other's parent, and each has mapped it for itself, wherever it likes. */
 TEST_F(space, strangers_exchange_stores)
 {
 	int pair[2], who;
@@ -203,7 +203,7 @@ TEST_F(space, many_beside_each_other)
 		munmap(mem[i], PAGES * VT_PAGE);
 		close(fd[i]);
 	}
-	/* What others leave behind is not seen by who comes after. */
+	/* What others leave behind is not seen by later spaces. */
 	fd[0] = make_space(self->dev, PAGES * VT_PAGE);
 	mem[0] = map_space(fd[0], 0, PAGES * VT_PAGE, MAP_SHARED);
 	for (i = 0; i < PAGES; i++)

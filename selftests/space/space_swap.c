@@ -59,7 +59,7 @@ TEST_F(space, larger_than_memory)
 	EXPECT_TRUE(all_free());
 }
 
-/* Dirt of spaces is not written by age: it goes out when its frame is needed. */
+/* Dirty data of spaces is not written by age: it goes out when its frame is needed. */
 TEST_F(space, goes_out_only_when_it_must)
 {
 	int fd = make_space(self->dev, PAGES * VT_PAGE);
@@ -257,8 +257,8 @@ TEST_F(space, pagemap_on_the_way)
 }
 
 /*
- * Whoever looks while pages go out sees each of them somewhere, and written to a slot only; and no
- * page stays because it is looked at.
+ * A look while pages go out sees each of them somewhere, and written only to a slot; and no page
+ * stays because it is looked at.
  */
 TEST_F(space, pagemap_meets_eviction)
 {

@@ -4,7 +4,7 @@
  *
  *	fuzz [-t SECONDS] [-s SEED]		a run
  *	fuzz -l [-t SECONDS] [-s SEED]		the same, each call told with its result
- *	fuzz -p N [-n STEPS] [-l] -s SEED	what process N did in that run, so many steps of it
+ *	fuzz -p N [-n STEPS] [-l] -s SEED	what process N did in that run, STEPS steps of it
  *
  * What a process calls depends on its seed only, not on what the calls return: so its sequence can
  * be had again (with its addresses, under setarch -R), though not the moments at which the others
@@ -190,7 +190,7 @@ static void give_up(int signal)
 	int trigger = open("/proc/sysrq-trigger", O_WRONLY);
 
 	(void)signal;
-	/* Who waits, and where, goes to the kernel's log. */
+	/* Which tasks wait, and where, goes to the kernel's log. */
 	if (write(trigger, "w", 1) < 0)
 		_exit(KSFT_FAIL);
 	if (write(STDOUT_FILENO, words, sizeof(words) - 1) < 0)

@@ -63,7 +63,7 @@ __u64 draw(struct fuzzer *f, __u64 below);
 /* A number that is likely to be handled wrong, if any is. */
 __u64 hostile(struct fuzzer *f);
 
-/* A place in the device for who does not change it. */
+/* A place in the device for calls that do not change it. */
 __u64 anywhere(struct fuzzer *f);
 
 /* A place that may be written from on: in the fuzzers' part, or outside the device. */

@@ -6,7 +6,7 @@
 
 __u64 size_bytes;
 bool logging;
-static struct fuzzer *teller;	/* who made the last call */
+static struct fuzzer *teller;	/* the process that made the last call */
 
 /* ---- telling what is called ---- */
 
@@ -64,7 +64,7 @@ __u64 hostile(struct fuzzer *f)
 	return any % 8 ? number : any >> draw(f, 64);
 }
 
-/* A place in the device for who does not change it. */
+/* A place in the device for calls that do not change it. */
 __u64 anywhere(struct fuzzer *f)
 {
 	__u64 number = hostile(f), inside = draw(f, size_bytes);

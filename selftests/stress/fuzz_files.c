@@ -200,7 +200,7 @@ void do_pagemap(struct fuzzer *f)
 	};
 	int fd = any_fd(f);
 
-	/* The buffer takes so many. */
+	/* The buffer takes this many. */
 	if (map.length > 1024 * VT_PAGE)
 		map.pages = (uintptr_t)mapped(f);
 	CALL(f, ioctl(fd, VMDEMO_IOC_PAGEMAP, &map), "%d {%#jx %#jx %#jx}", fd,

@@ -305,7 +305,7 @@ bool has_pages(__u64 nr)
 	       vt_stat("swap_free") == vt_get("swap_slots") - nr;
 }
 
-/* Page @page is to be one that was never written, far from any that was. */
+/* Page @page should be one that was never written, far from any that was. */
 int do_punch_all(void)
 {
 	if (fallocate(work.space, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, SPARSE_BYTES))

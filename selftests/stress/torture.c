@@ -19,7 +19,7 @@
  *  - an evictor uses EVICT, PREFETCH and fadvise on ranges, mostly where the writers are just now
  *  - the parent changes the pool's size, the policy and all other settings all the time
  *
- * What this is to catch are races between a page's users and its eviction: a store that is lost
+ * What this should catch are races between a page's users and its eviction: a store that is lost
  * because the dirty flag was read too early, old data read back while its writeback is under way,
  * direct I/O into a frame that has become another page. So writers and evictor share a small window
  * that wanders over the device, and most pages are loaded first and then stored to. Disks that
@@ -160,7 +160,7 @@ static void give_up(int signal)
 	_exit(KSFT_FAIL);
 }
 
-/* Run everything for so long; true if all processes ended well. */
+/* Run everything for this long; true if all processes ended well. */
 static __u64 evictions(void)
 {
 	return vt_stat("evictions_clean") + vt_stat("evictions_dirty");
@@ -172,7 +172,7 @@ static bool enough(void)
 	return evictions() > 1000 && (space < 0 || common->refused);
 }
 
-/* For so many seconds; on a slow machine up to three times as long, until it has been enough. */
+/* For @seconds; on a slow machine up to three times as long, until it has been enough. */
 static bool run(int seconds, __u64 seed)
 {
 	const struct timespec moment = { .tv_nsec = 20000000 };

@@ -43,7 +43,7 @@ struct worker {
 	int pipe[2];
 	char *mem;
 	char *tail;	/* TAIL pages of a space, mapped by themselves */
-	unsigned int tail_pages;	/* so many of them are there, from where it does not grow */
+	unsigned int tail_pages;	/* how many are there, from where it does not grow */
 	char *tight;	/* the tight space */
 	char *buffer;	/* private memory, VECTOR pages */
 };
