@@ -126,20 +126,20 @@ static void change_a_setting(__u64 *state)
 
 static pid_t pids[WRITERS + 2];
 
-/* Tell where in the kernel a process is. */
+static int stacks[WRITERS + 2];	/* where each is in the kernel: /proc/PID/stack */
+
+/* Tell it, in a signal handler, which may read and write, and not much else. */
 static void tell_stack(size_t i)
 {
-	char path[64], stack[4096];
-	ssize_t length;
-	int fd;
+	char text[4096] = { '#', ' ', '0' + i, ':', '\n' };
+	size_t length = strlen(text);
+	ssize_t more;
 
-	snprintf(path, sizeof(path), "/proc/%d/stack", pids[i]);
-	fd = open(path, O_RDONLY);
-	length = fd < 0 ? 0 : read(fd, stack, sizeof(stack) - 1);
-	stack[length > 0 ? length : 0] = 0;
-	printf("# process %zu:\n%s", i, stack);
-	if (fd >= 0)
-		close(fd);
+	more = read(stacks[i], text + length, sizeof(text) - length);
+	if (more > 0)
+		length += more;
+	if (write(STDOUT_FILENO, text, length) < 0)
+		_exit(KSFT_FAIL);
 }
 
 static void give_up(int signal)
@@ -154,7 +154,6 @@ static void give_up(int signal)
 		tell_stack(i);
 		kill(pids[i], SIGKILL);
 	}
-	fflush(stdout);
 	if (write(STDOUT_FILENO, words, sizeof(words) - 1) < 0)
 		_exit(KSFT_FAIL);
 	_exit(KSFT_FAIL);
@@ -184,6 +183,12 @@ static bool run(int seconds, __u64 seed)
 		pids[i] = start(write_and_verify, i, seed);
 	pids[WRITERS] = start(read_and_verify, WRITERS, seed);
 	pids[WRITERS + 1] = start(evict, WRITERS, seed + 1);
+	for (i = 0; i < WRITERS + 2; i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "/proc/%d/stack", pids[i]);
+		stacks[i] = open(path, O_RDONLY | O_CLOEXEC);
+	}
 	while (!stopped() && (vt_now_ms() < began + seconds * 1000ULL ||
 			      (vt_now_ms() < began + 3 * seconds * 1000ULL && !enough()))) {
 		change_a_setting(&state);
