@@ -27,7 +27,7 @@
 
 /* ---- readahead ---- */
 
-/* The longest window for now: a stream must not have the pool for itself. */
+/* The longest window for now: a stream must not have the pool to itself. */
 static u32 vmdemo_access_most_ahead(const struct vmdemo_pool *pool)
 {
 	return min(READ_ONCE(pool->set.read_ahead_pages), READ_ONCE(pool->nr_frames) / 4);

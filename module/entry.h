@@ -11,7 +11,7 @@
 
 struct vmdemo_device;
 
-/* main.c registers these. */
+/* main.c sets these up. */
 extern const struct file_operations vmdemo_chardev_fops;
 extern const struct attribute_group *vmdemo_sysfs_groups[];
 int vmdemo_power_init(struct vmdemo_device **devices, unsigned int nr);

@@ -5,8 +5,8 @@
  * One way for all who want frames: lock, unmap if mapped, freeze the reference count, and only then
  * look whether the page is dirty (leave.c). A dirty page is written instead, and is a victim again
  * when the write has ended. A page that somebody holds, or whose disk takes no writes for now, is
- * none until a look at it shows that it can go: each eviction looks at a few of these, and at all
- * of them before a waiter goes to sleep. So programs that hold pages, or a disk that fails or
+ * no victim until a look at it shows that it can go: each eviction looks at a few of these, and at
+ * all of them before a waiter goes to sleep. So programs that hold pages, or a disk that fails or
  * hangs, do not hold up the others.
  */
 #include "backing.h"
@@ -37,12 +37,6 @@ void vmdemo_evict_unmap(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
 {
 	unmap_mapping_pages(space->inode->i_mapping, first, last - first + 1, false);
 	vmdemo_stat_inc(space->pool, unmap_calls);
-}
-
-static void vmdemo_evict_count(struct vmdemo_pool *pool, u32 freed, u32 written)
-{
-	vmdemo_stat_add(pool, evictions_dirty, written);
-	vmdemo_stat_add(pool, evictions_clean, freed - written);
 }
 
 /* Lock a victim and unmap it. VMDEMO_FREED: done; otherwise it is not locked, and stays. */
@@ -124,7 +118,7 @@ enum vmdemo_evicted vmdemo_evict_folio(struct vmdemo_pool *pool, struct folio *f
 		written = vmdemo_frame(pool, nr)->flags & VMDEMO_FRAME_WRITTEN;
 		result = vmdemo_leave_evict(pool, folio, spare, NULL);
 		if (result == VMDEMO_FREED) {
-			vmdemo_evict_count(pool, 1, written);
+			vmdemo_leave_count(pool, 1, written);
 			return VMDEMO_FREED;
 		}
 		if (result == VMDEMO_DIRTY && io)

@@ -236,8 +236,7 @@ u32 vmdemo_leave_oldest(struct vmdemo_pool *pool, u32 want, u32 *spare, struct v
 	spin_unlock(&pool->lock);
 	if (!freed)
 		return 0;
-	vmdemo_stat_add(pool, evictions_dirty, written);
-	vmdemo_stat_add(pool, evictions_clean, freed - written);
+	vmdemo_leave_count(pool, freed, written);
 	atomic_long_add(freed, &pool->progress);
 	if (!spare)
 		vmdemo_free_finish(pool, gone);

@@ -16,6 +16,13 @@ enum vmdemo_evicted {
 	VMDEMO_KEPT,		/* it could not go for another reason, or has gone already */
 };
 
+/* Frames were freed for others; of these, @written were dirty when their turn came. Any context. */
+static inline void vmdemo_leave_count(struct vmdemo_pool *pool, u32 freed, u32 written)
+{
+	vmdemo_stat_add(pool, evictions_dirty, written);
+	vmdemo_stat_add(pool, evictions_clean, freed - written);
+}
+
 /* Victims handed over, and looked at, by one vmdemo_leave_oldest(). */
 #define VMDEMO_EVICT_BATCH	32
 #define VMDEMO_EVICT_LOOK	256

@@ -91,6 +91,7 @@ long vmdemo_range_prefetch(struct vmdemo_space *space, pgoff_t first, pgoff_t la
 			err = vmdemo_space_wait_open(space, index, index);
 			break;
 		case VMDEMO_INSERT_BEYOND:
+			/* Cut off meanwhile. */
 			room = 0;
 			break;
 		}
