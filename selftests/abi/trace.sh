@@ -173,6 +173,27 @@ steps_soft() {
 	load "$ram" 64 && touch_pages 7 && trace enable touch_pages 7 && steps 7 fault_enter fault_return
 }
 
+# touch_beyond: the page behind the end, in a mapping that mremap() has grown; the program dies of SIGBUS.
+touch_beyond() {
+	python3 - "$(cat "$class/size_bytes")" 2>/dev/null <<'END'
+import ctypes, os, resource, sys
+size = int(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+libc = ctypes.CDLL(None)
+libc.mmap.restype = libc.mremap.restype = ctypes.c_void_p
+at = libc.mmap(None, ctypes.c_size_t(4096), 1, 1, os.open('/dev/vmdemo', os.O_RDONLY), ctypes.c_long(size - 4096))
+at = libc.mremap(ctypes.c_void_p(at), ctypes.c_size_t(4096), ctypes.c_size_t(8192), 1)
+ctypes.string_at(at + 4096, 1)
+END
+	[ $? -eq 135 ]
+}
+
+# A fault that fails ends as well.
+steps_invalid() {
+	load "$ram" 64 && trace enable touch_beyond &&
+		steps $(($(cat "$class/size_bytes") / 4096)) fault_enter fault_return
+}
+
 # Without readers no fault has an id, and none is traced.
 silence() {
 	load "$ram" 64 && trace enable true && touch_pages 7 && [ ! -s "$work/log" ]
@@ -218,7 +239,7 @@ replay_late_disk() {
 	load "$disk" 512 && trace vmdemo_policy/enable touch_many && replay lru
 }
 
-tests=(steps_at_once steps_with_wait steps_soft silence pressure replay_small_pool replay_large_pool replay_notices replay_fifo)
+tests=(steps_at_once steps_with_wait steps_soft steps_invalid silence pressure replay_small_pool replay_large_pool replay_notices replay_fifo)
 [ "$disk" = "$ram" ] || tests+=(replay_late_disk)
 
 run_tests "${tests[@]}"
