@@ -3,7 +3,9 @@
  * compat.h - the newest kernel's names on older kernels
  *
  * Included before every source file by Kbuild. The only file that knows kernel versions: a .c file
- * is written for the newest kernel, and what an older one lacks gets its name here.
+ * is written for the newest kernel, and what an older one lacks gets its name here. Kbuild asks the
+ * kernel's headers what they have (VMDEMO_HAS_...); a version stands only where the same name
+ * behaves differently.
  */
 #ifndef VMDEMO_COMPAT_H
 #define VMDEMO_COMPAT_H
@@ -20,14 +22,16 @@
 #include <linux/device/class.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/uio.h>
+#include <linux/workqueue.h>
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
-#define VMDEMO_DEVNODE_CONST
-#else
+#ifdef VMDEMO_HAS_DEVNODE_CONST
 #define VMDEMO_DEVNODE_CONST const
+#else
+#define VMDEMO_DEVNODE_CONST
 #endif
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+#ifndef VMDEMO_HAS_VM_FLAGS_SET
 static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 {
 	vma->vm_flags |= flags;
@@ -39,42 +43,57 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 }
 #endif
 
-/* What maps an inode's ids: a user namespace before 6.3. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
-#define VMDEMO_IDMAP	struct user_namespace
+/* The flags of a folio, for atomic operations on several at once. */
+static inline unsigned long *vmdemo_folio_flags(struct folio *folio)
+{
+#ifdef VMDEMO_HAS_MEMDESC_FLAGS
+	return &folio->flags.f;
 #else
-#define VMDEMO_IDMAP	struct mnt_idmap
+	return &folio->flags;
+#endif
+}
+
+/* What maps an inode's ids was a user namespace. */
+#ifndef VMDEMO_HAS_MNT_IDMAP
+#define mnt_idmap user_namespace
 #endif
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
-#define vmdemo_fillattr(idmap, mask, inode, stat) generic_fillattr(idmap, inode, stat)
+#ifndef VMDEMO_HAS_FILLATTR_MASK
+#define generic_fillattr(idmap, mask, inode, stat) generic_fillattr(idmap, inode, stat)
+#endif
 
-static inline void vmdemo_inode_init_ts(struct inode *inode)
+#ifndef VMDEMO_HAS_INODE_INIT_TS
+static inline void simple_inode_init_ts(struct inode *inode)
 {
-	inode->i_mtime = current_time(inode);
-	inode->i_atime = inode->i_mtime;
-	inode->i_ctime = inode->i_mtime;
-}
-#else
-#define vmdemo_fillattr(idmap, mask, inode, stat) generic_fillattr(idmap, mask, inode, stat)
-
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
-static inline void vmdemo_inode_init_ts(struct inode *inode)
-{
+#ifdef VMDEMO_HAS_SET_CTIME
 	inode->i_mtime = inode_set_ctime_current(inode);
+#else
+	inode->i_mtime = current_time(inode);
+	inode->i_ctime = inode->i_mtime;
+#endif
 	inode->i_atime = inode->i_mtime;
 }
-#else
-#define vmdemo_inode_init_ts(inode) simple_inode_init_ts(inode)
-#endif
 #endif
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+#ifndef VMDEMO_HAS_INODE_JUST_DROP
+#define inode_just_drop generic_delete_inode
+#endif
+
+#ifndef VMDEMO_HAS_COPY_SPLICE_READ
 #define copy_splice_read generic_file_splice_read
 #endif
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+#ifndef VMDEMO_HAS_COPY_FOLIO
+#define copy_folio_from_iter_atomic(folio, offset, bytes, from) \
+	copy_page_from_iter_atomic(&(folio)->page, offset, bytes, from)
+#endif
+
+#ifndef VMDEMO_HAS_MKWRITE_NOVMA
 #define pte_mkwrite_novma pte_mkwrite
+#endif
+
+#ifndef VMDEMO_HAS_DFL_WQ
+#define system_dfl_wq system_unbound_wq
 #endif
 
 /* Before 6.2 unmapping takes pages out of the rmap first and flushes the TLBs afterwards. */
@@ -89,8 +108,8 @@ static inline void vmdemo_inode_init_ts(struct inode *inode)
 #define VMDEMO_BIOSET_CACHE	BIOSET_PERCPU_CACHE
 #endif
 
-/* From 6.6 on a fault runs under the per-VMA lock alone only where ->map_pages is set. */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+/* With per-VMA locks a fault runs under one of them alone only where ->map_pages is set. */
+#ifndef VMDEMO_HAS_FAULT_LOCK
 #define VMDEMO_MAP_PAGES(stub) NULL
 static inline void release_fault_lock(struct vm_fault *vmf)
 {
@@ -105,7 +124,7 @@ static inline void release_fault_lock(struct vm_fault *vmf)
  * its holder alone, and closed by that, in 6.5 and 6.6; is a handle in 6.7 and 6.8, and a file from
  * 6.9 on.
  */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+#ifndef VMDEMO_HAS_BLK_MODE
 #define BLK_OPEN_READ	FMODE_READ
 #define BLK_OPEN_WRITE	FMODE_WRITE
 #define blk_mode_t	fmode_t
@@ -134,7 +153,7 @@ static inline void vmdemo_bdev_close(struct vmdemo_bdev *handle)
 	blkdev_put(handle->bdev, handle->mode);
 	handle->bdev = NULL;
 }
-#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+#elif !defined(VMDEMO_HAS_BDEV_HANDLE) && !defined(VMDEMO_HAS_BDEV_FILE)
 struct vmdemo_bdev {
 	struct block_device *bdev;
 	void *holder;
@@ -157,7 +176,7 @@ static inline void vmdemo_bdev_close(struct vmdemo_bdev *handle)
 	blkdev_put(handle->bdev, handle->holder);
 	handle->bdev = NULL;
 }
-#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0)
+#elif !defined(VMDEMO_HAS_BDEV_FILE)
 struct vmdemo_bdev {
 	struct block_device *bdev;
 	struct bdev_handle *handle;

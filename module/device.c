@@ -277,7 +277,7 @@ void vmdemo_device_leave(struct vmdemo_device *device)
 	device->live = false;
 	if (device->backing.handle.bdev) {
 		INIT_WORK(&device->leave_work, vmdemo_device_leave_work);
-		queue_work(system_unbound_wq, &device->leave_work);
+		queue_work(system_dfl_wq, &device->leave_work);
 		flush_work(&device->leave_work);
 	}
 	if (device->swap.nr_slots) {

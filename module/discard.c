@@ -179,7 +179,7 @@ static void vmdemo_discard_mark_all(struct vmdemo_swap *swap)
 		spin_unlock(&swap->lock);
 		cond_resched();
 	}
-	mod_delayed_work(system_unbound_wq, &swap->discard_work, 0);
+	mod_delayed_work(system_dfl_wq, &swap->discard_work, 0);
 }
 
 /**
@@ -201,7 +201,7 @@ void vmdemo_discard_freed(struct vmdemo_swap *swap, u64 slot)
 	swap->discard_due = true;
 	spin_unlock(&swap->lock);
 	if (!due)
-		queue_delayed_work(system_unbound_wq, &swap->discard_work, HZ);
+		queue_delayed_work(system_dfl_wq, &swap->discard_work, HZ);
 }
 
 /**
@@ -255,7 +255,7 @@ int vmdemo_discard_finish(struct vmdemo_swap *swap, long timeout)
 {
 	if (vmdemo_discard_idle(swap))
 		return 0;
-	mod_delayed_work(system_unbound_wq, &swap->discard_work, 0);
+	mod_delayed_work(system_dfl_wq, &swap->discard_work, 0);
 	timeout = wait_event_killable_timeout(swap->discard_wait, vmdemo_discard_idle(swap),
 					      timeout);
 	return timeout < 0 ? -EINTR : 0;

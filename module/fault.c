@@ -271,8 +271,8 @@ static noinline_for_stack void vmdemo_vm_map_around(struct vm_fault *vmf, struct
 	for (i = 0; write && i < mapped; i++)
 		vmdemo_dirty_set(pool, page_folio(pages[i]));
 	if (write && mapped)
-		apply_to_existing_page_range(vma->vm_mm, addr, mapped << PAGE_SHIFT,
-					     vmdemo_vm_make_writable, vma);
+		apply_to_page_range(vma->vm_mm, addr, mapped << PAGE_SHIFT,
+				    vmdemo_vm_make_writable, vma);
 	for (i = 0; i < nr; i++) {
 		unlock_page(pages[i]);
 		put_page(pages[i]);

@@ -34,8 +34,8 @@ static __always_inline void vmdemo_leave_frame(struct vmdemo_pool *pool, struct 
 	folio->mapping = NULL;
 	folio->index = 0;
 	/* At once: a memory failure may set its own flag any time. */
-	set_mask_bits(&folio->flags, BIT(PG_uptodate) | BIT(PG_referenced) | BIT(PG_active) |
-		      BIT(PG_swapbacked), 0UL);
+	set_mask_bits(vmdemo_folio_flags(folio), BIT(PG_uptodate) | BIT(PG_referenced) |
+		      BIT(PG_active) | BIT(PG_swapbacked), 0UL);
 }
 
 /* Pages that do not go without more ado: dirty ones, and those whose memory must not be reused. */
@@ -54,7 +54,7 @@ vmdemo_leave_freeze(const struct vmdemo_pool *pool, struct folio *folio, u32 nr,
 	if (!folio_ref_freeze(folio, refs))
 		return VMDEMO_HELD;
 	/* In this order: a write that fails makes the page dirty again before it ends. */
-	if (!vmdemo_frame_writing(pool, nr) && !(READ_ONCE(folio->flags) & stay))
+	if (!vmdemo_frame_writing(pool, nr) && !(READ_ONCE(*vmdemo_folio_flags(folio)) & stay))
 		return VMDEMO_FREED;
 	folio_ref_unfreeze(folio, refs);
 	return VMDEMO_DIRTY;
@@ -108,8 +108,8 @@ enum vmdemo_evicted vmdemo_leave_evict(struct vmdemo_pool *pool, struct folio *f
 static bool vmdemo_leave_idle(struct vmdemo_pool *pool, struct folio *folio, u32 nr)
 {
 	/* The pool's reference and no other: so it is not mapped either. */
-	if ((READ_ONCE(folio->flags) & VMDEMO_LEAVE_STAY) || folio_ref_count(folio) != 1 ||
-	    !folio_trylock(folio))
+	if ((READ_ONCE(*vmdemo_folio_flags(folio)) & VMDEMO_LEAVE_STAY) ||
+	    folio_ref_count(folio) != 1 || !folio_trylock(folio))
 		return false;
 	if (vmdemo_leave_freeze(pool, folio, nr, 1, VMDEMO_LEAVE_STAY) == VMDEMO_FREED)
 		return true;

@@ -164,7 +164,7 @@ static ssize_t vmdemo_rw_write_page(struct file *file, loff_t pos, size_t bytes,
 		return err;
 	}
 
-	copied = copy_page_from_iter_atomic(folio_page(folio, 0), offset_in_page(pos), bytes, from);
+	copied = copy_folio_from_iter_atomic(folio, offset_in_page(pos), bytes, from);
 	if (!folio_test_uptodate(folio)) {
 		if (copied < bytes) {
 			iov_iter_revert(from, copied);

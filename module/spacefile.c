@@ -232,7 +232,8 @@ static int vmdemo_spacefile_truncate(struct vmdemo_space *space, u64 size)
 	return 0;
 }
 
-static int vmdemo_spacefile_setattr(VMDEMO_IDMAP *idmap, struct dentry *dentry, struct iattr *attr)
+static int vmdemo_spacefile_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
+				    struct iattr *attr)
 {
 	struct inode *inode = d_inode(dentry);
 	int err;
@@ -245,13 +246,13 @@ static int vmdemo_spacefile_setattr(VMDEMO_IDMAP *idmap, struct dentry *dentry, 
 	return err;
 }
 
-static int vmdemo_spacefile_getattr(VMDEMO_IDMAP *idmap, const struct path *path,
+static int vmdemo_spacefile_getattr(struct mnt_idmap *idmap, const struct path *path,
 				    struct kstat *stat, u32 mask, unsigned int flags)
 {
 	struct inode *inode = d_inode(path->dentry);
 	struct vmdemo_space *space = inode->i_private;
 
-	vmdemo_fillattr(idmap, mask, inode, stat);
+	generic_fillattr(idmap, mask, inode, stat);
 	stat->blocks = (u64)atomic64_read(&space->nr_written) << (PAGE_SHIFT - SECTOR_SHIFT);
 	return 0;
 }
@@ -355,7 +356,7 @@ static const struct dentry_operations vmdemo_sparse_dops = {
 
 static const struct super_operations vmdemo_sparse_sops = {
 	.statfs		= simple_statfs,
-	.drop_inode	= generic_delete_inode,
+	.drop_inode	= inode_just_drop,
 	.evict_inode	= vmdemo_sparse_evict_inode,
 };
 
@@ -365,6 +366,8 @@ static int vmdemo_sparse_init_context(struct fs_context *fc)
 
 	if (!ctx)
 		return -ENOMEM;
+	/* A space may hold code. Since 6.19 or so files without a name are not executable otherwise. */
+	fc->s_iflags &= ~SB_I_NOEXEC;
 	ctx->ops = &vmdemo_sparse_sops;
 	ctx->dops = &vmdemo_sparse_dops;
 	return 0;
@@ -391,7 +394,7 @@ static struct inode *vmdemo_sparse_inode(struct vfsmount *mount, struct vmdemo_s
 	inode->i_gid = current_fsgid();
 	inode->i_op = &vmdemo_spacefile_iops;
 	inode->i_fop = &vmdemo_spacefile_fops;
-	vmdemo_inode_init_ts(inode);
+	simple_inode_init_ts(inode);
 	vmdemo_space_set_inode(&sparse->space, inode);
 	return inode;
 }

@@ -174,7 +174,7 @@ static bool vmdemo_writeback_locked(struct vmdemo_pool *pool, u32 nr)
 	struct folio *folio = READ_ONCE(vmdemo_frame(pool, nr)->folio);
 
 	/* Not folio_test_locked(): if the frame goes just now it may be anything. */
-	return VMDEMO_RMAP_FIRST && folio && test_bit(PG_locked, &folio->flags);
+	return VMDEMO_RMAP_FIRST && folio && test_bit(PG_locked, vmdemo_folio_flags(folio));
 }
 
 /*
