@@ -68,3 +68,20 @@ need_kernel() {
 	kernel_release "$1" || usage_error "no kernel $1 with headers is installed: run scripts/setup," \
 		"or name one of: $(cd /lib/modules && echo ./* | sed 's|\./||g')."
 }
+
+# unpack_kernel BZIMAGE FILE: where the payload lies is said in the image's header (Documentation/arch/x86/boot).
+unpack_kernel() {
+	local setup_sects payload_offset payload_length unpack temporary
+	setup_sects=$(od -An -tu1 -j $((0x1f1)) -N 1 "$1")
+	payload_offset=$(od -An -tu4 -j $((0x248)) -N 4 "$1")
+	payload_length=$(od -An -tu4 -j $((0x24c)) -N 4 "$1")
+	mkdir -p "$(dirname "$2")" && temporary=$(mktemp "$2.XXXXXX") || return
+	for unpack in xz zstd gzip; do
+		# The last four bytes are the unpacked size.
+		tail -c +$(((setup_sects + 1) * 512 + payload_offset + 1)) "$1" | head -c $((payload_length - 4)) |
+			$unpack -dc >"$temporary" 2>/dev/null && break
+	done
+	[ -s "$temporary" ] && chmod 644 "$temporary" && mv "$temporary" "$2" && return
+	rm -f "$temporary"
+	return 1
+}
