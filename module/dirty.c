@@ -43,7 +43,7 @@ bool vmdemo_dirty_set(struct vmdemo_pool *pool, struct folio *folio)
  * vmdemo_dirty_unmark - what a frame held is on the device, or given up
  * @pool:  the pool
  * @frame: its number
- * @folio: its folio, still ours (under writeback or locked)
+ * @folio: its folio, still ours (being written, or locked)
  *
  * The order against the dirty flag: a writer sets the flag, then the bit; here the bit goes first
  * and the flag is read after, so a page dirtied meanwhile keeps its bit. For a moment it has none:

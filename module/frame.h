@@ -9,6 +9,8 @@
  *
  * Lock order, outermost first:
  *
+ *   device->lock                       binding, resizing
+ *   a space's inode lock               its size; held over copies from user memory
  *   mmap_lock or per-VMA lock          held by the kernel on entry to every vm_op
  *     a closed range of a space        one discarder; others wait until it is open
  *       pool->reclaim_lock             one evictor at a time

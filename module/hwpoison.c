@@ -14,7 +14,7 @@
 /**
  * vmdemo_hwpoison_leave - a page leaves its frame, whose memory has failed
  * @pool:  the pool, one frame smaller afterwards
- * @folio: locked, in the index, not under writeback; the caller's reference and lock remain
+ * @folio: locked, in the index, not being written; the caller's reference and lock remain
  *
  * What was not on the device is lost: that is counted, and fsync fails once. The slot of a page of
  * a sparse space, if it has one, is older than what was lost, and does not take its place. What is

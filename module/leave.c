@@ -63,7 +63,7 @@ vmdemo_leave_freeze(const struct vmdemo_pool *pool, struct folio *folio, u32 nr,
 /**
  * vmdemo_leave_evict - free the frame of a page that nobody else holds
  * @pool:  the pool
- * @folio: the page: locked, unmapped, in the index, not under writeback; one reference is ours
+ * @folio: the page: locked, unmapped, in the index, not being written; one reference is ours
  * @spare: the free frame's number goes here; NULL: it goes to the free list
  * @lost:  NULL, or a dirty page goes too and is counted here
  *

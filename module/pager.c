@@ -448,7 +448,7 @@ void vmdemo_pager_read(struct vmdemo_io *io, struct folio *folio)
 /**
  * vmdemo_pager_write - write a frame to its page
  * @io:     gathers pages; vmdemo_pager_submit() sends them
- * @folio:  under writeback; unlocked is fine
+ * @folio:  marked as being written; unlocked is fine
  * @target: the page of its backing store that it goes to, from vmdemo_swap_target()
  * @bounce: a copy of the folio to write instead, freed when done; NULL: none
  *

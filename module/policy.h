@@ -75,7 +75,8 @@ struct vmdemo_policy;
 /**
  * struct vmdemo_policy_ops - what a policy decides; called under the pool lock, must not sleep
  * @name:      as the attribute 'policy' shows it
- * @insert:    @frame was filled; it is in no list. It has earned credit, by vmdemo_policy_earn().
+ * @insert:    @frame has been given to a page, which may still have to be read; it is in no list. It
+ *             has earned credit, by vmdemo_policy_earn().
  * @touch:     @frame, in a list, was referenced: a soft fault, or a read(2) or write(2) that hit
  * @spare:     the evictor found victim @frame mapped again (a late re-reference). True: the policy
  *             has moved it, take another. False: it goes all the same.
@@ -83,7 +84,9 @@ struct vmdemo_policy;
  *             frames are free, which count as standby.
  *
  * Removal, rotation, demotion, holding and the choice of victims (oldest of standby, then oldest of
- * active) are the same for all and stand below.
+ * active) are the same for all and stand below. Nothing but the order keeps a page in its frame
+ * until its fault is tried again: a policy that gives up the newest first can make two programs
+ * evict each other's page for ever.
  */
 struct vmdemo_policy_ops {
 	const char *name;

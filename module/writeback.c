@@ -6,8 +6,8 @@
  * well; the pool's bitmap knows. So fsync finds frames that are dirty and frames whose write is on
  * its way with one look, and a failed write leaves its frame where the next fsync finds it.
  *
- * Writing write-protects the page first (folio_mkclean), clears the dirty flag, sets writeback and
- * drops the folio lock: readers go on, writers come to vmdemo_vm_page_mkwrite() and have to wait
+ * Writing write-protects the page first (folio_mkclean), clears the dirty flag, marks its frame as
+ * being written (dirty.c; PG_writeback is not used) and drops the folio lock: readers go on, writers come to vmdemo_vm_page_mkwrite() and have to wait
  * for the write to end (stable pages). A page under DMA cannot be stopped from changing: a copy of
  * it is written, and it stays dirty. So does, on kernels before 6.2, one that is just being
  * unmapped.
@@ -53,7 +53,7 @@ static bool vmdemo_writeback_stale(struct folio *folio)
 /**
  * vmdemo_writeback_folio - start writing a dirty page
  * @io:    gathers pages; the caller submits
- * @folio: locked, dirty, in the index, not under writeback; unlocked on return. The caller has no
+ * @folio: locked, dirty, in the index, not being written; unlocked on return. The caller has no
  *         reference, or it would look like a task that unmaps the page: the lock keeps it here
  *
  * If its memory has failed there is nothing to write, and the frame leaves the pool. Returns 0, or
