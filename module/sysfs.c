@@ -30,7 +30,8 @@ static struct vmdemo_pool *vmdemo_sysfs_pool(struct device *dev)
 
 /* ---- what changes the device ---- */
 
-static ssize_t backing_show(struct device *dev, struct device_attribute *attr, char *buf)
+static ssize_t vmdemo_sysfs_show_path(struct device *dev, const struct vmdemo_backing *backing,
+				      char *buf)
 {
 	struct vmdemo_device *device = vmdemo_sysfs_device(dev);
 	ssize_t len;
@@ -38,63 +39,60 @@ static ssize_t backing_show(struct device *dev, struct device_attribute *attr, c
 	len = mutex_lock_killable(&device->lock);
 	if (len)
 		return len;
-	len = sysfs_emit(buf, "%s\n", device->backing.path ?: "none");
+	len = sysfs_emit(buf, "%s\n", backing->path ?: "none");
 	mutex_unlock(&device->lock);
 	return len;
+}
+
+static ssize_t vmdemo_sysfs_store_path(struct device *dev, const char *buf, size_t count,
+				       int (*bind)(struct vmdemo_device *device, const char *path),
+				       int (*unbind)(struct vmdemo_device *device))
+{
+	struct vmdemo_device *device = vmdemo_sysfs_device(dev);
+	char *copy, *path;
+	int err;
+
+	copy = kstrndup(buf, count, GFP_KERNEL);
+	if (!copy)
+		return -ENOMEM;
+	path = strim(copy);
+	if (!*path || !strcmp(path, "none"))
+		err = unbind(device);
+	else
+		err = bind(device, path);
+	kfree(copy);
+	return err ?: count;
+}
+
+static ssize_t backing_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return vmdemo_sysfs_show_path(dev, &vmdemo_sysfs_device(dev)->backing, buf);
+}
+
+static int vmdemo_sysfs_bind(struct vmdemo_device *device, const char *path)
+{
+	if (!strcmp(path, "abandon"))
+		return vmdemo_device_abandon(device);
+	return vmdemo_device_bind(device, path);
 }
 
 static ssize_t backing_store(struct device *dev, struct device_attribute *attr, const char *buf,
 			     size_t count)
 {
-	struct vmdemo_device *device = vmdemo_sysfs_device(dev);
-	char *copy, *path;
-	int err;
-
-	copy = kstrndup(buf, count, GFP_KERNEL);
-	if (!copy)
-		return -ENOMEM;
-	path = strim(copy);
-	if (!*path || !strcmp(path, "none"))
-		err = vmdemo_device_unbind(device);
-	else if (!strcmp(path, "abandon"))
-		err = vmdemo_device_abandon(device);
-	else
-		err = vmdemo_device_bind(device, path);
-	kfree(copy);
-	return err ?: count;
+	return vmdemo_sysfs_store_path(dev, buf, count, vmdemo_sysfs_bind, vmdemo_device_unbind);
 }
 static DEVICE_ATTR_RW(backing);
 
 static ssize_t swap_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	struct vmdemo_device *device = vmdemo_sysfs_device(dev);
-	ssize_t len;
-
-	len = mutex_lock_killable(&device->lock);
-	if (len)
-		return len;
-	len = sysfs_emit(buf, "%s\n", device->swap.backing.path ?: "none");
-	mutex_unlock(&device->lock);
-	return len;
+	return vmdemo_sysfs_show_path(dev, &vmdemo_sysfs_device(dev)->swap.backing, buf);
 }
 
 static ssize_t swap_store(struct device *dev, struct device_attribute *attr, const char *buf,
 			  size_t count)
 {
-	struct vmdemo_device *device = vmdemo_sysfs_device(dev);
-	char *copy, *path;
-	int err;
-
-	copy = kstrndup(buf, count, GFP_KERNEL);
-	if (!copy)
-		return -ENOMEM;
-	path = strim(copy);
-	if (!*path || !strcmp(path, "none"))
-		err = vmdemo_device_unbind_swap(device);
-	else
-		err = vmdemo_device_bind_swap(device, path);
-	kfree(copy);
-	return err ?: count;
+	return vmdemo_sysfs_store_path(dev, buf, count, vmdemo_device_bind_swap,
+				       vmdemo_device_unbind_swap);
 }
 static DEVICE_ATTR_RW(swap);
 

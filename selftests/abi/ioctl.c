@@ -11,6 +11,20 @@
 #define PAGES	256
 #define SEED	9
 
+/* The device on a disk full of patterns, opened and mapped. */
+static int start(size_t *size, char **mem)
+{
+	int fd;
+
+	vt_stop();
+	vt_disk_fill(vt_disk(), 0, PAGES, SEED);
+	vt_start(FRAMES);
+	fd = vt_open(O_RDWR);
+	*size = vt_get("size_bytes");
+	*mem = vt_map(fd, 0, PAGES, VT_RW, MAP_SHARED);
+	return fd;
+}
+
 FIXTURE(ioctl) {
 	int fd;
 	size_t size;
@@ -19,12 +33,7 @@ FIXTURE(ioctl) {
 
 FIXTURE_SETUP(ioctl)
 {
-	vt_stop();
-	vt_disk_fill(vt_disk(), 0, PAGES, SEED);
-	vt_start(FRAMES);
-	self->fd = vt_open(O_RDWR);
-	self->size = vt_get("size_bytes");
-	self->mem = vt_map(self->fd, 0, PAGES, VT_RW, MAP_SHARED);
+	self->fd = start(&self->size, &self->mem);
 }
 
 FIXTURE_TEARDOWN(ioctl)
@@ -148,12 +157,7 @@ FIXTURE_VARIANT_ADD(range, discard) { VMDEMO_IOC_DISCARD, O_RDONLY };
 
 FIXTURE_SETUP(range)
 {
-	vt_stop();
-	vt_disk_fill(vt_disk(), 0, PAGES, SEED);
-	vt_start(FRAMES);
-	self->fd = vt_open(O_RDWR);
-	self->size = vt_get("size_bytes");
-	self->mem = vt_map(self->fd, 0, PAGES, VT_RW, MAP_SHARED);
+	self->fd = start(&self->size, &self->mem);
 }
 
 FIXTURE_TEARDOWN(range)

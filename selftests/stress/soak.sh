@@ -15,29 +15,15 @@ frames=2048     # 8 MiB
 fio_mib=40      # fio's part of the disk, from its beginning
 kept_mib=8      # what follows is written once, and compared ever after
 space_pages=4096
-class=/sys/class/vmdemo/vmdemo
-disk=${VMDEMO_TEST_DISK:-/dev/ram0}
-swap=${VMDEMO_TEST_DISK2:-/dev/ram1}
-work=$(mktemp -d /tmp/vmdemo-soak.XXXXXX) || exit 1
+
+here=$(cd "$(dirname "$0")" && pwd)
+PATH=$here:$here/../lib:$PATH # kselftest installs all of them in one place
+. script.sh
+swap=$disk2
 trap 'pkill -P $$; wait; rm -rf "$work"' EXIT
 
-skip_all() {
-	echo "1..0 # SKIP $*"
-	exit 4
-}
-
-[ "$(id -u)" -eq 0 ] || skip_all "only root can load the module"
 [[ $seconds =~ ^[1-9][0-9]{1,5}$ ]] || skip_all "it takes a number of seconds from 10 on, not '$seconds'"
-[[ -b $disk && -b $swap ]] || modprobe brd rd_nr=3 rd_size=65536 max_part=0 || skip_all "there is no $disk or no $swap"
-for tool in fio stress-ng python3 cmp; do
-	command -v $tool >/dev/null || skip_all "$tool is not installed"
-done
-[ ! -d /sys/module/vmdemo ] || rmmod vmdemo || skip_all "vmdemo is in use"
-
-# stat NAME: one counter.
-stat() {
-	cat "$class/stats/$1"
-}
+need fio stress-ng python3 cmp
 
 # set_to NAME VALUE: one setting.
 set_to() {
@@ -303,7 +289,7 @@ kernel_memory_stays() {
 # --- the run ---
 
 params=("backing=$disk" "swap=$swap" "frames=$frames")
-if [ -n "$VMDEMO_KO" ]; then insmod "$VMDEMO_KO" "${params[@]}"; else modprobe vmdemo "${params[@]}"; fi || exit 1
+load_module "${params[@]}" || exit 1
 head -c "${kept_mib}M" /dev/urandom >"$work/kept"
 dd if="$work/kept" of=/dev/vmdemo bs=1M seek="$fio_mib" conv=fsync,notrunc status=none || exit 1
 echo "TAP version 13"

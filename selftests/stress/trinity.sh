@@ -9,25 +9,15 @@
 # tests do: vmdemo_test.h says with which disks.  Prints TAP.
 
 seconds=${1:-300} seed=${2:-1}
-class=/sys/class/vmdemo
-disk=${VMDEMO_TEST_DISK:-/dev/ram0}
-disk2=${VMDEMO_TEST_DISK2:-/dev/ram1}
+
+here=$(cd "$(dirname "$0")" && pwd)
+PATH=$here:$here/../lib:$PATH # kselftest installs all of them in one place
+. script.sh
 disk3=${VMDEMO_TEST_DISK3:-/dev/ram2}
-work=$(mktemp -d /tmp/vmdemo-trinity.XXXXXX) || exit 1
 trap 'cd / && rm -rf "$work"' EXIT
 
-skip_all() {
-	echo "1..0 # SKIP $*"
-	exit 4
-}
-
-[ "$(id -u)" -eq 0 ] || skip_all "only root can load the module"
-[[ -b $disk && -b $disk2 && -b $disk3 ]] || modprobe brd rd_nr=3 rd_size=65536 max_part=0 ||
-	skip_all "there is no $disk, $disk2 or $disk3"
-for tool in trinity setpriv; do
-	command -v $tool >/dev/null || skip_all "$tool is not installed"
-done
-[ ! -d /sys/module/vmdemo ] || rmmod vmdemo || skip_all "vmdemo is in use"
+need trinity setpriv
+[ -b "$disk3" ] || skip_all "there is no $disk3"
 
 echo "TAP version 13"
 echo "1..5"
@@ -42,17 +32,12 @@ result() {
 	echo "$ok $tests $name"
 }
 
-# stat NAME: one counter of the device that is played with.
-stat() {
-	cat "$class/vmdemo/stats/$1"
-}
-
 # --- the machine: what trinity starts must not use up all memory, since the kernel would tell of that ---
 
 dd if=/dev/urandom of="$disk2" bs=1M count=16 status=none
 right=$(head -c 16M "$disk2" | sha256sum)
 params=("backing=$disk,$disk2" "swap=$disk3" num_devices=2 "frames=512,64")
-if [ -n "$VMDEMO_KO" ]; then insmod "$VMDEMO_KO" "${params[@]}"; else modprobe vmdemo "${params[@]}"; fi || exit 1
+load_module "${params[@]}" || exit 1
 # Not its own, or it would soon take its permissions away from itself.
 chgrp 65534 /dev/vmdemo
 chmod 0660 /dev/vmdemo
@@ -108,7 +93,7 @@ balanced() {
 	local i
 	for ((i = 0; i < 20; i++)); do
 		(($(stat frames_free) + $(stat frames_active) + $(stat frames_standby) ==
-			$(cat "$class/vmdemo/frames_actual"))) && return
+			$(cat "$class/frames_actual"))) && return
 		sleep 1
 	done
 	return 1
@@ -129,7 +114,7 @@ let_go() {
 	local i
 	# The last of trinity's processes may be ending still.
 	for ((i = 0; i < 20; i++)); do
-		echo none 2>/dev/null >"$class/vmdemo/backing" && break
+		echo none 2>/dev/null >"$class/backing" && break
 		end_users
 		sleep 1
 	done
