@@ -277,21 +277,26 @@ static void vmdemo_sparse_empty(struct vmdemo_space *space)
 	vmdemo_swap_free(space, 0, (VMDEMO_SPACE_MAX >> PAGE_SHIFT) - 1);
 }
 
+/* A space without pages, and its segments. */
+static void vmdemo_sparse_free(struct vmdemo_sparse *sparse)
+{
+	struct vmdemo_device *device = sparse->device;
+
+	xa_destroy(&sparse->space.slots);
+	vmdemo_segments_free(sparse->space.segments);
+	ida_free(&device->spaces, sparse->space.key >> VMDEMO_INDEX_BITS);
+	vmdemo_user_put(&device->users, sparse->space.user);
+	vmdemo_device_release(device);
+	if (sparse->closing)
+		vmdemo_device_closed(device);
+	kfree(sparse);
+}
+
 static void vmdemo_sparse_evict_inode(struct inode *inode)
 {
-	struct vmdemo_sparse *sparse;
-
 	if (inode->i_private) {
-		sparse = vmdemo_sparse(inode);
-		vmdemo_sparse_empty(&sparse->space);
-		xa_destroy(&sparse->space.slots);
-		vmdemo_segments_free(sparse->space.segments);
-		ida_free(&sparse->device->spaces, sparse->space.key >> VMDEMO_INDEX_BITS);
-		vmdemo_user_put(&sparse->device->users, sparse->space.user);
-		vmdemo_device_release(sparse->device);
-		if (sparse->closing)
-			vmdemo_device_closed(sparse->device);
-		kfree(sparse);
+		vmdemo_sparse_empty(inode->i_private);
+		vmdemo_sparse_free(vmdemo_sparse(inode));
 		inode->i_private = NULL;
 	}
 	truncate_inode_pages_final(inode->i_mapping);
@@ -399,24 +404,17 @@ static struct inode *vmdemo_sparse_inode(struct vfsmount *mount, struct vmdemo_s
 	return inode;
 }
 
-/*
- * From here on the inode owns the space, the space its @segments, and it counts as an open of the
- * device.
- */
-static struct file *vmdemo_sparse_file(struct vfsmount *mount, struct vmdemo_device *device,
-				       const struct vmdemo_space_args *args,
-				       struct vmdemo_segments *segments)
+/* A space without pages; it is its user's, has a number, and counts as an open of the device. */
+static struct vmdemo_sparse *vmdemo_sparse_new(struct vmdemo_device *device,
+					       const struct vmdemo_space_args *args,
+					       struct vmdemo_segments *segments)
 {
 	struct vmdemo_sparse *sparse = kzalloc(sizeof(*sparse), GFP_KERNEL_ACCOUNT);
 	struct vmdemo_space *space = &sparse->space;
-	struct inode *inode;
-	struct file *file;
 	int id, err;
 
-	if (!sparse) {
-		vmdemo_segments_free(segments);
+	if (!sparse)
 		return ERR_PTR(-ENOMEM);
-	}
 	sparse->device = device;
 	space->linear = &device->space;
 	space->segments = segments;
@@ -439,14 +437,36 @@ static struct file *vmdemo_sparse_file(struct vfsmount *mount, struct vmdemo_dev
 	}
 	space->key = (u64)id << VMDEMO_INDEX_BITS;
 	err = vmdemo_device_open(device);
-	if (err)
-		goto err_id;
+	if (!err)
+		return sparse;
+	ida_free(&device->spaces, id);
+err_user:
+	vmdemo_user_put(&device->users, space->user);
+err_sparse:
+	kfree(sparse);
+	return ERR_PTR(err);
+}
+
+/* From the inode on, that owns the space, and the space its @segments. */
+static struct file *vmdemo_sparse_file(struct vfsmount *mount, struct vmdemo_device *device,
+				       const struct vmdemo_space_args *args,
+				       struct vmdemo_segments *segments)
+{
+	struct vmdemo_sparse *sparse = vmdemo_sparse_new(device, args, segments);
+	struct inode *inode;
+	struct file *file;
+	int err;
+
+	if (IS_ERR(sparse)) {
+		vmdemo_segments_free(segments);
+		return ERR_CAST(sparse);
+	}
 	inode = vmdemo_sparse_inode(mount, sparse);
 	if (!inode) {
-		err = -ENOMEM;
-		goto err_open;
+		vmdemo_sparse_free(sparse);
+		return ERR_PTR(-ENOMEM);
 	}
-	vmdemo_space_set_size(space, args->size);
+	vmdemo_space_set_size(&sparse->space, args->size);
 	file = alloc_file_pseudo(inode, mount, "vmdemo_space", O_RDWR | O_LARGEFILE,
 				 &vmdemo_spacefile_fops);
 	if (IS_ERR(file)) {
@@ -461,17 +481,6 @@ static struct file *vmdemo_sparse_file(struct vfsmount *mount, struct vmdemo_dev
 		return ERR_PTR(err);
 	}
 	return file;
-
-err_open:
-	vmdemo_device_release(device);
-err_id:
-	ida_free(&device->spaces, id);
-err_user:
-	vmdemo_user_put(&device->users, space->user);
-err_sparse:
-	vmdemo_segments_free(segments);
-	kfree(sparse);
-	return ERR_PTR(err);
 }
 
 /* The segments to read at once; what does not fit is read when it is touched. */
