@@ -77,7 +77,7 @@ void vmdemo_dirty_unmark(struct vmdemo_pool *pool, u32 frame, struct folio *foli
  */
 u32 vmdemo_dirty_next(struct vmdemo_pool *pool, u32 frame)
 {
-	u32 top = READ_ONCE(pool->top);
+	u32 top = vmdemo_pool_top(pool);
 
 	while (frame < top) {
 		struct vmdemo_chunk *chunk = pool->chunks[frame >> VMDEMO_CHUNK_SHIFT];
@@ -104,7 +104,7 @@ u32 vmdemo_dirty_next(struct vmdemo_pool *pool, u32 frame)
  */
 u32 vmdemo_dirty_next_sure(struct vmdemo_pool *pool, u32 frame)
 {
-	u32 top = READ_ONCE(pool->top);
+	u32 top = vmdemo_pool_top(pool);
 
 	while (frame < top) {
 		struct vmdemo_chunk *chunk = pool->chunks[frame >> VMDEMO_CHUNK_SHIFT];

@@ -132,7 +132,7 @@ struct vmdemo_pool {
 	u32 free;			/* under lock: head of the free list */
 	u32 nr_free;			/* under lock; read anywhere as a hint */
 	u32 nr_frames;			/* under lock: frames that exist */
-	u32 top;			/* under lock: frame numbers are below */
+	u32 top;			/* under lock; others: vmdemo_pool_top() */
 	u32 target;			/* under lock: frames that should exist */
 	struct vmdemo_policy policy;	/* under lock */
 	struct list_head lent;		/* under lock: orphans (orphan.c) replaced by new pages */
@@ -234,6 +234,12 @@ struct vmdemo_space {
 	pgoff_t closed_first;
 	pgoff_t closed_nr;
 };
+
+/* Frame numbers are below. Their chunks are there for a reader without the lock, too. */
+static inline u32 vmdemo_pool_top(const struct vmdemo_pool *pool)
+{
+	return smp_load_acquire(&pool->top);
+}
 
 static inline struct vmdemo_frame *vmdemo_frame(const struct vmdemo_pool *pool, u32 nr)
 {

@@ -29,7 +29,7 @@
 
 static u32 vmdemo_loan_first(const struct vmdemo_pool *pool)
 {
-	return READ_ONCE(pool->top) - VMDEMO_LOANS;
+	return vmdemo_pool_top(pool) - VMDEMO_LOANS;
 }
 
 /**

@@ -111,7 +111,7 @@ int vmdemo_pool_add_page(struct vmdemo_pool *pool, u32 nr)
 int vmdemo_pool_mend(struct vmdemo_pool *pool, u32 *next)
 {
 	/* A target that is being raised is ahead of the numbers that exist. */
-	u32 end = min(READ_ONCE(pool->target), smp_load_acquire(&pool->top));
+	u32 end = min(READ_ONCE(pool->target), vmdemo_pool_top(pool));
 	u32 looked, added = 0;
 	int err;
 

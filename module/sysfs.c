@@ -354,7 +354,7 @@ static u32 vmdemo_sysfs_pinned(struct vmdemo_pool *pool)
 {
 	u32 nr, pinned = 0;
 
-	for (nr = 0; nr < READ_ONCE(pool->top); nr++) {
+	for (nr = 0; nr < vmdemo_pool_top(pool); nr++) {
 		pinned += vmdemo_index_pinned(pool, nr);
 		cond_resched();
 	}

@@ -22,7 +22,7 @@
 void vmdemo_walk_init(struct vmdemo_walk *walk, struct vmdemo_space *space, pgoff_t first,
 		      pgoff_t last, bool unwritten)
 {
-	u32 cost = READ_ONCE(space->pool->top) / (unwritten ? BITS_PER_LONG : 1);
+	u32 cost = vmdemo_pool_top(space->pool) / (unwritten ? BITS_PER_LONG : 1);
 
 	walk->space = space;
 	walk->first = first;
@@ -37,7 +37,7 @@ static struct folio *vmdemo_walk_next_frame(struct vmdemo_walk *walk)
 	struct vmdemo_space *space = walk->space;
 	struct vmdemo_pool *pool = space->pool;
 
-	for (; walk->pos < READ_ONCE(pool->top); walk->pos++) {
+	for (; walk->pos < vmdemo_pool_top(pool); walk->pos++) {
 		struct folio *folio;
 		u64 key;
 
@@ -106,7 +106,7 @@ struct folio *vmdemo_walk_next(struct vmdemo_walk *walk)
  */
 u32 vmdemo_walk_excess(struct vmdemo_pool *pool, u32 from, struct folio **folio)
 {
-	u32 end = READ_ONCE(pool->top) - (READ_ONCE(pool->besieged) ? VMDEMO_LOANS : 0);
+	u32 end = vmdemo_pool_top(pool) - (READ_ONCE(pool->besieged) ? VMDEMO_LOANS : 0);
 	u32 nr;
 
 	for (nr = max(from, READ_ONCE(pool->target)); nr < end; nr++) {
