@@ -92,6 +92,20 @@ static inline void simple_inode_init_ts(struct inode *inode)
 #define pte_mkwrite_novma pte_mkwrite
 #endif
 
+/*
+ * A PTE that is present comes to allow more; the PTE lock is held. arm64 does not export what
+ * set_pte_at() calls for the memory tags of a page, which are right since the page was mapped.
+ */
+static inline void vmdemo_pte_allow(struct mm_struct *mm, unsigned long addr, pte_t *ptep,
+				    pte_t pte)
+{
+#ifdef CONFIG_ARM64
+	set_pte(ptep, pte);
+#else
+	set_pte_at(mm, addr, ptep, pte);
+#endif
+}
+
 #ifndef VMDEMO_HAS_DFL_WQ
 #define system_dfl_wq system_unbound_wq
 #endif

@@ -226,7 +226,7 @@ static int vmdemo_vm_make_writable(pte_t *pte, unsigned long addr, void *data)
 
 	/* Others may have taken it away again meanwhile, but put no other page there. */
 	if (pte_present(entry))
-		set_pte_at(vma->vm_mm, addr, pte, pte_mkwrite_novma(pte_mkdirty(entry)));
+		vmdemo_pte_allow(vma->vm_mm, addr, pte, pte_mkwrite_novma(pte_mkdirty(entry)));
 	return 0;
 }
 
