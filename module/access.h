@@ -50,7 +50,7 @@ struct vmdemo_access {
 	pgoff_t index;
 	enum vmdemo_asker asker;
 	enum vmdemo_advice advice;
-	bool write;			/* the page itself will change: not while it goes to the disk */
+	bool write;			/* the page changes: not while it is written out */
 	bool overwrite;			/* all of it will be: do not read it */
 	bool again;			/* the second attempt of a fault: see VMDEMO_FRAME_FAILED */
 	u64 id;				/* for tracing */

@@ -238,7 +238,7 @@ struct vmdemo_space {
 /* Frame numbers are below. Their chunks are there for a reader without the lock, too. */
 static inline u32 vmdemo_pool_top(const struct vmdemo_pool *pool)
 {
-	return smp_load_acquire(&pool->top);
+	return smp_load_acquire(&pool->top); /* before the chunks */
 }
 
 static inline struct vmdemo_frame *vmdemo_frame(const struct vmdemo_pool *pool, u32 nr)

@@ -75,8 +75,8 @@ struct vmdemo_policy;
 /**
  * struct vmdemo_policy_ops - what a policy decides; called under the pool lock, must not sleep
  * @name:      as the attribute 'policy' shows it
- * @insert:    @frame has been given to a page, which may still have to be read; it is in no list. It
- *             has earned credit, by vmdemo_policy_earn().
+ * @insert:    @frame was given to a page, which may have to be read yet; it is in no list. It has
+ *             earned credit, by vmdemo_policy_earn().
  * @touch:     @frame, in a list, was referenced: a soft fault, or a read(2) or write(2) that hit
  * @spare:     the evictor found victim @frame mapped again (a late re-reference). True: the policy
  *             has moved it, take another. False: it goes all the same.

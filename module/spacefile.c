@@ -371,7 +371,7 @@ static int vmdemo_sparse_init_context(struct fs_context *fc)
 
 	if (!ctx)
 		return -ENOMEM;
-	/* A space may hold code. Since 6.19 or so files without a name are not executable otherwise. */
+	/* A space may hold code, but unnamed files are not executable by default. */
 	fc->s_iflags &= ~SB_I_NOEXEC;
 	ctx->ops = &vmdemo_sparse_sops;
 	ctx->dops = &vmdemo_sparse_dops;

@@ -7,10 +7,10 @@
  * its way with one look, and a failed write leaves its frame where the next fsync finds it.
  *
  * Writing write-protects the page first (folio_mkclean), clears the dirty flag, marks its frame as
- * being written (dirty.c; PG_writeback is not used) and drops the folio lock: readers go on, writers come to vmdemo_vm_page_mkwrite() and have to wait
- * for the write to end (stable pages). A page under DMA cannot be stopped from changing: a copy of
- * it is written, and it stays dirty. So does, on kernels before 6.2, one that is just being
- * unmapped.
+ * being written (dirty.c; PG_writeback is not used) and drops the folio lock: readers go on,
+ * writers come to vmdemo_vm_page_mkwrite() and have to wait for the write to end (stable pages). A
+ * page under DMA cannot be stopped from changing: a copy of it is written, and it stays dirty. So
+ * does, on kernels before 6.2, one that is just being unmapped.
  *
  * The flusher looks at all unwritten frames twice in every dirty_age_ms: what it sees a second time
  * goes out. It is armed by the first page to become dirty and sleeps while none is.
