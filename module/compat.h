@@ -58,6 +58,17 @@ static inline unsigned long *vmdemo_folio_flags(struct folio *folio)
 #define mnt_idmap user_namespace
 #endif
 
+#ifndef VMDEMO_HAS_FILE_OWNER
+static inline bool file_owner_or_capable(struct file *file)
+{
+#ifdef VMDEMO_HAS_MNT_IDMAP
+	return inode_owner_or_capable(file_mnt_idmap(file), file_inode(file));
+#else
+	return inode_owner_or_capable(file_mnt_user_ns(file), file_inode(file));
+#endif
+}
+#endif
+
 #ifndef VMDEMO_HAS_FILLATTR_MASK
 #define generic_fillattr(idmap, mask, inode, stat) generic_fillattr(idmap, inode, stat)
 #endif
