@@ -89,20 +89,11 @@ TEST_F(sysfs, read_only_attributes)
 	EXPECT_EQ(vt_get("frame_bytes"), VT_PAGE);
 }
 
-/* The attribute shows all names, and the one that holds in brackets. */
-static bool policy_is(const char *name)
-{
-	char bracketed[32];
-
-	snprintf(bracketed, sizeof(bracketed), "[%s]", name);
-	return strstr(vt_show("policy"), bracketed);
-}
-
 /* The defaults are those that are documented. */
 TEST_F(sysfs, defaults)
 {
 	EXPECT_STREQ(vt_show("backing"), vt_disk());
-	EXPECT_TRUE(policy_is("lru"));
+	EXPECT_TRUE(vt_policy_is("lru"));
 	EXPECT_EQ(vt_get("frames"), FRAMES);
 	EXPECT_EQ(vt_get("reserve"), FRAMES / 32);
 	EXPECT_EQ(vt_get("lend_pages"), 64);
@@ -217,14 +208,14 @@ TEST_F(sysfs, extremes_work)
 TEST_F(sysfs, policy)
 {
 	EXPECT_EQ(vt_set("policy", "fifo\n"), 0);
-	EXPECT_TRUE(policy_is("fifo"));
+	EXPECT_TRUE(vt_policy_is("fifo"));
 	EXPECT_EQ(vt_set("policy", "lr"), -EINVAL);
 	EXPECT_EQ(vt_set("policy", "lruu"), -EINVAL);
 	EXPECT_EQ(vt_set("policy", "[lru]"), -EINVAL);
 	EXPECT_EQ(vt_set("policy", "\n"), -EINVAL);
-	EXPECT_TRUE(policy_is("fifo"));
+	EXPECT_TRUE(vt_policy_is("fifo"));
 	EXPECT_EQ(vt_set("policy", "lru"), 0);
-	EXPECT_TRUE(policy_is("lru"));
+	EXPECT_TRUE(vt_policy_is("lru"));
 }
 
 /* backing is changed while nobody has the device open, and only then. */

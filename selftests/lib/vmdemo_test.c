@@ -270,6 +270,22 @@ const char *vt_show(const char *name)
 	return strtok(value, "\n") ?: "";
 }
 
+bool vt_policy_is(const char *name)
+{
+	const char *shown = vt_show("policy"), *p;
+	char bracketed[32], names[256] = "";
+	size_t n = 0;
+
+	snprintf(bracketed, sizeof(bracketed), "[%s]", name);
+	for (p = shown; *p && n < sizeof(names) - 2; p++) {
+		if (*p != '[' && *p != ']')
+			names[n++] = *p;
+	}
+	names[n] = ' ';
+	return !strncmp(names, "lru fifo ", 9) && strstr(shown, bracketed) &&
+	       strchr(shown, '[') == strrchr(shown, '[');
+}
+
 __u64 vt_get(const char *name)
 {
 	const char *value = vt_show(name);

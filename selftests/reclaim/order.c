@@ -200,7 +200,7 @@ TEST_F(order, switched_live)
 		ASSERT_TRUE(use(self->fd, self->mem, i, variant->by_read));
 	ASSERT_TRUE(use(self->fd, self->mem, 0, variant->by_read));
 	ASSERT_EQ(vt_set("policy", "%s", was_lru ? "fifo" : "lru"), 0);
-	EXPECT_NE(strstr(vt_show("policy"), was_lru ? "[fifo]" : "[lru]"), NULL);
+	EXPECT_TRUE(vt_policy_is(was_lru ? "fifo" : "lru"));
 	EXPECT_EQ(vt_count_resident(self->fd, 0, PAGES), FRAMES);
 	ASSERT_TRUE(use(self->fd, self->mem, FRAMES, variant->by_read));
 	EXPECT_FALSE(vt_resident(self->fd, oldest));
