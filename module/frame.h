@@ -270,6 +270,17 @@ static inline bool vmdemo_folio_poisoned(struct folio *folio)
 }
 
 /* Number of the frame that @folio, one of ours, is. */
+/*
+ * The page in a frame is gone: clear what the flags say of it, and @more. At once, since a memory
+ * failure may set its own flag any time. By PG_arch_1 arm64 notes that the instruction cache agrees
+ * with the page, which it would believe of the next one as well.
+ */
+static inline void vmdemo_folio_forget(struct folio *folio, unsigned long more)
+{
+	set_mask_bits(vmdemo_folio_flags(folio), BIT(PG_uptodate) | BIT(PG_referenced) |
+		      BIT(PG_active) | BIT(PG_swapbacked) | BIT(PG_arch_1) | more, 0UL);
+}
+
 static inline u32 vmdemo_frame_nr(struct folio *folio)
 {
 	return (u32)(unsigned long)folio->private;

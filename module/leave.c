@@ -33,9 +33,7 @@ static __always_inline void vmdemo_leave_frame(struct vmdemo_pool *pool, struct 
 	vmdemo_leave_index(pool, nr);
 	folio->mapping = NULL;
 	folio->index = 0;
-	/* At once: a memory failure may set its own flag any time. */
-	set_mask_bits(vmdemo_folio_flags(folio), BIT(PG_uptodate) | BIT(PG_referenced) |
-		      BIT(PG_active) | BIT(PG_swapbacked), 0UL);
+	vmdemo_folio_forget(folio, 0);
 }
 
 /* Pages that do not go without more ado: dirty ones, and those whose memory must not be reused. */

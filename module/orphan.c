@@ -53,8 +53,7 @@ static void vmdemo_orphan_return(struct vmdemo_pool *pool, struct folio *folio,
 	WRITE_ONCE(pool->nr_orphans, pool->nr_orphans - 1);
 	/* Nobody has a reference by which it could be locked. */
 	WARN_ON_ONCE(!folio_trylock(folio));
-	set_mask_bits(vmdemo_folio_flags(folio), BIT(PG_uptodate) | BIT(PG_referenced) |
-		      BIT(PG_active) | BIT(PG_swapbacked) | BIT(PG_dirty), 0UL);
+	vmdemo_folio_forget(folio, BIT(PG_dirty));
 	if (!vmdemo_folio_poisoned(folio))
 		nr = vmdemo_orphan_number(pool, folio);
 	if (nr == VMDEMO_NONE) {

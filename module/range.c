@@ -432,6 +432,7 @@ int vmdemo_range_zero_part(struct vmdemo_space *space, u64 pos, size_t bytes)
 	/* Discarded as a whole meanwhile, it is zeros as well. */
 	if (vmdemo_swap_written(space, index)) {
 		folio_zero_range(folio, offset_in_page(pos), bytes);
+		flush_dcache_folio(folio);
 		folio_mark_dirty(folio);
 	}
 	folio_unlock(folio);

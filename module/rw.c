@@ -165,6 +165,7 @@ static ssize_t vmdemo_rw_write_page(struct file *file, loff_t pos, size_t bytes,
 	}
 
 	copied = copy_folio_from_iter_atomic(folio, offset_in_page(pos), bytes, from);
+	flush_dcache_folio(folio);
 	if (!folio_test_uptodate(folio)) {
 		if (copied < bytes) {
 			iov_iter_revert(from, copied);
