@@ -33,6 +33,9 @@ static int vmdemo_ioctl_check_range(const struct vmdemo_space *space, u64 offset
 	return 0;
 }
 
+/* Most bytes that a caller may have for struct vmdemo_info. */
+#define VMDEMO_INFO_ROOM	4096
+
 static long vmdemo_ioctl_info(struct vmdemo_space *space, void __user *arg)
 {
 	struct vmdemo_info info = {
@@ -40,7 +43,7 @@ static long vmdemo_ioctl_info(struct vmdemo_space *space, void __user *arg)
 		.flags		= (vmdemo_space_readonly(space) ? VMDEMO_INFO_READONLY : 0) |
 				  (space->swap ? VMDEMO_INFO_SPARSE : 0),
 		.size_bytes	= READ_ONCE(space->size_bytes),
-		.page_size	= VMDEMO_PAGE_SIZE,
+		.page_size	= PAGE_SIZE,
 		.frames		= READ_ONCE(space->pool->target),
 		.frames_actual	= READ_ONCE(space->pool->nr_frames),
 		.pagemap_max	= VMDEMO_PAGEMAP_MAX,
@@ -53,7 +56,7 @@ static long vmdemo_ioctl_info(struct vmdemo_space *space, void __user *arg)
 		return -EFAULT;
 	if (head[0] < VMDEMO_INFO_SIZE_VER0 || head[1])
 		return -EINVAL;
-	if (head[0] > PAGE_SIZE)
+	if (head[0] > VMDEMO_INFO_ROOM)
 		return -E2BIG;
 	known = min_t(u32, head[0], sizeof(info));
 	info.size = known;

@@ -4,8 +4,8 @@
  *
  * Every structure has explicit padding. Padding, and every flag not named here, must be zero:
  * anything else is EINVAL. Offsets and lengths are bytes of the space that the descriptor is of:
- * the device's linear space, or a sparse one. They must be multiples of VMDEMO_PAGE_SIZE; a range
- * that ends beyond the last page is EINVAL.
+ * the device's linear space, or a sparse one. They must be multiples of the page size, which
+ * VMDEMO_IOC_INFO tells; a range that ends beyond the last page is EINVAL.
  */
 #ifndef _UAPI_VMDEMO_H
 #define _UAPI_VMDEMO_H
@@ -13,7 +13,13 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-/** VMDEMO_PAGE_SIZE - bytes in a page, and in a frame */
+/**
+ * VMDEMO_PAGE_SIZE - bytes in the smallest page there is
+ *
+ * A page, and a frame, is as large as the kernel's: more on arm64 kernels with pages of 16 or 64
+ * KiB. Programs that should run there ask VMDEMO_IOC_INFO, or sysconf(_SC_PAGESIZE); others get
+ * EINVAL, as from mmap(2).
+ */
 #define VMDEMO_PAGE_SIZE	4096
 
 /**
@@ -98,7 +104,7 @@ enum vmdemo_loading {
  * @reserved: must be zero
  * @flags:    VMDEMO_SEGMENT_ORIGIN or 0
  *
- * Places and lengths are multiples of VMDEMO_PAGE_SIZE.
+ * Places and lengths are multiples of the page size.
  */
 struct vmdemo_segment {
 	char name[VMDEMO_SEGMENT_NAME];
@@ -118,7 +124,7 @@ struct vmdemo_segment {
 
 /**
  * struct vmdemo_space_args - a sparse space to make (VMDEMO_IOC_SPACE)
- * @size:        (in) bytes, a multiple of VMDEMO_PAGE_SIZE, 0 to VMDEMO_SPACE_MAX; ftruncate(2)
+ * @size:        (in) bytes, a multiple of the page size, 0 to VMDEMO_SPACE_MAX; ftruncate(2)
  *               changes it, unless there are segments
  * @max_pages:   (in) most pages of it that may be written at a time; space_max_pages of the device,
  *               in sysfs, still holds. 0: as many as that allows, or as there are slots
@@ -161,7 +167,7 @@ struct vmdemo_segment_state {
  * struct vmdemo_segment_limit - argument of VMDEMO_IOC_LIMIT
  * @number:   (in) of the segment, from 0
  * @reserved: (in) must be zero
- * @limit:    (in) bytes it should have, a multiple of VMDEMO_PAGE_SIZE
+ * @limit:    (in) bytes it should have, a multiple of the page size
  */
 struct vmdemo_segment_limit {
 	__u32 number;
@@ -222,7 +228,7 @@ enum vmdemo_page_state {
 
 /**
  * struct vmdemo_page - one page of VMDEMO_IOC_PAGEMAP's answer
- * @slot:     the page's slot, which begins at byte 4096 * @slot of the swap device; 0: it has none.
+ * @slot:     the page's slot, which begins at byte page_size * @slot of the swap device; 0: it has none.
  *            A page gets it before it is first written there, and keeps it while it is in a frame
  * @frame:    frame number, or VMDEMO_NO_FRAME; 0..frames-1, except for a frame that is lent
  * @state:    enum vmdemo_page_state

@@ -341,7 +341,7 @@ TEST_F(ioctl, discard_spares_private_copies)
 TEST_F(ioctl, discard_pinned_ebusy)
 {
 	struct iovec part = { self->mem, VT_PAGE };
-	char page[VMDEMO_PAGE_SIZE];
+	char page[VT_PAGE];
 	__u64 start = vt_now_ms();
 	int ends[2];
 

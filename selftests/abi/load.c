@@ -95,7 +95,7 @@ TEST_F(load, mapping_keeps_it)
 /* A page of ours that sits in a pipe when the module goes is no use after free. */
 TEST_F(load, page_in_a_pipe)
 {
-	char page[VMDEMO_PAGE_SIZE];
+	char page[VT_PAGE];
 	struct iovec part;
 	int fd, ends[2];
 	char *mem;
@@ -123,7 +123,7 @@ TEST_F(load, page_in_a_pipe)
 TEST_F(load, page_of_a_space_in_a_pipe)
 {
 	struct vmdemo_space_args args = { .size = VT_PAGE };
-	char page[VMDEMO_PAGE_SIZE], *mem;
+	char page[VT_PAGE], *mem;
 	struct iovec part;
 	int fd, space, ends[2];
 

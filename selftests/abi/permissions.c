@@ -172,7 +172,7 @@ static void read_everything(int fd)
 {
 	struct vmdemo_info info = { .size = sizeof(info) };
 	char *mem = vt_map(fd, 0, PAGES, PROT_READ, MAP_SHARED), *private;
-	char page[VMDEMO_PAGE_SIZE];
+	char page[VT_PAGE];
 	__u64 acted_on;
 
 	MUST(!vt_count_bad(mem, 0, PAGES, SEED));
@@ -294,7 +294,7 @@ static void only_write(int fd)
 TEST_F(permissions, descriptor_for_writing)
 {
 	int fd = vt_open(O_WRONLY);
-	char page[VMDEMO_PAGE_SIZE];
+	char page[VT_PAGE];
 
 	EXPECT_EQ(let_nobody(only_write, fd, 0), 0);
 	ASSERT_EQ(pread(self->fd, page, VT_PAGE, 0), VT_PAGE);

@@ -99,7 +99,7 @@ TEST_F(advice, madv_random)
 /* POSIX_FADV_RANDOM says the same for what goes through this open file, mapping and read(). */
 TEST_F(advice, fadvise_random)
 {
-	char page[VMDEMO_PAGE_SIZE];
+	char page[VT_PAGE];
 	int i;
 
 	ASSERT_EQ(posix_fadvise(self->fd, 0, 0, POSIX_FADV_RANDOM), 0);
@@ -138,7 +138,7 @@ TEST_F(advice, turned_off)
 /* A sequence of read() calls is read ahead of as well. */
 TEST_F(advice, sequential_read)
 {
-	char page[VMDEMO_PAGE_SIZE];
+	char page[VT_PAGE];
 	size_t i;
 
 	for (i = 0; i < 2000; i++) {

@@ -38,7 +38,7 @@ static inline void drop(char *map, size_t pages)
 /* Bring pages into frames through another open file: none is mapped, no sequence begins. */
 static inline void fetch(size_t first, size_t pages)
 {
-	char page[VMDEMO_PAGE_SIZE];
+	char page[VT_PAGE];
 	int fd = vt_open(O_RDONLY);
 	size_t i;
 

@@ -157,7 +157,7 @@ static bool old_then_zeros(const char *map, const char *old, bool gone)
 static void *read_on_and_on(void *argument)
 {
 	struct reader *reader = argument;
-	char old[VMDEMO_PAGE_SIZE];
+	char old[VT_PAGE];
 	int fd = vt_open(O_RDONLY);
 	char *map = map_at(0, fd, 0, PAGES, PROT_READ, MAP_SHARED);
 	size_t i, zeroed;
@@ -181,7 +181,7 @@ static void *read_on_and_on(void *argument)
 
 TEST_F(around, discard_under_readers)
 {
-	char page[VMDEMO_PAGE_SIZE];
+	char page[VT_PAGE];
 	struct reader readers[2];
 	__u64 seed, read;
 	size_t zeroed, i;

@@ -91,7 +91,7 @@ TEST_F(coherence, whole_page_write_reads_nothing)
 /* A write of a part keeps the rest of the page. */
 TEST_F(coherence, partial_write_keeps_the_rest)
 {
-	char expected[2 * VMDEMO_PAGE_SIZE];
+	char expected[2 * VT_PAGE];
 
 	vt_fill(expected, 6, SEED);
 	vt_fill(expected + VT_PAGE, 7, SEED);
@@ -235,7 +235,7 @@ TEST_F(coherence, bad_buffer_efault)
 TEST_F(coherence, half_a_source)
 {
 	char *hole = mmap(NULL, 2 * VT_PAGE, VT_RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	char expected[VMDEMO_PAGE_SIZE];
+	char expected[VT_PAGE];
 	ssize_t written;
 
 	ASSERT_EQ(munmap(hole + VT_PAGE, VT_PAGE), 0);
@@ -308,7 +308,7 @@ TEST_F(coherence, sendfile)
 /* Binding drops what the block device's own cache holds, and unbinding leaves nothing stale. */
 TEST_F(coherence, block_device_cache)
 {
-	char page[VMDEMO_PAGE_SIZE];
+	char page[VT_PAGE];
 	int disk;
 
 	munmap(self->mem, PAGES * VT_PAGE);

@@ -110,7 +110,7 @@ TEST_F(gup, direct_read_beyond_dirty_share)
 /* Parts of a page, in sectors, leave the rest of it alone. */
 TEST_F(gup, direct_sectors)
 {
-	char expected[VMDEMO_PAGE_SIZE], source[VMDEMO_PAGE_SIZE];
+	char expected[VT_PAGE], source[VT_PAGE];
 
 	ASSERT_EQ(pread(self->other, self->mem + 3 * VT_PAGE + 1024, 512, 512), 512);
 	vt_fill(expected, 3, SEED);
@@ -159,7 +159,7 @@ TEST_F(gup, direct_io_under_pressure)
 	pthread_join(thread, NULL);
 	EXPECT_EQ(vt_count_bad(self->mem, 0, 128, SEED + 1), 0);
 	for (round = 0; round < 16; round++) {
-		char page[VMDEMO_PAGE_SIZE];
+		char page[VT_PAGE];
 
 		vt_disk_read(vt_disk2(), PAGES + round * 8, page);
 		EXPECT_EQ(vt_check(page, round * 8, SEED + 2), -1);
@@ -170,7 +170,7 @@ TEST_F(gup, direct_io_under_pressure)
 /* A page in a pipe is pinned: it keeps its frame under pressure, and the pipe its contents. */
 TEST_F(gup, pinned_page_stays)
 {
-	char page[VMDEMO_PAGE_SIZE];
+	char page[VT_PAGE];
 	struct vmdemo_page before;
 	int ends[2];
 
@@ -198,7 +198,7 @@ TEST_F(gup, pinned_page_stays)
 /* A pinned page that nobody maps any more is still the page: no second copy comes up. */
 TEST_F(gup, pinned_page_without_mapping)
 {
-	char *map = vt_map(self->fd, 5, 1, VT_RW, MAP_SHARED), page[VMDEMO_PAGE_SIZE];
+	char *map = vt_map(self->fd, 5, 1, VT_RW, MAP_SHARED), page[VT_PAGE];
 	int ends[2];
 
 	make_pipe(ends, 4);
@@ -214,7 +214,7 @@ TEST_F(gup, pinned_page_without_mapping)
 /* The rest of the pool goes on working when most of it is pinned. */
 TEST_F(gup, pool_mostly_pinned)
 {
-	char page[VMDEMO_PAGE_SIZE];
+	char page[VT_PAGE];
 	int ends[2], i;
 
 	make_pipe(ends, FRAMES);
@@ -333,7 +333,7 @@ TEST_F(pins, cost_others_nothing)
  */
 TEST_F(gup, pool_full_of_pins_sigbus)
 {
-	char page[VMDEMO_PAGE_SIZE];
+	char page[VT_PAGE];
 	siginfo_t info;
 	int ends[2], i;
 
@@ -386,7 +386,7 @@ TEST_F(gup, waiting_fault_can_be_killed)
 /* A fault that waits gets its frame as soon as a pin goes. */
 TEST_F(gup, waiting_fault_continues)
 {
-	char page[VMDEMO_PAGE_SIZE];
+	char page[VT_PAGE];
 	__u64 before;
 	int ends[2];
 	pid_t pid;
@@ -453,7 +453,7 @@ TEST_F(gup, proc_mem)
 /* A fsync while a page is pinned writes its contents; stores after it are not lost. */
 TEST_F(gup, fsync_of_a_pinned_page)
 {
-	char page[VMDEMO_PAGE_SIZE];
+	char page[VT_PAGE];
 	int ends[2];
 
 	make_pipe(ends, 4);

@@ -106,8 +106,8 @@ TEST_F(io, bad_offsets)
 TEST_F(io, offsets_do_not_wrap)
 {
 	static const off_t offsets[] = {
-		1LL << 32, 1LL << 44, (1LL << 44) + 5 * VMDEMO_PAGE_SIZE, 1LL << 48, 1LL << 62,
-		INT64_MAX - VMDEMO_PAGE_SIZE + 1,
+		1LL << 32, 1LL << 44, (1LL << 44) + 5 * (long)VT_PAGE, 1LL << 48, 1LL << 62,
+		INT64_MAX - (long)VT_PAGE + 1,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(offsets); i++) {
@@ -149,7 +149,7 @@ TEST_F(io, advice_does_not_wrap)
 		off_t offset, length;
 		int error;
 	} outside[] = {
-		{ -1, VMDEMO_PAGE_SIZE, EINVAL },
+		{ -1, VT_PAGE, EINVAL },
 		{ 0, -1, EINVAL },
 		{ INT64_MIN, INT64_MIN, EINVAL },
 		{ INT64_MAX, INT64_MAX, 0 },
@@ -385,7 +385,7 @@ TEST_F(readonly, can_be_read)
 {
 	struct vmdemo_info info = { .size = sizeof(info) };
 	char *map = vt_map(self->fd, 0, PAGES, PROT_READ, MAP_SHARED);
-	char page[VMDEMO_PAGE_SIZE];
+	char page[VT_PAGE];
 
 	EXPECT_EQ(ioctl(self->fd, VMDEMO_IOC_INFO, &info), 0);
 	EXPECT_EQ(info.flags, VMDEMO_INFO_READONLY);

@@ -131,7 +131,7 @@ static void complain(struct replay *replay, unsigned int entry, size_t page, con
 static int oldest_word(const char *now, size_t page)
 {
 	const __u64 *words = (const __u64 *)now;
-	__u64 as_stored[VMDEMO_PAGE_SIZE / sizeof(__u64)] = {};
+	__u64 as_stored[VT_PAGE / sizeof(__u64)] = {};
 	bool known[ARRAY_SIZE(as_stored)] = {};
 	size_t left = ARRAY_SIZE(as_stored), i;
 	int version;
@@ -326,7 +326,7 @@ static const char *sync_once(struct worker *worker, char *mem, unsigned int numb
 static const char *work_once(struct worker *worker, char *mem, unsigned int number, __u64 *state)
 {
 	unsigned int nr = vt_random(state) % MOST + 1, way = vt_random(state) % 5, i;
-	char buffer[VMDEMO_PAGE_SIZE];
+	char buffer[VT_PAGE];
 	const char *failed;
 	__u32 page[MOST];
 

@@ -32,7 +32,7 @@ static bool take_stores_out(__u64 *copy, size_t page, int disk)
 
 size_t count_wrong(const char *pages, int disk)
 {
-	char copy[VMDEMO_PAGE_SIZE];
+	char copy[VT_PAGE];
 	size_t i, wrong = 0;
 
 	for (i = 0; i < PAGES; i++) {

@@ -73,7 +73,7 @@ FIXTURE_TEARDOWN(scsi)
 static void stays_usable(struct __test_metadata *_metadata)
 {
 	static struct vmdemo_page map[PAGES];
-	char page[VMDEMO_PAGE_SIZE];
+	char page[VT_PAGE];
 	size_t i, resident = 0, gone = 0;
 	int fd = vt_open(O_RDWR);
 	siginfo_t info;

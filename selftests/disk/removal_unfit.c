@@ -280,7 +280,7 @@ TEST_F(marked, marked_is_shown)
 {
 	char *bytes = vt_buffer(MARKED_PAGES);
 	int log = vt_log_open(), fd;
-	char page[VMDEMO_PAGE_SIZE];
+	char page[VT_PAGE];
 
 	put_mark(self->disk, &marks[0], bytes);
 	EXPECT_EQ(vt_set("backing", "%s", self->disk), 0);

@@ -12,6 +12,13 @@
 
 #define VT_DISK_BYTES	(64ULL << 20)
 
+static void __attribute__((constructor)) vt_know_page(void)
+{
+	if (sysconf(_SC_PAGESIZE) != VT_PAGE)
+		vt_fail("built for pages of %zu bytes: give make PAGE=%ld", VT_PAGE,
+			sysconf(_SC_PAGESIZE));
+}
+
 static void vt_end(int status, const char *format, va_list args)
 {
 	printf("# ");
@@ -385,7 +392,7 @@ long vt_check(const void *buffer, __u64 page, __u64 seed)
 
 bool vt_is_zero(const void *buffer)
 {
-	static const char zeros[VMDEMO_PAGE_SIZE];
+	static const char zeros[VT_PAGE];
 
 	return !memcmp(buffer, zeros, VT_PAGE);
 }

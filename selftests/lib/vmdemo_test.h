@@ -35,7 +35,14 @@
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT	600
 
-#define VT_PAGE		((size_t)VMDEMO_PAGE_SIZE)
+/* The page of the kernel that the tests are built for. */
+#define VT_PAGE		((size_t)VMDEMO_TEST_PAGE)
+/* Machine code: return 42 */
+#ifdef __aarch64__
+#define VT_RETURN_42	"\x40\x05\x80\x52\xc0\x03\x5f\xd6"
+#else
+#define VT_RETURN_42	"\xb8\x2a\0\0\0\xc3"
+#endif
 #define VT_DEV		"/dev/vmdemo"
 #define VT_CLASS	"/sys/class/vmdemo/"
 #define VT_RW		(PROT_READ | PROT_WRITE)

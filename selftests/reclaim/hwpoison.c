@@ -180,7 +180,7 @@ TEST_F(hwpoison, clean_page_by_store_to_mapped)
 /* read(2) and write(2) of a clean page go on as the fault does. */
 TEST_F(hwpoison, clean_page_by_read_and_write)
 {
-	char page[VMDEMO_PAGE_SIZE];
+	char page[VT_PAGE];
 
 	fail_mapped(self);
 	ASSERT_EQ(pread(self->fd, page, VT_PAGE, HIT * VT_PAGE), VT_PAGE);
@@ -215,7 +215,7 @@ TEST_F(hwpoison, dirty_page_by_fault)
 
 TEST_F(hwpoison, dirty_page_by_read)
 {
-	char page[VMDEMO_PAGE_SIZE];
+	char page[VT_PAGE];
 
 	vt_fill(self->hit, HIT, SEED + 1);
 	fail_mapped(self);

@@ -47,7 +47,7 @@ FIXTURE_TEARDOWN(order)
 /* Use one page, checking the word in its middle. */
 static bool use(int fd, const char *mem, int page, bool by_read)
 {
-	char expected[VMDEMO_PAGE_SIZE];
+	char expected[VT_PAGE];
 	__u64 word;
 
 	vt_fill(expected, page, SEED);

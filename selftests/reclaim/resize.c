@@ -114,7 +114,7 @@ TEST_F(resize, bad_sizes)
 TEST_F(resize, pins_hold_a_shrink_up)
 {
 	struct iovec part = { self->mem, 32 * VT_PAGE };
-	char page[VMDEMO_PAGE_SIZE];
+	char page[VT_PAGE];
 	__u64 start;
 	int ends[2], i;
 

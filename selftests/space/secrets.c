@@ -387,7 +387,7 @@ TEST_F(secrets, new_space)
 TEST_F(secrets, new_space_by_write)
 {
 	struct iovec parts[2] = { { self->buffer, 100 }, { (void *)8, VT_PAGE - 100 } };
-	char page[VMDEMO_PAGE_SIZE];
+	char page[VT_PAGE];
 	size_t i;
 	int fd;
 
@@ -483,7 +483,7 @@ static bool zero_from(const char *page, size_t from)
 TEST_F(secrets, last_page_is_short)
 {
 	const size_t last = PAGES - 1, inside = 3 * 512;
-	char table[256], right[VMDEMO_PAGE_SIZE], *page;
+	char table[256], right[VT_PAGE], *page;
 	struct iovec local = { self->buffer, VT_PAGE }, remote;
 
 	snprintf(table, sizeof(table), "0 %zu linear %s 0", last * 8 + 3, vt_disk2());
@@ -585,7 +585,7 @@ static void dump_core(struct _test_data_secrets *self)
 /* The core of a process that maps the device has the right bytes, or zeros where there are none. */
 TEST_F(secrets, core_dump)
 {
-	char table[512], before[256] = "", page[VMDEMO_PAGE_SIZE];
+	char table[512], before[256] = "", page[VT_PAGE];
 	int core, pattern = open(PATTERN, O_RDWR), status;
 	char *shared, *private;
 	size_t i, wrong = 0;

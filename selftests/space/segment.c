@@ -366,8 +366,7 @@ TEST_F(segment, read_and_write_keep_to_it)
 /* Machine code comes from the device, runs in two processes, and a third cannot overwrite it. */
 TEST_F(segment, code_runs)
 {
-	/* mov eax, 42; ret */
-	static const unsigned char machine_code[] = { 0xb8, 42, 0, 0, 0, 0xc3 };
+	static const char machine_code[] = VT_RETURN_42;
 	int fd, i;
 	char *code;
 

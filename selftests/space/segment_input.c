@@ -192,7 +192,7 @@ TEST_F(segment, cut_short_at_the_limit)
 {
 	int fd = make_space(self->dev, self->table);
 	const size_t end = (HEAP + 8) * VT_PAGE, half = VT_PAGE / 2;
-	char *buffer = vt_buffer(4), page[VMDEMO_PAGE_SIZE];
+	char *buffer = vt_buffer(4), page[VT_PAGE];
 
 	ASSERT_EQ(set_limit(fd, SEG_HEAP, 8), 0);
 	memset(buffer, 7, 4 * VT_PAGE);

@@ -518,7 +518,7 @@ TEST_F(space, read_and_write)
 /* Its own machine code: mov eax, 42; ret. */
 TEST_F(space, code_runs)
 {
-	static const unsigned char code[] = { 0xb8, 42, 0, 0, 0, 0xc3 };
+	static const char code[] = VT_RETURN_42;
 	int fd = make_space(self->dev, VT_PAGE);
 	int (*function)(void);
 	__u64 acted;
@@ -533,5 +533,44 @@ TEST_F(space, code_runs)
 	munmap(function, VT_PAGE);
 	close(fd);
 }
+
+#ifdef __aarch64__
+/* By this flag of a page arm64 knows that its instruction caches agree with it. */
+#define KPF_ARCH	38
+
+/* For each of the pages from @from on: does the frame it is in have the flag? Reads each. */
+static int count_executable(struct __test_metadata *_metadata, const volatile char *from, int nr)
+{
+	int pages = open("/proc/self/pagemap", O_RDONLY), flags = open("/proc/kpageflags", O_RDONLY);
+	int i, count = 0;
+
+	for (i = 0; i < nr; i++, from += VT_PAGE) {
+		__u64 entry = 0, kpf = 0;
+
+		(void)*from;
+		ASSERT_EQ(pread(pages, &entry, 8, (uintptr_t)from / VT_PAGE * 8), 8);
+		ASSERT_EQ(pread(flags, &kpf, 8, (entry & ((1ULL << 55) - 1)) * 8), 8);
+		count += kpf >> KPF_ARCH & 1;
+	}
+	close(pages);
+	close(flags);
+	return count;
+}
+
+/* The caches do not agree with what comes into the frame of a page that was executed. */
+TEST_F(space, executed_frame_is_reused)
+{
+	const int nr = FRAMES / 2;
+	int fd = make_space(self->dev, 4 * FRAMES * VT_PAGE);
+	char *text = vt_map(fd, 0, nr, PROT_READ | PROT_EXEC, MAP_SHARED);
+	char *data = vt_map(fd, FRAMES, 2 * FRAMES, PROT_READ, MAP_SHARED);
+
+	EXPECT_EQ(count_executable(_metadata, text, nr), nr);
+	EXPECT_EQ(count_executable(_metadata, data, 2 * FRAMES), 0);
+	munmap(text, nr * VT_PAGE);
+	munmap(data, 2 * FRAMES * VT_PAGE);
+	close(fd);
+}
+#endif
 
 TEST_HARNESS_MAIN
