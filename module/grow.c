@@ -93,6 +93,6 @@ void vmdemo_grow(struct vmdemo_space *space, bool wait)
 			err = vmdemo_grow_short(space, bytes, wait);
 		while (err == -EAGAIN && wait && ++tries < VMDEMO_GROW_TRIES);
 	if (!err)
-		WRITE_ONCE(backing->seen_bytes, now);
+		smp_store_release(&backing->seen_bytes, now); /* after the size */
 	inode_unlock(space->inode);
 }

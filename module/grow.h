@@ -15,8 +15,10 @@ void vmdemo_grow(struct vmdemo_space *space, bool wait);
  */
 static inline void vmdemo_grow_look(struct vmdemo_space *space, bool wait)
 {
+	/* A task that finds it as it was at the last look sees what vmdemo_grow() has changed. */
 	if (!space->swap && space->backing->handle.bdev &&
-	    unlikely(vmdemo_backing_bytes(space->backing) != READ_ONCE(space->backing->seen_bytes)))
+	    unlikely(vmdemo_backing_bytes(space->backing) !=
+		     smp_load_acquire(&space->backing->seen_bytes))) /* before the size */
 		vmdemo_grow(space, wait);
 }
 
