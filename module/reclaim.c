@@ -239,8 +239,9 @@ void vmdemo_reclaim_help(struct vmdemo_pool *pool, u32 nr)
  */
 bool vmdemo_reclaim_stalled(const struct vmdemo_pool *pool)
 {
-	if (atomic_long_read(&pool->progress) != READ_ONCE(pool->stalled_at) ||
-	    !time_before(jiffies, READ_ONCE(pool->stalled_until)))
+	/* Until when comes first: who it was, and at what, is no older. */
+	if (!time_before(jiffies, smp_load_acquire(&pool->stalled_until)) ||
+	    atomic_long_read(&pool->progress) != READ_ONCE(pool->stalled_at))
 		return false;
 	/* In a besieged pool each user finds what their own share has to offer. */
 	return !READ_ONCE(pool->besieged) ||
@@ -334,7 +335,8 @@ static bool vmdemo_reclaim_hope(struct vmdemo_pool *pool, struct vmdemo_patience
 		return true;
 	WRITE_ONCE(pool->stalled_by, vmdemo_user_uid());
 	WRITE_ONCE(pool->stalled_at, progress);
-	WRITE_ONCE(pool->stalled_until, jiffies + HZ);
+	/* Last: pairs with vmdemo_reclaim_stalled(). */
+	smp_store_release(&pool->stalled_until, jiffies + HZ);
 	return false;
 }
 
