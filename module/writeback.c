@@ -258,9 +258,13 @@ int vmdemo_writeback_range(struct vmdemo_space *space, pgoff_t first, pgoff_t la
 	int err = 0, ret;
 	u32 nr = 0;
 
-	/* In this order: see vmdemo_dirty_next_sure(). */
+	/*
+	 * In this order: see vmdemo_dirty_next_sure(). What the caller asks next, whether pages
+	 * were lost and whether some are being discarded, comes after both: pairs with
+	 * vmdemo_dirty_unmark().
+	 */
 	if (!space->swap && !atomic_read_acquire(&pool->nr_cleaning) &&
-	    !atomic_read(&pool->nr_unwritten))
+	    !atomic_read_acquire(&pool->nr_unwritten))
 		return 0;
 	/* Data is not left unwritten for want of a page: nobody waits for memory of ours. */
 	batch = kmalloc_array(VMDEMO_BATCH, sizeof(*batch), GFP_NOIO | __GFP_NOFAIL);
