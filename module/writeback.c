@@ -372,6 +372,8 @@ static void vmdemo_writeback_work(struct work_struct *work)
 	struct blk_plug plug;
 
 	atomic_set(&pool->flush_kicked, 0);
+	/* A task that finds it kicked already has counted no more than is counted here. */
+	smp_mb();
 	blk_start_plug(&plug);
 	vmdemo_writeback_oldest(pool, &io);
 	/* Two looks at ages are half an age apart, however often the flusher is kicked. */
