@@ -74,7 +74,12 @@ int vmdemo_writeback_folio(struct vmdemo_io *io, struct folio *folio)
 	}
 	if (folio_mapped(folio))
 		folio_mkclean(folio);
-	/* No new pin for writing can come now: it would fault, and wait for the folio lock. */
+	/*
+	 * No new pin for writing can come now: it would fault, and wait for the folio lock. Seen
+	 * to be unmapped, the page is seen to be pinned: a fast pin takes its reference before it
+	 * looks at the PTE again, which goes before the page is unmapped.
+	 */
+	smp_rmb();
 	if (folio_maybe_dma_pinned(folio)) {
 		bounce = alloc_page(GFP_NOIO | __GFP_NOWARN);
 		if (!bounce) {
