@@ -66,7 +66,7 @@
 #define VMDEMO_FRAME_FAILED	BIT(3)	/* a read of this page alone has failed */
 
 struct vmdemo_frame {
-	struct folio *folio;	/* pool lock; NULL: no such frame now */
+	struct folio *folio;	/* pool lock to write; NULL: no such frame now */
 	u64 key;		/* pool lock to write; read under RCU */
 	u32 next;		/* pool lock to write: next in hash chain or free list */
 	u32 flags;		/* folio lock */

@@ -20,7 +20,7 @@ void vmdemo_free_trim(struct vmdemo_pool *pool, u32 nr, struct folio **gone)
 	lockdep_assert_held(&pool->lock);
 	frame->folio->lru.next = (struct list_head *)*gone;
 	*gone = frame->folio;
-	frame->folio = NULL;
+	WRITE_ONCE(frame->folio, NULL);
 	vmdemo_pool_count(pool, -1);
 }
 
@@ -34,7 +34,7 @@ void vmdemo_free_trim(struct vmdemo_pool *pool, u32 nr, struct folio **gone)
 void vmdemo_free_poisoned(struct vmdemo_pool *pool, u32 nr)
 {
 	lockdep_assert_held(&pool->lock);
-	vmdemo_frame(pool, nr)->folio = NULL;
+	WRITE_ONCE(vmdemo_frame(pool, nr)->folio, NULL);
 	vmdemo_pool_count(pool, -1);
 	wake_up_all(&pool->clean_wait);
 	wake_up(&pool->reclaim_wait);

@@ -62,7 +62,7 @@ static inline void vmdemo_free_push(struct vmdemo_pool *pool, u32 nr, struct fol
 		vmdemo_free_trim(pool, nr, gone);
 		return;
 	}
-	vmdemo_frame(pool, nr)->next = pool->free;
+	WRITE_ONCE(vmdemo_frame(pool, nr)->next, pool->free);
 	pool->free = nr;
 	WRITE_ONCE(pool->nr_free, pool->nr_free + 1);
 }

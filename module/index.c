@@ -185,7 +185,7 @@ vmdemo_index_enter(struct vmdemo_space *space, u64 key, struct vmdemo_bucket *bu
 	struct vmdemo_frame *frame = vmdemo_frame(pool, nr);
 	struct folio *folio = frame->folio;
 
-	frame->key = key;
+	WRITE_ONCE(frame->key, key);
 	frame->flags = flags;
 	folio->mapping = space->inode->i_mapping;
 	folio->index = key - space->key;

@@ -262,7 +262,7 @@ void vmdemo_leave_orphan(struct vmdemo_pool *pool, struct folio *folio, bool kno
 	vmdemo_dirty_unmark(pool, nr, folio);
 	spin_lock(&pool->lock);
 	vmdemo_leave_index(pool, nr);
-	vmdemo_frame(pool, nr)->folio = NULL;
+	WRITE_ONCE(vmdemo_frame(pool, nr)->folio, NULL);
 	vmdemo_pool_count(pool, -1);
 	folio->mapping = NULL;
 	if (known) {

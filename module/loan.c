@@ -74,7 +74,7 @@ static bool vmdemo_loan_give(struct vmdemo_pool *pool, struct folio *folio, kuid
 		return false;
 	pool->borrowers[*nr - first] = uid;
 	folio->private = (void *)(unsigned long)*nr;
-	vmdemo_frame(pool, *nr)->folio = folio;
+	WRITE_ONCE(vmdemo_frame(pool, *nr)->folio, folio);
 	vmdemo_pool_count(pool, 1);
 	return true;
 }

@@ -62,7 +62,7 @@ static void vmdemo_orphan_return(struct vmdemo_pool *pool, struct folio *folio,
 		return;
 	}
 	folio->private = (void *)(unsigned long)nr;
-	vmdemo_frame(pool, nr)->folio = folio;
+	WRITE_ONCE(vmdemo_frame(pool, nr)->folio, folio);
 	pool->nr_frames++;
 	pool->policy.nr_frames++;
 	/* It goes if its number is above the target now. */

@@ -77,7 +77,7 @@ static int vmdemo_pool_add(struct vmdemo_pool *pool, u32 nr, gfp_t how_hard)
 		gone = folio;
 		gone->lru.next = NULL;
 	} else {
-		vmdemo_frame(pool, nr)->folio = folio;
+		WRITE_ONCE(vmdemo_frame(pool, nr)->folio, folio);
 		vmdemo_pool_count(pool, 1);
 		/* It goes again if its number is above a target lowered meanwhile. */
 		vmdemo_free_push(pool, nr, &gone);
