@@ -17,6 +17,7 @@ static void vmdemo_dirty_mark(struct vmdemo_pool *pool, u32 frame)
 
 	if (test_and_set_bit(frame & (VMDEMO_CHUNK_FRAMES - 1), chunk->unwritten))
 		return;
+	/* Counted before the age is read: pairs with vmdemo_writeback_set_age(). */
 	if (atomic_inc_return(&pool->nr_unwritten) == 1 && READ_ONCE(pool->set.dirty_age_ms))
 		queue_delayed_work(pool->flusher, &pool->flush_work,
 				   vmdemo_dirty_flush_delay(pool));
@@ -61,6 +62,7 @@ void vmdemo_dirty_unmark(struct vmdemo_pool *pool, u32 frame, struct folio *foli
 		clear_bit(bit, chunk->aged);
 	if (!test_and_clear_bit(bit, chunk->unwritten))
 		return;
+	/* After all that made it clean, or lost: pairs with vmdemo_writeback_range(). */
 	atomic_dec(&pool->nr_unwritten);
 	if (folio_test_dirty(folio))
 		vmdemo_dirty_mark(pool, frame);

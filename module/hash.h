@@ -52,6 +52,7 @@ static inline u32 vmdemo_hash_find(struct vmdemo_pool *pool,
 static inline void vmdemo_hash_link(struct vmdemo_bucket *bucket, struct vmdemo_frame *frame,
 				    u32 nr)
 {
+	/* What it leads to was linked under the lock before: a reader that gets there sees it. */
 	WRITE_ONCE(frame->next, bucket->head);
 	/* A reader that sees the frame in the chain sees its key. */
 	smp_store_release(&bucket->head, nr);

@@ -192,6 +192,7 @@ vmdemo_index_enter(struct vmdemo_space *space, u64 key, struct vmdemo_bucket *bu
 	if (space->swap)
 		folio_set_swapbacked(folio);
 	vmdemo_hash_link(bucket, frame, nr);
+	/* A release: vmdemo_index_get_page() gets a reference, and then sees all of this. */
 	folio_ref_unfreeze(folio, refs);
 	vmdemo_policy_earn(&pool->policy);
 	pool->policy.ops->insert(&pool->policy, nr);

@@ -181,7 +181,10 @@ static void vmdemo_write_endio(struct bio *bio)
 	bio_put(bio);
 	if (sync)
 		vmdemo_sync_end(sync, err);
-	/* A task that finds this zero may free the pool, after a grace period. */
+	/*
+	 * A task that finds this zero may let go of the backing, which was left before the barrier
+	 * of vmdemo_dirty_end_write(), and free the pool, after a grace period.
+	 */
 	atomic_sub(nr, &pool->nr_writing);
 	if (wq_has_sleeper(&pool->free_wait))
 		wake_up_all(&pool->free_wait);

@@ -53,7 +53,10 @@ struct folio *vmdemo_pool_new_page(gfp_t how_hard)
 		return NULL;
 	/* Free frames are locked and have no references: see frame.h. */
 	folio_lock(page_folio(page));
-	/* A speculative lookup of what the page was before may hold it for an instant. */
+	/*
+	 * A speculative lookup of what the page was before may hold it for an instant. Afterwards,
+	 * this is a full barrier, a lookup that finds it in a frame gets no reference.
+	 */
 	while (!folio_ref_freeze(page_folio(page), 1))
 		cpu_relax();
 	return page_folio(page);
