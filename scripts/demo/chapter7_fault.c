@@ -115,15 +115,32 @@ static void show_calls(int dev, char *mem)
 	check(mapped, "it has asked the module for the page, and then mapped it");
 }
 
+/* What the processor's trap calls first: x86 has a tracepoint there, arm64 a function. */
+#ifdef __aarch64__
+#define TRAP_FUNCTION	" do_mem_abort"
+#define TRAP		"do_mem_abort"
+#else
+#define TRAP_FUNCTION	""
+#define TRAP_EVENT	"events/exceptions/page_fault_user/enable"
+#define TRAP		"page_fault_user:"
+#endif
+
+static void trace_trap(const char *on)
+{
+#ifdef TRAP_EVENT
+	trace_write(TRAP_EVENT, on);
+#endif
+}
+
 /* One fault, of which the trace is left; tracing is off afterwards. */
 static void trace_fault(int dev, char *mem)
 {
 	size_t page;
 
 	act(dev, VMDEMO_IOC_EVICT, 4999, 2);
-	trace_write("set_ftrace_filter", "finish_fault");
+	trace_write("set_ftrace_filter", "finish_fault" TRAP_FUNCTION);
 	trace_write("current_tracer", "function");
-	trace_write("events/exceptions/page_fault_user/enable", "1");
+	trace_trap("1");
 	trace_write("events/vmdemo/enable", "1");
 	/* Once to warm up. */
 	for (page = 4999; page <= 5000; page++) {
@@ -143,14 +160,14 @@ static void five_steps(int dev)
 	if (access(TRACING "events", F_OK) && system("mount -t tracefs tracefs " TRACING))
 		die("there is no tracefs to look with.");
 	trace_fault(dev, mem);
-	trap = trace_time("page_fault_user:", true, false);
+	trap = trace_time(TRAP, true, false);
 	enter = trace_time("vmdemo_fault_enter:", true, false);
 	load = trace_time("vmdemo_load:", true, false);
 	loaded = trace_time("vmdemo_load_done:", false, false);
 	set = trace_time("finish_fault", true, true);
 	done = trace_time("tracing_mark_write: after", true, true);
 	trace_write("events/vmdemo/enable", "0");
-	trace_write("events/exceptions/page_fault_user/enable", "0");
+	trace_trap("0");
 	trace_write("current_tracer", "nop");
 	trace_write("tracing_on", "1");
 

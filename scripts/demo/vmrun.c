@@ -263,10 +263,17 @@ static void __attribute__((noreturn)) become(int fd, uint64_t entry, int argc, c
 	if (dup2(fd, SPACE_FD) < 0)
 		fail("the descriptor of the space: %s", strerror(errno));
 	leave_thread();
+#ifdef __aarch64__
+	__asm__ volatile("mov sp, %0\n\tmov x0, xzr\n\tmov x29, xzr\n\tmov x30, xzr\n\tbr %1"
+			 :
+			 : "r"(stack), "r"(entry)
+			 : "memory", "x0");
+#else
 	__asm__ volatile("mov %0, %%rsp\n\txor %%edx, %%edx\n\txor %%ebp, %%ebp\n\tjmp *%1"
 			 :
 			 : "a"(stack), "c"(entry)
 			 : "memory");
+#endif
 	__builtin_unreachable();
 }
 
