@@ -12,13 +12,42 @@ cache=${VMDEMO_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/vmdemo}
 # shellcheck disable=SC2034
 series=(6.1 6.12) default_series=6.12
 
-# The kernels that look for bugs (scripts/debug-kernel makes them): they take this many times the time, and memory.
+# The kernels that are built from source (scripts/source-kernel).  Those that look for bugs take this many times the time,
+# and memory.
 # shellcheck disable=SC2034
-flavours=(debug kcsan) flavour_time=5 flavour_memory=2
+source_kernels=(debug kcsan arm64 arm64-16k arm64-64k 6.18) slow_kernels=(debug kcsan) slow_time=5 slow_memory=2
 
-# is_flavour NAME: is it one of them?
-is_flavour() {
-	[[ " ${flavours[*]} " == *" $1 "* ]]
+# is_source_kernel NAME, is_slow_kernel NAME: is it one of them?
+is_source_kernel() {
+	[[ " ${source_kernels[*]} " == *" $1 "* ]]
+}
+
+is_slow_kernel() {
+	[[ " ${slow_kernels[*]} " == *" $1 "* ]]
+}
+
+# machine_of KERNEL: print the processor that it is for, as the kernel's ARCH= names it.
+machine_of() {
+	case $1 in
+	arm64*) echo arm64 ;;
+	*) echo x86 ;;
+	esac
+}
+
+# cross_of MACHINE: print what the names of its compiler and its binutils begin with.
+cross_of() {
+	case $1 in
+	arm64) echo aarch64-linux-gnu- ;;
+	esac
+}
+
+# page_of KERNEL: print the bytes in its pages.
+page_of() {
+	case $1 in
+	*-16k) echo 16384 ;;
+	*-64k) echo 65536 ;;
+	*) echo 4096 ;;
+	esac
 }
 
 # usage_error SENTENCE: the user's input was bad; say what to do.

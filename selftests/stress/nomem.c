@@ -2,7 +2,7 @@
 /*
  * nomem.c - no memory: every allocation of every call fails, in turn; and none is granted at all
  *
- * This takes a kernel with fault injection (scripts/debug-kernel). What fails are allocations that
+ * This takes a kernel with fault injection (scripts/source-kernel). What fails are allocations that
  * have a module on their stack, and in one test the kernel's own as well. The first part counts: a
  * number written to fail-nth in /proc/thread-self makes that allocation of this thread fail, and
  * reads 0 once it has. A call is made again and again, its first allocation failing, then its
