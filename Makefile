@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
-# A plain `make` builds vmdemo.ko here, for the running kernel or KVER=RELEASE; it never installs, loads or
-# downloads anything.  Everything else is a script that can be run by itself.
+# A plain `make` builds vmdemo.ko here, for the running kernel, KVER=RELEASE, or KVER=DIRECTORY of a kernel's headers; it
+# never installs, loads or downloads anything.  Everything else is a script that can be run by itself.
 
 KVER ?= $(shell uname -r)
-KDIR ?= /lib/modules/$(KVER)/build
+KDIR ?= $(if $(findstring /,$(KVER)),$(KVER),/lib/modules/$(KVER)/build)
 export CMD DEV
 
 .PHONY: all run test test-debug test-long bench rivals check install uninstall clean help
 
 all:
-	@[ -e $(KDIR)/Makefile ] || { echo "No headers of kernel $(KVER) are installed: install linux-headers-$(KVER)," \
-		"or give KVER= one of: $$(ls /lib/modules | tr '\n' ' ')" >&2; exit 2; }
+	@[ -e $(KDIR)/Makefile ] || { echo "There are no kernel headers in $(KDIR): install linux-headers-RELEASE," \
+		"or give KVER= their directory, or one of: $$(ls /lib/modules | tr '\n' ' ')" >&2; exit 2; }
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
 
 run:
@@ -27,7 +27,7 @@ test-debug:
 
 test-long:
 	@scripts/setup test
-	@scripts/test --long; long=$$?; scripts/test -k 6.1 -k newest && exit $$long
+	@scripts/test --long; long=$$?; scripts/test -k 6.1 -k newest -k 6.18 -k arm64 && exit $$long
 
 # HOST=1 DEV=/dev/... measures this machine itself, as root; ERASE=yes allows writing over that disk.
 bench:
@@ -52,7 +52,7 @@ clean:
 	@[ ! -e $(KDIR)/Makefile ] || $(MAKE) -C $(KDIR) M=$(CURDIR) clean
 
 help:
-	@echo 'make             build vmdemo.ko for the running kernel, or KVER=RELEASE'
+	@echo 'make             build vmdemo.ko for the running kernel, KVER=RELEASE, or KVER=DIRECTORY with headers'
 	@echo 'make run         a tour of virtual memory, in a virtual machine; CHAPTER=N is one of 8, CMD="..." runs that instead'
 	@echo 'make test        run all tests in virtual machines, on every supported kernel and on a debug kernel'
 	@echo 'make test-debug  all tests on the debug kernel'
