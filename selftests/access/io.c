@@ -427,4 +427,37 @@ TEST_F(readonly, private_copies)
 	EXPECT_TRUE(vt_disk_check(vt_disk(), 0, PAGES, SEED));
 }
 
+/* A disk whose blocks are as large as a page: each page is written as one block. */
+TEST_F(io, blocks_of_a_page)
+{
+	static const char image[] = "/tmp/vmdemo-blocks";
+	int disk;
+
+	munmap(self->mem, PAGES * VT_PAGE);
+	close(self->fd);
+	vt_stop();
+	ASSERT_TRUE(vt_shell("modprobe loop; truncate -s 16M %s && losetup -b %zu /dev/loop0 %s",
+			     image, VT_PAGE, image));
+	vt_load("backing=/dev/loop0 frames=%d", FRAMES);
+	self->fd = vt_open(O_RDWR);
+	self->mem = vt_map(self->fd, 0, PAGES, VT_RW, MAP_SHARED);
+	vt_fill(self->mem + 3 * VT_PAGE, 3, SEED);
+	ASSERT_EQ(pwrite(self->fd, "block", 5, 5 * VT_PAGE + 10), 5);
+	EXPECT_EQ(fsync(self->fd), 0);
+	disk = open("/dev/loop0", O_RDONLY);
+	EXPECT_EQ(pread(disk, self->buffer, VT_PAGE, 3 * VT_PAGE), VT_PAGE);
+	EXPECT_EQ(vt_check(self->buffer, 3, SEED), -1);
+	EXPECT_EQ(pread(disk, self->buffer, 5, 5 * VT_PAGE + 10), 5);
+	EXPECT_EQ(memcmp(self->buffer, "block", 5), 0);
+	close(disk);
+	munmap(self->mem, PAGES * VT_PAGE);
+	close(self->fd);
+	EXPECT_EQ(vt_try_unload(), 0);
+	EXPECT_TRUE(vt_shell("losetup -d /dev/loop0 && rm %s", image));
+
+	vt_start(FRAMES);
+	self->fd = vt_open(O_RDWR);
+	self->mem = vt_map(self->fd, 0, PAGES, VT_RW, MAP_SHARED);
+}
+
 TEST_HARNESS_MAIN
