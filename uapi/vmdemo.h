@@ -228,8 +228,9 @@ enum vmdemo_page_state {
 
 /**
  * struct vmdemo_page - one page of VMDEMO_IOC_PAGEMAP's answer
- * @slot:     the page's slot, which begins at byte page_size * @slot of the swap device; 0: it has none.
- *            A page gets it before it is first written there, and keeps it while it is in a frame
+ * @slot:     the page's slot, which begins at byte page_size * @slot of the swap device; 0: it has
+ *            none. A page gets it before it is first written there, and keeps it while it is in a
+ *            frame
  * @frame:    frame number, or VMDEMO_NO_FRAME; 0..frames-1, except for a frame that is lent
  * @state:    enum vmdemo_page_state
  * @flags:    VMDEMO_PAGE_DIRTY, VMDEMO_PAGE_PINNED, VMDEMO_PAGE_MAPPED

@@ -251,7 +251,7 @@ FIXTURE_VARIANT(pins) {
 FIXTURE_VARIANT_ADD(pins, few) { .frames = 250, .reserve = "auto" };
 FIXTURE_VARIANT_ADD(pins, many) { .frames = 1024, .reserve = "auto" };
 FIXTURE_VARIANT_ADD(pins, many_exact) { .frames = 1024, .reserve = "0" };
-FIXTURE_VARIANT_ADD(pins, masses) { .frames = 65536, .reserve = "auto" };
+FIXTURE_VARIANT_ADD(pins, masses) { .frames = (256 << 20) / VT_PAGE, .reserve = "auto" };
 
 #define ROUNDS	4
 

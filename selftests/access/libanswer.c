@@ -5,8 +5,13 @@
  * It spans several pages of code and constants, so that there is something to read only once. The
  * constants are hidden: they are found without a relocation, as the tour runs it without a linker.
  */
-__attribute__((visibility("hidden"))) const unsigned char vmdemo_table[4 * 4096] = {
-	[0] = 1, [4096] = 2, [2 * 4096] = 4, [3 * 4096] = 8, [4 * 4096 - 1] = 27,
+#ifndef VMDEMO_TEST_PAGE
+#define VMDEMO_TEST_PAGE	4096
+#endif
+#define PAGE	VMDEMO_TEST_PAGE
+
+__attribute__((visibility("hidden"))) const unsigned char vmdemo_table[4 * PAGE] = {
+	[0] = 1, [PAGE] = 2, [2 * PAGE] = 4, [3 * PAGE] = 8, [4 * PAGE - 1] = 27,
 };
 
 int vmdemo_answer(void)

@@ -19,7 +19,7 @@ skip_all() {
 need() {
 	local tool
 	[ "$(id -u)" -eq 0 ] || skip_all "only root can load the module"
-	[[ -b $disk && -b $disk2 ]] || modprobe brd rd_nr=3 rd_size=65536 max_part=0 || skip_all "there is no $disk or $disk2"
+	[[ -b $disk && -b $disk2 ]] || modprobe brd rd_nr=3 rd_size=$((16 * $(getconf PAGESIZE))) max_part=0 || skip_all "there is no $disk or $disk2"
 	for tool; do
 		command -v "$tool" >/dev/null || skip_all "$tool is not installed"
 	done

@@ -10,7 +10,7 @@
 
 #include "vmdemo_test.h"
 
-#define VT_DISK_BYTES	(64ULL << 20)
+#define VT_DISK_BYTES	(16384 * VT_PAGE)
 
 static void __attribute__((constructor)) vt_know_page(void)
 {
@@ -104,8 +104,10 @@ bool vt_log_says(int log, const char *format, ...)
 
 static void vt_make_ram_disks(void)
 {
-	char * const argv[] = { "modprobe", "brd", "rd_nr=3", "rd_size=65536", "max_part=0", NULL };
+	char size[32];
+	char * const argv[] = { "modprobe", "brd", "rd_nr=3", size, "max_part=0", NULL };
 
+	snprintf(size, sizeof(size), "rd_size=%zu", VT_DISK_BYTES / 1024);
 	if (access("/dev/ram2", F_OK) && (vt_run(argv) || access("/dev/ram2", F_OK)))
 		vt_skip("no disk: brd does not load, and VMDEMO_TEST_DISK names none");
 }
@@ -125,7 +127,7 @@ static const char *vt_a_disk(const char *variable, const char *otherwise)
 		vt_fail("%s: %s", disk, strerror(errno));
 	close(fd);
 	if (bytes < VT_DISK_BYTES)
-		vt_skip("%s holds less than 64 MiB", disk);
+		vt_skip("%s holds less than 16,384 pages", disk);
 	return disk;
 }
 

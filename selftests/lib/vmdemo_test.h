@@ -51,7 +51,7 @@
 void __noreturn __printf(1, 2) vt_fail(const char *format, ...);
 void __noreturn __printf(1, 2) vt_skip(const char *format, ...);
 
-/* The disk to bind and, where a test needs more, others. Each holds 64 MiB or more. */
+/* The disk to bind and, where a test needs more, others. Each holds 16,384 pages or more. */
 const char *vt_disk(void);
 const char *vt_disk2(void);
 const char *vt_disk3(void);
