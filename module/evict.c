@@ -12,6 +12,7 @@
 #include "backing.h"
 #include "evict.h"
 #include "hwpoison.h"
+#include "index.h"
 #include "loan.h"
 #include "order.h"
 #include "pager.h"
@@ -22,6 +23,92 @@
 
 /* Held frames that are looked at to see whether their disk takes them again. */
 #define VMDEMO_EVICT_PROBES	2
+
+/*
+ * How many pages around one are unmapped with it: that depends on how many a few looks in the index
+ * find in frames there. In instructions, on one processor, a call costs 700 beside what it unmaps,
+ * an empty entry of a page table 6, a look 28: where fewer than one page in 120 is mapped it is
+ * cheaper to unmap each alone. Each processor that has to be interrupted is taken to cost as much
+ * again; so the more there are, the longer is the search, and the sparser what it finds.
+ */
+#define VMDEMO_SPAN_CLOSE	64U	/* a record, a window of readahead */
+#define VMDEMO_SPAN_CLOSE_LOOKS	4U
+#define VMDEMO_SPAN_NEAR	512U	/* a page table */
+#define VMDEMO_SPAN_NEAR_LOOKS	8U
+#define VMDEMO_SPAN_NEAR_DENSE	3U	/* of these: some 192 pages are in frames */
+#define VMDEMO_SPAN_FAR		128U	/* pages for each look, and some more */
+#define VMDEMO_SPAN_FAR_LOOKS	24U	/* for each processor, ... */
+#define VMDEMO_SPAN_FAR_MOST	96U	/* ... up to this */
+#define VMDEMO_SPAN_VAIN	16U	/* searches in vain: then a quarter is enough */
+
+/* ---- how much to unmap ---- */
+
+/*
+ * How many processors does an unmapping interrupt, this one included? One mapping, whichever is at
+ * hand, speaks for all: to go through them would cost more than the answer is worth. 1 where TLBs
+ * need no interrupts, as on arm64.
+ */
+static u32 vmdemo_evict_processors(struct vmdemo_space *space)
+{
+	struct address_space *mapping = space->inode->i_mapping;
+	struct rb_node *root;
+	u32 nr = 1;
+
+	i_mmap_lock_read(mapping);
+	root = mapping->i_mmap.rb_root.rb_node;
+	if (root)
+		nr = cpumask_weight(mm_cpumask(rb_entry(root, struct vm_area_struct,
+							shared.rb)->vm_mm));
+	i_mmap_unlock_read(mapping);
+	return max(nr, 1U);
+}
+
+/* Is it dense enough in a longer range? Its length, or 0. */
+static u32 vmdemo_evict_span_far(struct vmdemo_space *space, pgoff_t index)
+{
+	u32 looks = min(VMDEMO_SPAN_FAR_LOOKS * vmdemo_evict_processors(space),
+			VMDEMO_SPAN_FAR_MOST);
+	u32 span = roundup_pow_of_two(VMDEMO_SPAN_FAR * looks);
+
+	if (space->vain >= VMDEMO_SPAN_VAIN)
+		looks /= 4;
+	else
+		space->vain++;
+	if (!vmdemo_index_sample(space, index, span, looks, 1))
+		return 0;
+	space->vain = 0;
+	return span;
+}
+
+/**
+ * vmdemo_evict_span - how many pages to unmap around one
+ * @space: the space
+ * @index: the page, mapped
+ *
+ * By how dense the pages in frames are there, however large the space is. The reclaim lock of the
+ * pool is held. Takes i_mmap_rwsem; may sleep. Returns a power of two: the aligned range of that
+ * length around the page.
+ */
+u32 vmdemo_evict_span(struct vmdemo_space *space, pgoff_t index)
+{
+	u32 near = 0, far;
+
+	lockdep_assert_held(&space->pool->reclaim_lock);
+	/* A small pool has no more than its newest page mapped, or a window. */
+	if (READ_ONCE(space->pool->nr_frames) > VMDEMO_SMALL_POOL) {
+		near = vmdemo_index_sample(space, index, VMDEMO_SPAN_NEAR, VMDEMO_SPAN_NEAR_LOOKS,
+					   VMDEMO_SPAN_NEAR_DENSE);
+		if (near == VMDEMO_SPAN_NEAR_DENSE)
+			return VMDEMO_SPAN_NEAR;
+		far = vmdemo_evict_span_far(space, index);
+		if (far)
+			return far;
+	}
+	if (near)
+		return VMDEMO_SPAN_NEAR;
+	return vmdemo_index_sample(space, index, VMDEMO_SPAN_CLOSE, VMDEMO_SPAN_CLOSE_LOOKS, 1) ?
+	       VMDEMO_SPAN_CLOSE : 1;
+}
 
 /* ---- one page ---- */
 
@@ -37,6 +124,7 @@ void vmdemo_evict_unmap(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
 {
 	unmap_mapping_pages(space->inode->i_mapping, first, last - first + 1, false);
 	vmdemo_stat_inc(space->pool, unmap_calls);
+	vmdemo_stat_add(space->pool, unmap_pages, last - first + 1);
 }
 
 /* Lock a victim and unmap it. VMDEMO_FREED: done; otherwise it is not locked, and stays. */

@@ -26,6 +26,7 @@ static inline bool vmdemo_evict_sent(const struct bio_list *bios)
 	return !bio_list_empty(&bios[0]) || !bio_list_empty(&bios[1]);
 }
 
+u32 vmdemo_evict_span(struct vmdemo_space *space, pgoff_t index);
 void vmdemo_evict_unmap(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
 enum vmdemo_evicted vmdemo_evict_folio(struct vmdemo_pool *pool, struct folio *folio,
 				       struct vmdemo_io *io, bool force, u32 *spare);

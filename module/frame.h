@@ -233,6 +233,8 @@ struct vmdemo_space {
 	/* under pool->lock: no page of this range can be put into a frame; nr 0: none is closed */
 	pgoff_t closed_first;
 	pgoff_t closed_nr;
+
+	u32 vain;	/* pool->reclaim_lock: searches for dense pages in vain, in a row */
 };
 
 /* Frame numbers are below. Their chunks are there for a reader without the lock, too. */

@@ -105,6 +105,39 @@ struct folio *vmdemo_index_get_page_sure(struct vmdemo_pool *pool, u32 frame, u6
 }
 
 /**
+ * vmdemo_index_sample - are there others in frames around a page?
+ * @space:  the space
+ * @index:  the page
+ * @span:   a power of two: how long the aligned range is that they are looked for in
+ * @looks:  at how many pages to look
+ * @enough: stop when this many are found
+ *
+ * A hint. Needs no lock, does not sleep. Returns how many were found.
+ */
+u32 vmdemo_index_sample(struct vmdemo_space *space, pgoff_t index, u32 span, u32 looks, u32 enough)
+{
+	struct vmdemo_pool *pool = space->pool;
+	u64 first = space->key + round_down(index, span);
+	struct vmdemo_buckets *buckets;
+	/* The golden ratio, odd: evenly spread, and no stride of a program is the same. */
+	u32 step = (u32)(((u64)span * 0x9e3779b9) >> 32) | 1;
+	u32 at = index, found = 0;
+
+	rcu_read_lock();
+	buckets = rcu_dereference(pool->buckets);
+	while (looks-- && found < enough) {
+		u64 key;
+
+		at = (at + step) & (span - 1);
+		key = first + at;
+		found += vmdemo_hash_find(pool, vmdemo_hash_bucket(buckets, key), key,
+					  VMDEMO_MAX_CHAIN) < VMDEMO_HASH_LOST;
+	}
+	rcu_read_unlock();
+	return found;
+}
+
+/**
  * vmdemo_index_describe - what a page is just now
  * @space: the space
  * @index: which page

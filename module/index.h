@@ -22,6 +22,7 @@ struct folio *vmdemo_index_lookup(struct vmdemo_pool *pool, u64 key);
 struct folio *vmdemo_index_lookup_sure(struct vmdemo_pool *pool, u64 key);
 struct folio *vmdemo_index_get_frame(struct vmdemo_pool *pool, u32 frame);
 struct folio *vmdemo_index_get_page_sure(struct vmdemo_pool *pool, u32 frame, u64 key);
+u32 vmdemo_index_sample(struct vmdemo_space *space, pgoff_t index, u32 span, u32 looks, u32 enough);
 bool vmdemo_index_describe(struct vmdemo_space *space, pgoff_t index, struct vmdemo_page *page);
 bool vmdemo_index_pinned(struct vmdemo_pool *pool, u32 frame);
 enum vmdemo_inserted vmdemo_index_insert(struct vmdemo_space *space, pgoff_t index, u32 *spare,

@@ -7,10 +7,11 @@
  * one frame it needs and keeps it.
  *
  * Demotion unmaps lazily and in place. Before frames are evicted the policy names the oldest active
- * one. If it is mapped, one call unmaps the whole aligned range of pages around it; the others of
- * that range stay where they are in the order, only unmapped, and a touch of any of them is a soft
- * fault. The victims of an LRU order are scattered, so unmapping them one by one would cost a TLB
- * shootdown each, and with two CPUs those shootdowns are what everything waits for.
+ * one. If it is mapped, one call unmaps an aligned range of pages around it, as long as pays there
+ * (vmdemo_evict_span()); the others of that range stay where they are in the order, only unmapped,
+ * and a touch of any of them is a soft fault. The victims of an LRU order are scattered, so
+ * unmapping them one by one would cost a TLB shootdown each, and with two CPUs those shootdowns are
+ * what everything waits for.
  *
  * Which victims go is evict.c's. The writes that it gathers are submitted when the reclaim lock has
  * been let go of: that may take as long as the disk.
@@ -47,25 +48,6 @@
 /* How often to look for a free frame while another evicts: about as long as a batch takes. */
 #define VMDEMO_RECLAIM_SPINS	256
 
-/* Pages unmapped by one call: as many as should hold some frames, but no endless empty tables. */
-#define VMDEMO_RANGE_MIN	512
-#define VMDEMO_RANGE_MAX	8192
-
-/*
- * Pages to unmap around one: the sparser the resident pages, the more, so that a call still yields
- * dozens of frames; where they are very sparse, that one alone.
- */
-static pgoff_t vmdemo_reclaim_span(const struct vmdemo_space *space)
-{
-	u32 frames = READ_ONCE(space->pool->nr_frames) + 1;
-	u64 pages = space->swap ? atomic64_read(&space->nr_written) : space->nr_pages;
-	u64 span = 128 * div_u64(pages, frames);
-
-	if (span > VMDEMO_RANGE_MAX)
-		return 1;
-	return max_t(u64, roundup_pow_of_two(span + 1), VMDEMO_RANGE_MIN);
-}
-
 /* ---- demotion ---- */
 
 /*
@@ -83,7 +65,7 @@ static bool vmdemo_reclaim_unmap(struct vmdemo_pool *pool, struct folio *folio)
 	if (!folio->mapping)
 		goto out;
 	space = vmdemo_folio_space(folio);
-	span = vmdemo_reclaim_span(space);
+	span = vmdemo_evict_span(space, folio->index);
 	if (!vmdemo_policy_affords(&pool->policy, span))
 		goto out;
 	first = round_down(folio->index, span);

@@ -31,6 +31,7 @@
 	X(evictions_dirty)	\
 	X(demotions)		\
 	X(unmap_calls)		\
+	X(unmap_pages)		\
 	X(refaults)		\
 	X(late_references)	\
 	X(reclaim_waits)	\
