@@ -89,6 +89,12 @@ bool __printf(2, 3) vt_log_says(int log, const char *format, ...);
 /* Run a shell command; false if it fails. */
 bool __printf(1, 2) vt_shell(const char *format, ...);
 
+/* Read a byte, whatever it is. */
+static inline void vt_touch(const char *from)
+{
+	__asm__ __volatile__("" : : "r"(*from));
+}
+
 int vt_open(int flags);
 char *vt_map(int fd, size_t first, size_t pages, int prot, int flags);
 

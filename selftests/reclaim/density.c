@@ -13,7 +13,7 @@
 #define ROUNDS	(4 * DENSE)	/* accesses, each to one of them at random */
 #define OLD	(72 * FRAMES)	/* pages of a space that were used before */
 #define LEAST	32		/* frames freed for each unmap call */
-#define TIB	(1ULL << 40)
+#define TIB		(1024ULL << 30)
 
 /* Disks of any size: what is written to them is lost. */
 #define CONFIG	"/sys/kernel/config/nullb/"
@@ -29,8 +29,9 @@ static const char *make_disk(int i, __u64 mib)
 {
 	static const char * const path[] = { "/dev/nullb0", "/dev/nullb1" };
 
-	if (!vt_shell("cd " CONFIG " && mkdir nullb%d && cd nullb%d && echo %llu >size &&"
-		      " echo 4096 >blocksize && echo 1 >power", i, i, mib) || access(path[i], F_OK))
+	if (!vt_shell("mkdir " CONFIG "nullb%d", i) ||
+	    !vt_shell("cd " CONFIG "nullb%d && echo %llu >size && echo 1 >power", i, mib) ||
+	    access(path[i], F_OK))
 		vt_fail("null_blk makes no disk of %llu MiB", mib);
 	return path[i];
 }
@@ -117,12 +118,12 @@ static void use(char *mem, size_t pages, __u64 state, bool write)
 	size_t i;
 
 	for (i = 0; i < ROUNDS; i++) {
-		volatile char *page = mem + vt_random(&state) % pages * VT_PAGE;
+		char *page = mem + vt_random(&state) % pages * VT_PAGE;
 
 		if (write)
 			*page = i;
 		else
-			(void)*page;
+			vt_touch(page);
 	}
 }
 
@@ -256,7 +257,7 @@ TEST_F(density, records)
 		__u64 record = vt_random(&state) % (WIDE / VT_PAGE / RECORD);
 
 		for (k = 0; k < RECORD; k++)
-			(void)*(volatile char *)(mem + (record * RECORD + k) * VT_PAGE);
+			vt_touch(mem + (record * RECORD + k) * VT_PAGE);
 	}
 	EXPECT_GE(yield(self, "records of", RECORD), LEAST);
 	munmap(mem, WIDE);
@@ -274,7 +275,7 @@ TEST_F(density, scattered)
 	begin(self);
 	pages = vt_stat("unmap_pages");
 	for (i = 0; i < ROUNDS; i++)
-		(void)*(volatile char *)(mem + vt_random(&state) % (WIDE / VT_PAGE) * VT_PAGE);
+		vt_touch(mem + vt_random(&state) % (WIDE / VT_PAGE) * VT_PAGE);
 	yield(self, "scattered, TiB", WIDE / TIB);
 	pages = vt_stat("unmap_pages") - pages;
 	calls = vt_stat("unmap_calls") - self->calls;
@@ -299,7 +300,7 @@ TEST_F(density, scattered_beside_dense)
 	pages = vt_stat("unmap_pages");
 	for (i = 0; i < ROUNDS; i++) {
 		page = vt_random(&state) % (i % 32 ? DENSE : ratio * FRAMES);
-		(void)*(volatile char *)(mem + page * VT_PAGE);
+		vt_touch(mem + page * VT_PAGE);
 	}
 	EXPECT_GE(yield(self, "one in 32 scattered, ratio", ratio), LEAST / 2);
 	pages = vt_stat("unmap_pages") - pages;
