@@ -5,6 +5,7 @@
  */
 #include <pthread.h>
 #include <sched.h>
+#include <sys/utsname.h>
 
 #include "kselftest_harness.h"
 #include "around.h"
@@ -303,6 +304,16 @@ static unsigned int ticks(const struct ticker *ticker)
 	return __atomic_load_n(&ticker->ticks, __ATOMIC_RELAXED);
 }
 
+/* Before Linux 6.2 a page that is just being unmapped is written, but counts as dirty still. */
+static bool unmapped_stay_dirty(void)
+{
+	struct utsname name;
+	int major, minor;
+
+	uname(&name);
+	return sscanf(name.release, "%d.%d", &major, &minor) == 2 && major == 6 && minor < 2;
+}
+
 /* Stores: every one survives its page's eviction, and is on the disk after fsync. */
 TEST_F(pool, stores)
 {
@@ -326,8 +337,12 @@ TEST_F(pool, stores)
 		}
 		EXPECT_LE(count_mapped(self->mem, self->pages), variant->frames);
 		ASSERT_EQ(fsync(self->fd), 0);
-		EXPECT_EQ(vt_stat("frames_dirty"), 0);
 		EXPECT_TRUE(vt_disk_check(vt_disk(), 0, self->pages, seed));
+		for (i = 0; unmapped_stay_dirty() && vt_stat("frames_dirty") && i < 200; i++) {
+			vt_nap(20);
+			ASSERT_EQ(fsync(self->fd), 0);
+		}
+		EXPECT_EQ(vt_stat("frames_dirty"), 0);
 		EXPECT_EQ(vt_count_bad(self->mem, 0, self->pages, seed), 0);
 	}
 	__atomic_store_n(&ticker.stop, true, __ATOMIC_RELAXED);
