@@ -37,7 +37,7 @@ static const char *make_disk(int i, __u64 mib)
 }
 
 FIXTURE(density) {
-	__u64 calls, pages, freed;	/* when counting began */
+	__u64 calls, freed;	/* when counting began */
 	int fd;
 };
 
