@@ -314,13 +314,13 @@ static u32 vmdemo_evict_order(struct vmdemo_pool *pool, const struct vmdemo_want
 		   want->bios ? VMDEMO_SLOW_DIRTY : VMDEMO_SLOW_CLEAN;
 	hunt.refused = vmdemo_evict_refused(pool, want->patience, &failing);
 	hunt.on = lap && !want->exact;
-	hunt.cursor = VMDEMO_NONE;
+	hunt.cursor = NULL;
 	if (READ_ONCE(pool->policy.lists[VMDEMO_LIST_HELD].nr))
 		vmdemo_evict_release(pool, hunt.refused, failing,
 				     lap ? U32_MAX : 2 * want->frames + 2);
 	while (freed + sent < want->frames && rounds && on) {
 		freed += vmdemo_leave_oldest(pool, want->frames - freed, want->spare, &hunt);
-		if (!hunt.nr && !hunt.held && (!hunt.on || hunt.cursor == VMDEMO_NONE))
+		if (!hunt.nr && !hunt.held && (!hunt.on || !hunt.cursor))
 			break;
 		if (hunt.nr) {
 			on = vmdemo_evict_victims(pool, want, &hunt, &io, &freed, &sent);

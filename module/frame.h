@@ -70,6 +70,7 @@ struct vmdemo_frame {
 	u64 key;		/* pool lock to write; read under RCU */
 	u32 next;		/* pool lock to write: next in hash chain or free list */
 	u32 flags;		/* folio lock */
+	struct vmdemo_node node;	/* pool lock: its place in the order */
 };
 
 struct vmdemo_chunk {
@@ -94,10 +95,12 @@ struct vmdemo_bucket {
 	u32 ghost;		/* pool lock: the page evicted last */
 };
 
-/* The index: a bucket per frame. Replaced as a whole when the pool grows. */
+/* The index: a bucket per frame. Replaced when the pool grows, bucket by bucket. */
 struct vmdemo_buckets {
 	u64 multiplier;		/* the secret of the hash: see hash.h */
 	u32 nr;
+	u32 moved;		/* pool lock to write: buckets below are empty: see @next */
+	struct vmdemo_buckets *next;
 	struct vmdemo_bucket bucket[] __aligned(8);
 };
 
@@ -130,7 +133,8 @@ struct vmdemo_pool {
 
 	spinlock_t lock;		/* a leaf; what it guards says "under lock" */
 	u32 free;			/* under lock: head of the free list */
-	u32 nr_free;			/* under lock; read anywhere as a hint */
+	u32 kept;			/* under lock: and of another, see vmdemo_free_trim_all() */
+	u32 nr_free;			/* under lock, in both; read anywhere as a hint */
 	u32 nr_frames;			/* under lock: frames that exist */
 	u32 top;			/* under lock; others: vmdemo_pool_top() */
 	u32 target;			/* under lock: frames that should exist */
@@ -160,7 +164,7 @@ struct vmdemo_pool {
 	wait_queue_head_t clean_wait;	/* nr_unwritten fell, or the pool shrank */
 	struct delayed_work flush_work;
 	struct vmdemo_dirty *flush_batch;	/* flusher only: what it sorts */
-	u32 clean_cursor;		/* flusher only: it writes the dirty frames up to this */
+	struct vmdemo_node *clean_cursor;	/* flusher only: how far it has come, or NULL */
 	unsigned long age_due;		/* flusher only: when it looks at ages again, in jiffies */
 	atomic_t flush_kicked;		/* somebody has asked for flush_work at once */
 };
@@ -248,6 +252,12 @@ static inline struct vmdemo_frame *vmdemo_frame(const struct vmdemo_pool *pool, 
 	return &pool->chunks[nr >> VMDEMO_CHUNK_SHIFT]->frames[nr & (VMDEMO_CHUNK_FRAMES - 1)];
 }
 
+/* The frame that @node is the place of. */
+static inline struct vmdemo_frame *vmdemo_node_frame(const struct vmdemo_node *node)
+{
+	return container_of(node, struct vmdemo_frame, node);
+}
+
 /*
  * Is a write of frame @nr on its way? Until it ends the frame keeps its page. After a no the caller
  * sees what the last write has left: if it failed, a dirty page.
@@ -271,7 +281,6 @@ static inline bool vmdemo_folio_poisoned(struct folio *folio)
 	return PageHWPoison(folio_page(folio, 0));
 }
 
-/* Number of the frame that @folio, one of ours, is. */
 /*
  * The page in a frame is gone: clear what the flags say of it, and @more. At once, since a memory
  * failure may set its own flag any time. By PG_arch_1 arm64 notes that the instruction cache agrees
@@ -283,6 +292,7 @@ static inline void vmdemo_folio_forget(struct folio *folio, unsigned long more)
 		      BIT(PG_active) | BIT(PG_swapbacked) | BIT(PG_arch_1) | more, 0UL);
 }
 
+/* Number of the frame that @folio, one of ours, is. */
 static inline u32 vmdemo_frame_nr(struct folio *folio)
 {
 	return (u32)(unsigned long)folio->private;

@@ -87,3 +87,60 @@ void vmdemo_free_put(struct vmdemo_pool *pool, u32 frame)
 	spin_unlock(&pool->lock);
 	vmdemo_free_finish(pool, gone);
 }
+
+/* Free frames looked at under one hold of the pool lock. */
+#define VMDEMO_FREE_LOOK	64U
+
+/*
+ * Look at some free frames: those whose number is above the target go, the others are kept, in a
+ * list that is used when there are no others. Returns false when all have been looked at.
+ */
+static bool vmdemo_free_trim_some(struct vmdemo_pool *pool)
+{
+	struct folio *gone = NULL;
+	u32 nr, looked;
+
+	spin_lock(&pool->lock);
+	for (looked = 0; looked < VMDEMO_FREE_LOOK && pool->free != VMDEMO_NONE; looked++) {
+		nr = pool->free;
+		pool->free = vmdemo_frame(pool, nr)->next;
+		if (nr >= pool->target) {
+			vmdemo_free_trim(pool, nr, &gone);
+			WRITE_ONCE(pool->nr_free, pool->nr_free - 1);
+		} else {
+			WRITE_ONCE(vmdemo_frame(pool, nr)->next, pool->kept);
+			pool->kept = nr;
+		}
+	}
+	spin_unlock(&pool->lock);
+	if (gone)
+		vmdemo_free_finish(pool, gone);
+	cond_resched();
+	return looked == VMDEMO_FREE_LOOK;
+}
+
+/**
+ * vmdemo_free_trim_all - free frames above the target leave the pool
+ * @pool: the pool; its target has been lowered
+ *
+ * What becomes free from now on is seen to by vmdemo_free_push(). Callers are serialised. Takes the
+ * pool lock, each time for a few frames. May sleep.
+ */
+void vmdemo_free_trim_all(struct vmdemo_pool *pool)
+{
+	bool again;
+
+	spin_lock(&pool->lock);
+	again = pool->kept != VMDEMO_NONE;
+	spin_unlock(&pool->lock);
+	while (vmdemo_free_trim_some(pool))
+		;
+	if (!again)
+		return;
+	/* Those that an earlier call has kept. */
+	spin_lock(&pool->lock);
+	swap(pool->free, pool->kept);
+	spin_unlock(&pool->lock);
+	while (vmdemo_free_trim_some(pool))
+		;
+}

@@ -28,6 +28,13 @@ static inline u32 vmdemo_free_low(const struct vmdemo_pool *pool)
 
 void vmdemo_free_poisoned(struct vmdemo_pool *pool, u32 nr);
 
+/* The free list is empty; is there another? */
+static inline bool vmdemo_free_use_kept(struct vmdemo_pool *pool)
+{
+	swap(pool->free, pool->kept);
+	return pool->free != VMDEMO_NONE;
+}
+
 /*
  * Take a free frame; VMDEMO_NONE: there is none. The pool lock is held. A frame whose memory has
  * failed leaves the pool, and its page stays as it is: nobody can get at it.
@@ -38,7 +45,9 @@ static inline u32 vmdemo_free_pop(struct vmdemo_pool *pool)
 	u32 nr;
 
 	lockdep_assert_held(&pool->lock);
-	while ((nr = pool->free) != VMDEMO_NONE) {
+	while ((nr = pool->free) != VMDEMO_NONE || vmdemo_free_use_kept(pool)) {
+		if (unlikely(nr == VMDEMO_NONE))
+			continue;
 		frame = vmdemo_frame(pool, nr);
 		pool->free = frame->next;
 		WRITE_ONCE(pool->nr_free, pool->nr_free - 1);
@@ -69,5 +78,6 @@ static inline void vmdemo_free_push(struct vmdemo_pool *pool, u32 nr, struct fol
 
 void vmdemo_free_finish(struct vmdemo_pool *pool, struct folio *gone);
 void vmdemo_free_put(struct vmdemo_pool *pool, u32 frame);
+void vmdemo_free_trim_all(struct vmdemo_pool *pool);
 
 #endif /* VMDEMO_FREELIST_H */

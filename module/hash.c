@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * hash.c - the tables whose size depends on the number of frames: the hash and the order
+ * hash.c - how the hash of the index grows
  *
- * They are replaced as a whole when the pool grows; readers of the hash are waited for by RCU.
+ *   1. The larger table is hung behind the present one, where everybody begins to look.
+ *   2. Bucket by bucket, what is in the present one moves there. For buckets that have moved,
+ *      everybody goes on to the larger one. A reader without the lock who walks along a chain
+ *      meanwhile may be led astray: a miss, which an inserter makes certain of under the lock.
+ *   3. Everybody begins with the larger one. The other is freed when RCU says that nobody is there.
  */
 #include <linux/math64.h>
 #include <linux/random.h>
@@ -13,17 +17,8 @@
 /* Additions in one go. */
 #define VMDEMO_HASH_STRIDE	65536
 
-/* Tables sized by the pool; all or none are replaced. */
-struct vmdemo_tables {
-	struct vmdemo_buckets *buckets;
-	struct vmdemo_node *nodes;
-};
-
-static void vmdemo_hash_free_tables(struct vmdemo_tables *tables)
-{
-	kvfree(tables->nodes);
-	kvfree(tables->buckets);
-}
+/* Buckets moved under one hold of the pool lock. */
+#define VMDEMO_HASH_MOVE	32U
 
 /*
  * Does the hash spread a run of neighbours as long as the table? Pages i and i + d are so far apart
@@ -58,83 +53,101 @@ static u64 vmdemo_hash_multiplier(u32 nr)
 	return multiplier;
 }
 
-static int vmdemo_hash_alloc_tables(struct vmdemo_tables *tables, u32 nr)
+/**
+ * vmdemo_hash_bucket_next - where a page is whose bucket has moved
+ * @buckets: the table it has moved from
+ * @key:     of the page
+ *
+ * Under the pool lock, or RCU. Out of line: pools seldom grow.
+ */
+struct vmdemo_bucket *vmdemo_hash_bucket_next(struct vmdemo_buckets *buckets, u64 key)
 {
-	u32 i;
-
-	tables->nodes = kvcalloc(nr, sizeof(*tables->nodes), GFP_KERNEL);
-	/* The few that may be lent as well hardly lengthen a chain. */
-	nr -= VMDEMO_LOANS;
-	tables->buckets = kvzalloc(struct_size(tables->buckets, bucket, nr), GFP_KERNEL);
-	if (!tables->buckets || !tables->nodes) {
-		vmdemo_hash_free_tables(tables);
-		return -ENOMEM;
-	}
-	tables->buckets->multiplier = vmdemo_hash_multiplier(nr);
-	tables->buckets->nr = nr;
-	for (i = 0; i < nr; i++)
-		tables->buckets->bucket[i].head = VMDEMO_NONE;
-	return 0;
+	return vmdemo_hash_bucket(buckets->next, key);
 }
 
-/* Move everything to tables for @nr frames, more than there were. */
-static void vmdemo_hash_swap_tables(struct vmdemo_pool *pool, struct vmdemo_tables *tables, u32 nr)
+static struct vmdemo_buckets *vmdemo_hash_alloc(u32 nr)
 {
-	struct vmdemo_tables old;
+	struct vmdemo_buckets *buckets;
 	u32 i;
 
-	spin_lock(&pool->lock);
-	old.buckets = vmdemo_hash_buckets(pool);
-	old.nodes = pool->policy.nodes;
-	if (pool->policy.nr_nodes)
-		memcpy(tables->nodes, old.nodes, pool->policy.nr_nodes * sizeof(*old.nodes));
-	pool->policy.nodes = tables->nodes;
-	pool->policy.nr_nodes = nr;
-	for (i = 0; i < pool->top; i++) {
-		struct vmdemo_frame *frame = vmdemo_frame(pool, i);
-		struct vmdemo_bucket *bucket;
-
-		if (frame->key == VMDEMO_NO_KEY)
-			continue;
-		bucket = vmdemo_hash_bucket(tables->buckets, frame->key);
-		vmdemo_hash_link(bucket, frame, i);
+	buckets = kvzalloc(struct_size(buckets, bucket, nr), GFP_KERNEL);
+	if (!buckets)
+		return NULL;
+	buckets->multiplier = vmdemo_hash_multiplier(nr);
+	buckets->nr = nr;
+	for (i = 0; i < nr; i++) {
+		buckets->bucket[i].head = VMDEMO_NONE;
+		if (i % VMDEMO_HASH_STRIDE == 0)
+			cond_resched();
 	}
-	rcu_assign_pointer(pool->buckets, tables->buckets);
-	/* A reader that sees the number sees the chunks. */
-	smp_store_release(&pool->top, nr);
-	spin_unlock(&pool->lock);
-	if (old.buckets)
-		synchronize_rcu();
-	vmdemo_hash_free_tables(&old);
+	return buckets;
+}
+
+/* Move the pages of a bucket to the next table. The pool lock is held. */
+static void vmdemo_hash_move(struct vmdemo_pool *pool, struct vmdemo_bucket *from,
+			     struct vmdemo_buckets *next)
+{
+	u32 nr, then;
+
+	for (nr = from->head; nr != VMDEMO_NONE; nr = then) {
+		struct vmdemo_frame *frame = vmdemo_frame(pool, nr);
+
+		then = frame->next;
+		vmdemo_hash_link(vmdemo_hash_bucket(next, frame->key), frame, nr);
+	}
+	WRITE_ONCE(from->head, VMDEMO_NONE);
+}
+
+/* Move all of them. */
+static void vmdemo_hash_move_all(struct vmdemo_pool *pool, struct vmdemo_buckets *from,
+				 struct vmdemo_buckets *next)
+{
+	u32 nr = 0, end;
+
+	from->next = next;
+	while (nr < from->nr) {
+		end = min(nr + VMDEMO_HASH_MOVE, from->nr);
+		spin_lock(&pool->lock);
+		for (; nr < end; nr++)
+			vmdemo_hash_move(pool, &from->bucket[nr], next);
+		/* A release: the next table is there, and the pages are. */
+		smp_store_release(&from->moved, end);
+		spin_unlock(&pool->lock);
+		cond_resched();
+	}
 }
 
 /**
  * vmdemo_hash_grow - make room for more frames
- * @pool: the pool; its chunks are there
- * @nr:   frames there can be, more than before
+ * @pool: the pool
+ * @nr:   frames there can be, more than before; the few that may be lent hardly lengthen a chain
  *
- * May sleep. Returns 0 or -ENOMEM, and nothing has changed.
+ * Callers are serialised. Takes the pool lock, each time for a few buckets. May sleep. Returns 0 or
+ * -ENOMEM, and nothing has changed.
  */
 int vmdemo_hash_grow(struct vmdemo_pool *pool, u32 nr)
 {
-	struct vmdemo_tables tables;
-	int err = vmdemo_hash_alloc_tables(&tables, nr);
+	struct vmdemo_buckets *old = rcu_dereference_protected(pool->buckets, true);
+	struct vmdemo_buckets *next = vmdemo_hash_alloc(nr);
 
-	if (!err)
-		vmdemo_hash_swap_tables(pool, &tables, nr);
-	return err;
+	if (!next)
+		return -ENOMEM;
+	if (old)
+		vmdemo_hash_move_all(pool, old, next);
+	spin_lock(&pool->lock);
+	rcu_assign_pointer(pool->buckets, next);
+	spin_unlock(&pool->lock);
+	if (old)
+		synchronize_rcu();
+	kvfree(old);
+	return 0;
 }
 
 /**
- * vmdemo_hash_free - free the tables
+ * vmdemo_hash_free - free the table
  * @pool: the pool; nobody uses it any more
  */
 void vmdemo_hash_free(struct vmdemo_pool *pool)
 {
-	struct vmdemo_tables tables = {
-		.buckets = rcu_dereference_protected(pool->buckets, true),
-		.nodes = pool->policy.nodes,
-	};
-
-	vmdemo_hash_free_tables(&tables);
+	kvfree(rcu_dereference_protected(pool->buckets, true));
 }

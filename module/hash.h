@@ -3,7 +3,8 @@
  * hash.h - the hash of the index: frame numbers, found by the page they hold
  *
  * Keyed (space, page), sized by the pool, chained through the frames by number: nothing is ever
- * allocated but the table of buckets. What is written here is written under the pool lock.
+ * allocated but the table of buckets. What is written here is written under the pool lock. When the
+ * pool grows, the pages move to a larger table, a few buckets at a time.
  *
  * The hash is one multiplication, by a secret number that is drawn anew for each table: a program
  * that chooses which pages it touches cannot choose their buckets, and so cannot make everybody
@@ -18,9 +19,20 @@
 /* No answer: the chain was in motion. */
 #define VMDEMO_HASH_LOST	(VMDEMO_NONE - 1)
 
+struct vmdemo_bucket *vmdemo_hash_bucket_next(struct vmdemo_buckets *buckets, u64 key);
+
+/*
+ * Where page @key is, if it is in a frame. Without the pool lock it may have moved just now: that
+ * looks like a miss.
+ */
 static inline struct vmdemo_bucket *vmdemo_hash_bucket(struct vmdemo_buckets *buckets, u64 key)
 {
-	return &buckets->bucket[reciprocal_scale((key * buckets->multiplier) >> 32, buckets->nr)];
+	u32 nr = reciprocal_scale((key * buckets->multiplier) >> 32, buckets->nr);
+
+	/* An acquire: the larger table was there before. */
+	if (unlikely(nr < smp_load_acquire(&buckets->moved)))
+		return vmdemo_hash_bucket_next(buckets, key);
+	return &buckets->bucket[nr];
 }
 
 static inline struct vmdemo_buckets *vmdemo_hash_buckets(struct vmdemo_pool *pool)

@@ -77,7 +77,7 @@ struct folio *vmdemo_index_get_frame(struct vmdemo_pool *pool, u32 frame)
 	struct folio *folio = NULL;
 
 	spin_lock(&pool->lock);
-	if (frame < pool->top && vmdemo_policy_where(&pool->policy, frame) != VMDEMO_LIST_NONE) {
+	if (frame < pool->top && vmdemo_frame(pool, frame)->node.list != VMDEMO_LIST_NONE) {
 		folio = vmdemo_frame(pool, frame)->folio;
 		folio_get(folio);
 	}
@@ -166,7 +166,7 @@ bool vmdemo_index_describe(struct vmdemo_space *space, pgoff_t index, struct vmd
 		page->state = VMDEMO_PAGE_WRITING;
 	else if (!folio_test_uptodate(folio))
 		page->state = VMDEMO_PAGE_LOADING;
-	else if (vmdemo_policy_where(&pool->policy, nr) == VMDEMO_LIST_STANDBY)
+	else if (vmdemo_frame(pool, nr)->node.list == VMDEMO_LIST_STANDBY)
 		page->state = VMDEMO_PAGE_STANDBY;
 	else
 		page->state = VMDEMO_PAGE_ACTIVE;
@@ -200,7 +200,7 @@ bool vmdemo_index_pinned(struct vmdemo_pool *pool, u32 frame)
 		return false;
 	spin_lock(&pool->lock);
 	pinned = frame < pool->top &&
-		 vmdemo_policy_where(&pool->policy, frame) != VMDEMO_LIST_NONE &&
+		 vmdemo_frame(pool, frame)->node.list != VMDEMO_LIST_NONE &&
 		 vmdemo_folio_pinned(vmdemo_frame(pool, frame)->folio, 0);
 	spin_unlock(&pool->lock);
 	return pinned;
@@ -228,7 +228,7 @@ vmdemo_index_enter(struct vmdemo_space *space, u64 key, struct vmdemo_bucket *bu
 	/* A release: vmdemo_index_get_page() gets a reference, and then sees all of this. */
 	folio_ref_unfreeze(folio, refs);
 	vmdemo_policy_earn(&pool->policy);
-	pool->policy.ops->insert(&pool->policy, nr);
+	pool->policy.ops->insert(&pool->policy, &frame->node);
 	trace_vmdemo_policy(pool, "insert", nr);
 	return folio;
 }
@@ -381,8 +381,8 @@ u32 vmdemo_index_get_run(struct vmdemo_space *space, pgoff_t first, u32 most, bo
 		ahead += ahead_of;
 		frame->flags = 0;
 		/* What was just read ahead is young already. */
-		if (!ahead_of || vmdemo_policy_where(&pool->policy, nr) != VMDEMO_LIST_ACTIVE) {
-			pool->policy.ops->touch(&pool->policy, nr);
+		if (!ahead_of || frame->node.list != VMDEMO_LIST_ACTIVE) {
+			pool->policy.ops->touch(&pool->policy, &frame->node);
 			trace_vmdemo_policy(pool, "touch", nr);
 		}
 		pages[n] = folio_page(folio, 0);

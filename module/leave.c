@@ -22,7 +22,7 @@ static __always_inline void vmdemo_leave_index(struct vmdemo_pool *pool, u32 nr)
 	bucket = vmdemo_hash_bucket(vmdemo_hash_buckets(pool), frame->key);
 	bucket->ghost = vmdemo_hash_ghost(frame->key);
 	vmdemo_hash_unlink(pool, bucket, frame, nr);
-	vmdemo_policy_remove(&pool->policy, nr);
+	vmdemo_policy_remove(&pool->policy, &frame->node);
 }
 
 /* The page in frame @nr is gone: nobody has a reference, its folio is locked. */
@@ -143,17 +143,19 @@ static bool vmdemo_leave_stuck(struct folio *folio, bool writing, u32 refused)
 u32 vmdemo_leave_release(struct vmdemo_pool *pool, u32 refused, u32 most)
 {
 	struct vmdemo_policy *policy = &pool->policy;
-	u32 nr, released = 0;
+	u32 released = 0;
 
 	spin_lock(&pool->lock);
 	for (most = min(most, vmdemo_policy_nr(policy, VMDEMO_LIST_HELD)); most; most--) {
-		nr = policy->lists[VMDEMO_LIST_HELD].oldest;
-		if (vmdemo_frame_writing(pool, nr) ||
-		    vmdemo_leave_stuck(vmdemo_frame(pool, nr)->folio, false, refused)) {
-			vmdemo_policy_hold(policy, nr);
+		struct vmdemo_node *node = vmdemo_policy_oldest(policy, VMDEMO_LIST_HELD);
+		struct folio *folio = vmdemo_node_frame(node)->folio;
+
+		if (vmdemo_frame_writing(pool, vmdemo_frame_nr(folio)) ||
+		    vmdemo_leave_stuck(folio, false, refused)) {
+			vmdemo_policy_hold(policy, node);
 		} else {
-			vmdemo_policy_release(policy, nr);
-			trace_vmdemo_policy(pool, "release", nr);
+			vmdemo_policy_release(policy, node);
+			trace_vmdemo_policy(pool, "release", vmdemo_frame_nr(folio));
 			released++;
 		}
 	}
@@ -162,13 +164,11 @@ u32 vmdemo_leave_release(struct vmdemo_pool *pool, u32 refused, u32 most)
 }
 
 /* Where a search goes on: at the oldest, if the frame it came to is no victim any more. */
-static noinline u32 vmdemo_leave_next(const struct vmdemo_policy *policy, u32 cursor)
+static noinline struct vmdemo_node *vmdemo_leave_next(const struct vmdemo_policy *policy,
+						      const struct vmdemo_node *cursor)
 {
-	enum vmdemo_list_id id = cursor == VMDEMO_NONE ? VMDEMO_LIST_NONE :
-				 vmdemo_policy_where(policy, cursor);
-
-	if (id == VMDEMO_LIST_NONE || id == VMDEMO_LIST_HELD)
-		cursor = VMDEMO_NONE;
+	if (cursor && (cursor->list == VMDEMO_LIST_NONE || cursor->list == VMDEMO_LIST_HELD))
+		cursor = NULL;
 	return vmdemo_policy_victim(policy, cursor);
 }
 
@@ -185,38 +185,41 @@ static noinline u32 vmdemo_leave_next(const struct vmdemo_policy *policy, u32 cu
  */
 u32 vmdemo_leave_oldest(struct vmdemo_pool *pool, u32 want, u32 *spare, struct vmdemo_hunt *hunt)
 {
-	u32 frame, next, looked = 0, freed = 0, written = 0;
+	u32 looked = 0, freed = 0, written = 0;
+	struct vmdemo_node *node, *next;
 	struct folio *gone = NULL;
 
 	hunt->nr = 0;
 	hunt->held = false;
 	spin_lock(&pool->lock);
-	frame = unlikely(hunt->on) ? vmdemo_leave_next(&pool->policy, hunt->cursor) :
-				     vmdemo_policy_victim(&pool->policy, VMDEMO_NONE);
-	for (; frame != VMDEMO_NONE && freed < want && looked < VMDEMO_EVICT_LOOK; frame = next) {
-		struct folio *folio = vmdemo_frame(pool, frame)->folio;
+	node = unlikely(hunt->on) ? vmdemo_leave_next(&pool->policy, hunt->cursor) :
+				    vmdemo_policy_victim(&pool->policy, NULL);
+	for (; node && freed < want && looked < VMDEMO_EVICT_LOOK; node = next) {
+		struct vmdemo_frame *frame = vmdemo_node_frame(node);
+		struct folio *folio = frame->folio;
+		u32 nr = vmdemo_frame_nr(folio);
 		bool writing;
 
 		looked++;
-		next = vmdemo_policy_victim(&pool->policy, frame);
-		if (vmdemo_leave_idle(pool, folio, frame)) {
-			written += !!(vmdemo_frame(pool, frame)->flags & VMDEMO_FRAME_WRITTEN);
-			vmdemo_leave_frame(pool, folio, frame);
+		next = vmdemo_policy_victim(&pool->policy, node);
+		if (vmdemo_leave_idle(pool, folio, nr)) {
+			written += !!(frame->flags & VMDEMO_FRAME_WRITTEN);
+			vmdemo_leave_frame(pool, folio, nr);
 			if (spare)
-				*spare = frame;
+				*spare = nr;
 			else
-				vmdemo_free_push(pool, frame, &gone);
+				vmdemo_free_push(pool, nr, &gone);
 			freed++;
 			continue;
 		}
-		writing = vmdemo_frame_writing(pool, frame);
+		writing = vmdemo_frame_writing(pool, nr);
 		if (vmdemo_leave_stuck(folio, writing, hunt->refused)) {
-			vmdemo_policy_hold(&pool->policy, frame);
-			trace_vmdemo_policy(pool, "hold", frame);
+			vmdemo_policy_hold(&pool->policy, node);
+			trace_vmdemo_policy(pool, "hold", nr);
 			hunt->held = true;
 			continue;
 		}
-		hunt->cursor = frame;
+		hunt->cursor = node;
 		/* Locked for a moment. */
 		if (folio_test_locked(folio) && !writing)
 			continue;
@@ -229,8 +232,8 @@ u32 vmdemo_leave_oldest(struct vmdemo_pool *pool, u32 want, u32 *spare, struct v
 				break;
 		}
 	}
-	if (frame == VMDEMO_NONE)
-		hunt->cursor = VMDEMO_NONE;
+	if (!node)
+		hunt->cursor = NULL;
 	spin_unlock(&pool->lock);
 	if (!freed)
 		return 0;

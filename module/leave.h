@@ -39,7 +39,7 @@ enum vmdemo_slow {
  * @how:     what to do with those that cannot go at once
  * @refused: disks that take no writes for now, a bit each: what is dirty there is held
  * @on:      each look goes on where the last one ended, at @cursor, rather than at the oldest
- * @cursor:  a frame; VMDEMO_NONE: at the oldest
+ * @cursor:  a frame; NULL: at the oldest
  * @held:    out: whether frames were found that cannot go for now
  * @nr:      out: how many victims are handed over
  * @victims: out: these, each with a reference
@@ -48,7 +48,7 @@ struct vmdemo_hunt {
 	enum vmdemo_slow how;
 	u32 refused;
 	bool on;
-	u32 cursor;
+	struct vmdemo_node *cursor;
 	bool held;
 	u32 nr;
 	struct folio *victims[VMDEMO_EVICT_BATCH];

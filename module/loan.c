@@ -131,7 +131,7 @@ struct folio *vmdemo_loan_next(struct vmdemo_pool *pool)
 		pool->loan_cursor = (pool->loan_cursor + 1) % VMDEMO_LOANS;
 		nr = first + pool->loan_cursor;
 		folio = vmdemo_frame(pool, nr)->folio;
-		if (!folio || vmdemo_policy_where(&pool->policy, nr) == VMDEMO_LIST_NONE ||
+		if (!folio || vmdemo_frame(pool, nr)->node.list == VMDEMO_LIST_NONE ||
 		    !uid_eq(pool->borrowers[pool->loan_cursor], uid) ||
 		    vmdemo_frame_writing(pool, nr) || vmdemo_folio_pinned(folio, 0))
 			continue;
@@ -151,16 +151,17 @@ struct folio *vmdemo_loan_next(struct vmdemo_pool *pool)
  */
 bool vmdemo_loan_besieged(struct vmdemo_pool *pool)
 {
-	u32 nr, looked = 0, pinned = 0, held;
+	u32 looked = 0, pinned = 0, held;
+	struct vmdemo_node *node;
 
 	if (!vmdemo_orphan_most_lent(pool))
 		return false;
 	spin_lock(&pool->lock);
 	held = vmdemo_policy_nr(&pool->policy, VMDEMO_LIST_HELD) + pool->nr_orphans;
-	nr = pool->policy.lists[VMDEMO_LIST_HELD].oldest;
-	for (; nr != VMDEMO_NONE && looked < VMDEMO_LOAN_LOOK; looked++) {
-		pinned += vmdemo_folio_pinned(vmdemo_frame(pool, nr)->folio, 0);
-		nr = pool->policy.nodes[nr].newer;
+	node = vmdemo_policy_oldest(&pool->policy, VMDEMO_LIST_HELD);
+	for (; node && looked < VMDEMO_LOAN_LOOK; looked++) {
+		pinned += vmdemo_folio_pinned(vmdemo_node_frame(node)->folio, 0);
+		node = vmdemo_policy_newer(&pool->policy, node, VMDEMO_LIST_HELD);
 	}
 	spin_unlock(&pool->lock);
 	return held >= READ_ONCE(pool->target) / 2 && 2 * pinned >= looked;

@@ -19,11 +19,13 @@
  */
 void vmdemo_order_touch(struct vmdemo_pool *pool, u32 frame, bool soft, bool ahead)
 {
+	struct vmdemo_node *node = &vmdemo_frame(pool, frame)->node;
+
 	spin_lock(&pool->lock);
 	if (soft)
 		pool->policy.credit--;
-	if (!ahead || vmdemo_policy_where(&pool->policy, frame) != VMDEMO_LIST_ACTIVE) {
-		pool->policy.ops->touch(&pool->policy, frame);
+	if (!ahead || node->list != VMDEMO_LIST_ACTIVE) {
+		pool->policy.ops->touch(&pool->policy, node);
 		trace_vmdemo_policy(pool, "touch", frame);
 	}
 	spin_unlock(&pool->lock);
@@ -41,7 +43,7 @@ bool vmdemo_order_spare(struct vmdemo_pool *pool, u32 frame)
 	bool spared;
 
 	spin_lock(&pool->lock);
-	spared = pool->policy.ops->spare(&pool->policy, frame);
+	spared = pool->policy.ops->spare(&pool->policy, &vmdemo_frame(pool, frame)->node);
 	trace_vmdemo_policy(pool, "late", frame);
 	spin_unlock(&pool->lock);
 	return spared;
@@ -57,7 +59,7 @@ bool vmdemo_order_spare(struct vmdemo_pool *pool, u32 frame)
 void vmdemo_order_rotate(struct vmdemo_pool *pool, u32 frame)
 {
 	spin_lock(&pool->lock);
-	vmdemo_policy_move(&pool->policy, frame, VMDEMO_LIST_ACTIVE);
+	vmdemo_policy_move(&pool->policy, &vmdemo_frame(pool, frame)->node, VMDEMO_LIST_ACTIVE);
 	trace_vmdemo_policy(pool, "rotate", frame);
 	spin_unlock(&pool->lock);
 }
@@ -72,7 +74,7 @@ void vmdemo_order_rotate(struct vmdemo_pool *pool, u32 frame)
 void vmdemo_order_hold(struct vmdemo_pool *pool, u32 frame)
 {
 	spin_lock(&pool->lock);
-	vmdemo_policy_hold(&pool->policy, frame);
+	vmdemo_policy_hold(&pool->policy, &vmdemo_frame(pool, frame)->node);
 	trace_vmdemo_policy(pool, "hold", frame);
 	spin_unlock(&pool->lock);
 }
@@ -89,26 +91,30 @@ void vmdemo_order_hold(struct vmdemo_pool *pool, u32 frame)
  */
 u32 vmdemo_order_demote(struct vmdemo_pool *pool, u32 most, struct folio **mapped)
 {
-	u32 done, nr;
+	struct vmdemo_node *last = NULL, *node;
+	u32 done = 0;
 
 	*mapped = NULL;
 	spin_lock(&pool->lock);
 	most = min3(most, VMDEMO_ORDER_DEMOTE,
 		    pool->policy.ops->excess(&pool->policy, pool->nr_free));
-	nr = pool->policy.lists[VMDEMO_LIST_ACTIVE].oldest;
-	for (done = 0; done < most; done++) {
-		struct folio *folio = vmdemo_frame(pool, nr)->folio;
+	node = vmdemo_policy_oldest(&pool->policy, VMDEMO_LIST_ACTIVE);
+	for (; done < most; done++) {
+		struct folio *folio = vmdemo_node_frame(node)->folio;
 
 		if (folio_mapped(folio)) {
 			folio_get(folio);
 			*mapped = folio;
 			break;
 		}
-		trace_vmdemo_demote(folio, nr);
-		trace_vmdemo_policy(pool, "demote", nr);
-		nr = pool->policy.nodes[nr].newer;
+		trace_vmdemo_demote(folio, vmdemo_frame_nr(folio));
+		trace_vmdemo_policy(pool, "demote", vmdemo_frame_nr(folio));
+		node->list = VMDEMO_LIST_STANDBY;
+		last = node;
+		node = vmdemo_policy_newer(&pool->policy, node, VMDEMO_LIST_ACTIVE);
 	}
-	vmdemo_policy_demote(&pool->policy, done);
+	if (done)
+		vmdemo_policy_demote_to(&pool->policy, last, done);
 	spin_unlock(&pool->lock);
 	return done;
 }
@@ -116,34 +122,37 @@ u32 vmdemo_order_demote(struct vmdemo_pool *pool, u32 most, struct folio **mappe
 /**
  * vmdemo_order_dirty - the next dirty pages in order of eviction, and then those held
  * @pool:   the pool
- * @cursor: where the search begins and ends: a frame; VMDEMO_NONE: the oldest
+ * @cursor: where the search begins and ends: a frame; NULL: the oldest
  * @dirty:  out: those dirty, of a linear space, and not being written
  * @most:   how many at most
  *
  * Looks at VMDEMO_ORDER_LOOK frames at most. If the frame at the cursor has become free meanwhile,
  * the search starts over; if it has become young, it ends early. Takes the pool lock, does not
- * sleep. Returns how many; @cursor is VMDEMO_NONE at the end of the order.
+ * sleep. Returns how many; @cursor is NULL at the end of the order.
  */
-u32 vmdemo_order_dirty(struct vmdemo_pool *pool, u32 *cursor, struct vmdemo_dirty *dirty, u32 most)
+u32 vmdemo_order_dirty(struct vmdemo_pool *pool, struct vmdemo_node **cursor,
+		       struct vmdemo_dirty *dirty, u32 most)
 {
-	u32 nr = 0, looked = 0;
+	struct vmdemo_node *node = *cursor;
+	u32 nr = 0, looked = 0, frame_nr;
 
 	spin_lock(&pool->lock);
-	if (*cursor != VMDEMO_NONE &&
-	    vmdemo_policy_where(&pool->policy, *cursor) == VMDEMO_LIST_NONE)
-		*cursor = VMDEMO_NONE;
+	if (node && node->list == VMDEMO_LIST_NONE)
+		node = NULL;
 	do {
 		const struct vmdemo_frame *frame;
 
-		*cursor = vmdemo_policy_next(&pool->policy, *cursor);
-		if (*cursor == VMDEMO_NONE)
+		node = vmdemo_policy_next(&pool->policy, node);
+		if (!node)
 			break;
-		frame = vmdemo_frame(pool, *cursor);
-		if (!folio_test_dirty(frame->folio) || folio_test_swapbacked(frame->folio) ||
-		    vmdemo_frame_writing(pool, *cursor))
+		frame = vmdemo_node_frame(node);
+		if (!folio_test_dirty(frame->folio) || folio_test_swapbacked(frame->folio))
 			continue;
-		dirty[nr++] = (struct vmdemo_dirty){ .key = frame->key, .frame = *cursor };
+		frame_nr = vmdemo_frame_nr(frame->folio);
+		if (!vmdemo_frame_writing(pool, frame_nr))
+			dirty[nr++] = (struct vmdemo_dirty){ .key = frame->key, .frame = frame_nr };
 	} while (nr < most && ++looked < VMDEMO_ORDER_LOOK);
+	*cursor = node;
 	spin_unlock(&pool->lock);
 	return nr;
 }
@@ -153,11 +162,24 @@ u32 vmdemo_order_dirty(struct vmdemo_pool *pool, u32 *cursor, struct vmdemo_dirt
  * @pool: the pool
  * @ops:  the policy
  *
- * It starts from the present order. Takes the pool lock, does not sleep.
+ * It starts from the present order. If another caller sets another one meanwhile, that holds. Takes
+ * the pool lock, each time for a few frames. May sleep.
  */
 void vmdemo_order_set_policy(struct vmdemo_pool *pool, const struct vmdemo_policy_ops *ops)
 {
+	u32 left, part;
+
 	spin_lock(&pool->lock);
-	vmdemo_policy_switch(&pool->policy, ops);
+	vmdemo_policy_switch(&pool->policy, ops, 0);
+	/* What goes to standby from now on is the new policy's. */
+	left = vmdemo_policy_nr(&pool->policy, VMDEMO_LIST_STANDBY);
 	spin_unlock(&pool->lock);
+	for (; left; left -= part) {
+		part = min(left, VMDEMO_ORDER_SWITCH);
+		spin_lock(&pool->lock);
+		if (pool->policy.ops == ops)
+			vmdemo_policy_switch(&pool->policy, ops, part);
+		spin_unlock(&pool->lock);
+		cond_resched();
+	}
 }

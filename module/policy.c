@@ -8,74 +8,82 @@
 
 /**
  * vmdemo_policy_init - start with an empty order
- * @policy:   to set up
- * @ops:      its rules
- * @nodes:    one per frame number, owned by the caller
- * @nr_nodes: how many
+ * @policy: to set up
+ * @ops:    its rules
+ *
+ * The nodes are the caller's; to begin with, each is in VMDEMO_LIST_NONE.
  */
-void vmdemo_policy_init(struct vmdemo_policy *policy, const struct vmdemo_policy_ops *ops,
-			struct vmdemo_node *nodes, u32 nr_nodes)
+void vmdemo_policy_init(struct vmdemo_policy *policy, const struct vmdemo_policy_ops *ops)
 {
 	u32 i;
 
 	policy->ops = ops;
-	policy->nodes = nodes;
-	policy->nr_nodes = nr_nodes;
 	policy->credit = 0;
-	for (i = 0; i < nr_nodes; i++)
-		nodes[i].list = VMDEMO_LIST_NONE;
 	for (i = 0; i < VMDEMO_NR_LISTS; i++) {
-		policy->lists[i].newest = VMDEMO_NONE;
-		policy->lists[i].oldest = VMDEMO_NONE;
+		policy->lists[i].ends.newer = &policy->lists[i].ends;
+		policy->lists[i].ends.older = &policy->lists[i].ends;
 		policy->lists[i].nr = 0;
 	}
 }
 
-/* Make @frame, in no list, the oldest active one. */
-static void vmdemo_policy_add_oldest(struct vmdemo_policy *policy, u32 frame)
+/**
+ * vmdemo_policy_demote - put the oldest active frames on standby, in their order
+ * @policy: in use
+ * @nr:     how many; there are that many
+ */
+void vmdemo_policy_demote(struct vmdemo_policy *policy, u32 nr)
 {
-	struct vmdemo_list *list = &policy->lists[VMDEMO_LIST_ACTIVE];
-	struct vmdemo_node *node = &policy->nodes[frame];
+	struct vmdemo_node *last = NULL;
+	u32 i;
 
-	if (list->oldest == VMDEMO_NONE) {
-		vmdemo_policy_add(policy, frame, VMDEMO_LIST_ACTIVE);
-		return;
+	for (i = 0; i < nr; i++) {
+		last = vmdemo_policy_newer(policy, last, VMDEMO_LIST_ACTIVE);
+		last->list = VMDEMO_LIST_STANDBY;
 	}
-	node->newer = list->oldest;
-	node->older = VMDEMO_NONE;
+	if (last)
+		vmdemo_policy_demote_to(policy, last, nr);
+}
+
+/* Make @node, in no list, the oldest active one. */
+static void vmdemo_policy_add_oldest(struct vmdemo_policy *policy, struct vmdemo_node *node)
+{
+	struct vmdemo_node *ends = &policy->lists[VMDEMO_LIST_ACTIVE].ends;
+
 	node->list = VMDEMO_LIST_ACTIVE;
-	policy->nodes[list->oldest].older = frame;
-	list->oldest = frame;
-	list->nr++;
+	node->older = ends;
+	node->newer = ends->newer;
+	node->newer->older = node;
+	ends->newer = node;
+	policy->lists[VMDEMO_LIST_ACTIVE].nr++;
 }
 
 /**
  * vmdemo_policy_release - a held frame can go again
  * @policy: in use
- * @frame:  the frame
+ * @node:   the frame
  *
  * It is the oldest active one: next to be demoted, or with an empty standby, next to go.
  */
-void vmdemo_policy_release(struct vmdemo_policy *policy, u32 frame)
+void vmdemo_policy_release(struct vmdemo_policy *policy, struct vmdemo_node *node)
 {
-	vmdemo_policy_remove(policy, frame);
-	vmdemo_policy_add_oldest(policy, frame);
+	vmdemo_policy_remove(policy, node);
+	vmdemo_policy_add_oldest(policy, node);
 }
 
 /**
  * vmdemo_policy_switch - follow other rules from now on
  * @policy: in use
  * @ops:    the new rules
+ * @most:   how many frames to take from standby; to be called until all have been
  *
  * The present order of eviction is what they start from. What is held stays so.
  */
-void vmdemo_policy_switch(struct vmdemo_policy *policy, const struct vmdemo_policy_ops *ops)
+void vmdemo_policy_switch(struct vmdemo_policy *policy, const struct vmdemo_policy_ops *ops,
+			  u32 most)
 {
-	u32 frame;
+	const struct vmdemo_list *standby = &policy->lists[VMDEMO_LIST_STANDBY];
 
 	policy->ops = ops;
-	while ((frame = policy->lists[VMDEMO_LIST_STANDBY].newest) != VMDEMO_NONE) {
-		vmdemo_policy_remove(policy, frame);
-		vmdemo_policy_add_oldest(policy, frame);
-	}
+	for (most = min(most, standby->nr); most; most--)
+		vmdemo_policy_release(policy, standby->ends.older);
 }

@@ -2,9 +2,9 @@
 /*
  * policy.h - the order in which frames are given up
  *
- * A policy is pure code: frame numbers and events go in, victims come out. It takes no lock (the
- * pool lock is held around every call), does no I/O, allocates nothing and never sees a page, so
- * the same source compiles into the module and into a user-space test or simulator.
+ * A policy is pure code: frames and events go in, victims come out. It takes no lock (the pool lock
+ * is held around every call), does no I/O, allocates nothing and never sees a page, so the same
+ * source compiles into the module and into a user-space test or simulator.
  *
  * What a policy can know. A program's hits do not reach us, only its faults. A frame is therefore
  * kept on one of two lists:
@@ -31,8 +31,8 @@
 #define VMDEMO_POLICY_H
 
 #ifdef __KERNEL__
-#include <linux/types.h>
 #include <linux/minmax.h>
+#include <linux/types.h>
 #else
 #include "policy_user.h"
 #endif
@@ -57,16 +57,18 @@ enum vmdemo_list_id {
 	VMDEMO_NR_LISTS
 };
 
-/* A frame's place in the order: eight bytes, since there is one per frame. */
+/*
+ * A frame's place in the order. As struct list_head, but for the checks that distributions' kernels
+ * add to each of its operations: these would come to 45 instructions for each page that comes in.
+ */
 struct vmdemo_node {
-	u32 newer;
-	u32 older : 30;
-	u32 list : 2;
+	struct vmdemo_node *newer;
+	struct vmdemo_node *older;
+	u32 list;		/* enum vmdemo_list_id */
 };
 
 struct vmdemo_list {
-	u32 newest;
-	u32 oldest;
+	struct vmdemo_node ends;	/* no frame's: next to the newest and the oldest */
 	u32 nr;
 };
 
@@ -75,10 +77,11 @@ struct vmdemo_policy;
 /**
  * struct vmdemo_policy_ops - what a policy decides; called under the pool lock, must not sleep
  * @name:      as the attribute 'policy' shows it
- * @insert:    @frame was given to a page, which may have to be read yet; it is in no list. It has
- *             earned credit, by vmdemo_policy_earn().
- * @touch:     @frame, in a list, was referenced: a soft fault, or a read(2) or write(2) that hit
- * @spare:     the evictor found victim @frame mapped again (a late re-reference). True: the policy
+ * @insert:    @node's frame was given to a page, which may have to be read yet; it is in no list.
+ *             It has earned credit, by vmdemo_policy_earn().
+ * @touch:     @node's frame, in a list, was referenced: a soft fault, or a read(2) or write(2)
+ *             that hit
+ * @spare:     the evictor found victim @node mapped again (a late re-reference). True: the policy
  *             has moved it, take another. False: it goes all the same.
  * @excess:    how many of the oldest active frames should go to standby now. @slack is how many
  *             frames are free, which count as standby.
@@ -90,16 +93,14 @@ struct vmdemo_policy;
  */
 struct vmdemo_policy_ops {
 	const char *name;
-	void (*insert)(struct vmdemo_policy *policy, u32 frame);
-	void (*touch)(struct vmdemo_policy *policy, u32 frame);
-	bool (*spare)(struct vmdemo_policy *policy, u32 frame);
+	void (*insert)(struct vmdemo_policy *policy, struct vmdemo_node *node);
+	void (*touch)(struct vmdemo_policy *policy, struct vmdemo_node *node);
+	bool (*spare)(struct vmdemo_policy *policy, struct vmdemo_node *node);
 	u32 (*excess)(const struct vmdemo_policy *policy, u32 slack);
 };
 
 struct vmdemo_policy {
 	const struct vmdemo_policy_ops *ops;
-	struct vmdemo_node *nodes;	/* one per frame number, owned by the caller */
-	u32 nr_nodes;
 	u32 nr_frames;			/* frames that exist, for the targets */
 	u32 standby_pct;
 	u32 demote_pages;		/* credit a page that comes in earns */
@@ -126,116 +127,103 @@ static inline u32 vmdemo_policy_nr(const struct vmdemo_policy *policy, enum vmde
 	return policy->lists[id].nr;
 }
 
-static inline enum vmdemo_list_id vmdemo_policy_where(const struct vmdemo_policy *policy, u32 frame)
+/* The frame after @node in its list, of @policy; the oldest of list @id after NULL. Or NULL. */
+static inline struct vmdemo_node *vmdemo_policy_newer(const struct vmdemo_policy *policy,
+						      const struct vmdemo_node *node,
+						      enum vmdemo_list_id id)
 {
-	return policy->nodes[frame].list;
+	const struct vmdemo_node *ends = &policy->lists[id].ends;
+	struct vmdemo_node *newer = node ? node->newer : ends->newer;
+
+	return newer == ends ? NULL : newer;
 }
 
-static inline void vmdemo_policy_add(struct vmdemo_policy *policy, u32 frame,
+static inline struct vmdemo_node *vmdemo_policy_oldest(const struct vmdemo_policy *policy,
+						       enum vmdemo_list_id id)
+{
+	return vmdemo_policy_newer(policy, NULL, id);
+}
+
+static inline void vmdemo_policy_add(struct vmdemo_policy *policy, struct vmdemo_node *node,
 				     enum vmdemo_list_id id)
 {
-	struct vmdemo_list *list = &policy->lists[id];
-	struct vmdemo_node *node = &policy->nodes[frame];
+	struct vmdemo_node *ends = &policy->lists[id].ends;
 
-	node->newer = VMDEMO_NONE;
-	node->older = list->newest;
 	node->list = id;
-	if (list->newest == VMDEMO_NONE)
-		list->oldest = frame;
-	else
-		policy->nodes[list->newest].newer = frame;
-	list->newest = frame;
-	list->nr++;
+	node->newer = ends;
+	node->older = ends->older;
+	node->older->newer = node;
+	ends->older = node;
+	policy->lists[id].nr++;
 }
 
-/* Take @frame, in some list, out of the order. */
-static inline void vmdemo_policy_remove(struct vmdemo_policy *policy, u32 frame)
+/* Take @node, in some list, out of the order. */
+static inline void vmdemo_policy_remove(struct vmdemo_policy *policy, struct vmdemo_node *node)
 {
-	struct vmdemo_node *node = &policy->nodes[frame];
-	struct vmdemo_list *list = &policy->lists[node->list];
-
-	if (node->newer == VMDEMO_NONE)
-		list->newest = node->older;
-	else
-		policy->nodes[node->newer].older = node->older;
-	if (node->older == VMDEMO_NONE)
-		list->oldest = node->newer;
-	else
-		policy->nodes[node->older].newer = node->newer;
-	list->nr--;
+	node->older->newer = node->newer;
+	node->newer->older = node->older;
+	policy->lists[node->list].nr--;
 	node->list = VMDEMO_LIST_NONE;
 }
 
-/* Make @frame the newest of list @id, wherever it was. */
-static inline void vmdemo_policy_move(struct vmdemo_policy *policy, u32 frame,
+/* Make @node the newest of list @id, wherever it was. */
+static inline void vmdemo_policy_move(struct vmdemo_policy *policy, struct vmdemo_node *node,
 				      enum vmdemo_list_id id)
 {
-	vmdemo_policy_remove(policy, frame);
-	vmdemo_policy_add(policy, frame, id);
+	vmdemo_policy_remove(policy, node);
+	vmdemo_policy_add(policy, node, id);
 }
 
-/* Put the @nr oldest active frames (there are that many) on standby, in their order. */
-static inline void vmdemo_policy_demote(struct vmdemo_policy *policy, u32 nr)
+/*
+ * Put the @nr oldest active frames, @last and those before it, on standby, in their order. The
+ * caller has set their @list already, on its way to @last.
+ */
+static inline void vmdemo_policy_demote_to(struct vmdemo_policy *policy, struct vmdemo_node *last,
+					   u32 nr)
 {
 	struct vmdemo_list *active = &policy->lists[VMDEMO_LIST_ACTIVE];
 	struct vmdemo_list *standby = &policy->lists[VMDEMO_LIST_STANDBY];
-	u32 first = active->oldest, last = first, i;
+	struct vmdemo_node *first = active->ends.newer;
 
-	if (!nr)
-		return;
-	for (i = 1; i < nr; i++) {
-		policy->nodes[last].list = VMDEMO_LIST_STANDBY;
-		last = policy->nodes[last].newer;
-	}
-	policy->nodes[last].list = VMDEMO_LIST_STANDBY;
 	/* They leave one list and join the other as a chain. */
-	active->oldest = policy->nodes[last].newer;
-	if (active->oldest == VMDEMO_NONE)
-		active->newest = VMDEMO_NONE;
-	else
-		policy->nodes[active->oldest].older = VMDEMO_NONE;
+	active->ends.newer = last->newer;
+	last->newer->older = &active->ends;
+	first->older = standby->ends.older;
+	first->older->newer = first;
+	last->newer = &standby->ends;
+	standby->ends.older = last;
 	active->nr -= nr;
-	policy->nodes[last].newer = VMDEMO_NONE;
-	policy->nodes[first].older = standby->newest;
-	if (standby->newest == VMDEMO_NONE)
-		standby->oldest = first;
-	else
-		policy->nodes[standby->newest].newer = first;
-	standby->newest = last;
 	standby->nr += nr;
 }
 
-/* The victim after @frame in order of eviction, the first one after VMDEMO_NONE. */
-static inline u32 vmdemo_policy_victim(const struct vmdemo_policy *policy, u32 frame)
+/* The victim after @node in order of eviction, the first one after NULL. */
+static inline struct vmdemo_node *vmdemo_policy_victim(const struct vmdemo_policy *policy,
+						       const struct vmdemo_node *node)
 {
-	enum vmdemo_list_id id = VMDEMO_LIST_STANDBY;
+	enum vmdemo_list_id id = node ? (enum vmdemo_list_id)node->list : VMDEMO_LIST_STANDBY;
+	struct vmdemo_node *next = vmdemo_policy_newer(policy, node, id);
 
-	if (frame == VMDEMO_NONE) {
-		frame = policy->lists[id].oldest;
-	} else {
-		id = policy->nodes[frame].list;
-		frame = policy->nodes[frame].newer;
-	}
-	if (frame == VMDEMO_NONE && id == VMDEMO_LIST_STANDBY)
-		frame = policy->lists[VMDEMO_LIST_ACTIVE].oldest;
-	return frame;
+	if (!next && id == VMDEMO_LIST_STANDBY)
+		next = vmdemo_policy_oldest(policy, VMDEMO_LIST_ACTIVE);
+	return next;
 }
 
 /* As vmdemo_policy_victim(), but after all victims come the held frames. */
-static inline u32 vmdemo_policy_next(const struct vmdemo_policy *policy, u32 frame)
+static inline struct vmdemo_node *vmdemo_policy_next(const struct vmdemo_policy *policy,
+						     const struct vmdemo_node *node)
 {
-	bool held = frame != VMDEMO_NONE && policy->nodes[frame].list == VMDEMO_LIST_HELD;
+	bool held = node && node->list == VMDEMO_LIST_HELD;
+	struct vmdemo_node *next = vmdemo_policy_victim(policy, node);
 
-	frame = vmdemo_policy_victim(policy, frame);
-	if (frame == VMDEMO_NONE && !held)
-		frame = policy->lists[VMDEMO_LIST_HELD].oldest;
-	return frame;
+	if (!next && !held)
+		next = vmdemo_policy_oldest(policy, VMDEMO_LIST_HELD);
+	return next;
 }
 
-/* Frame @frame, in some list, cannot go for now; if it was held already it is the last of these. */
-static inline void vmdemo_policy_hold(struct vmdemo_policy *policy, u32 frame)
+/* @node, in some list, cannot go for now; if it was held already it is the last of these. */
+static inline void vmdemo_policy_hold(struct vmdemo_policy *policy, struct vmdemo_node *node)
 {
-	vmdemo_policy_move(policy, frame, VMDEMO_LIST_HELD);
+	vmdemo_policy_move(policy, node, VMDEMO_LIST_HELD);
 }
 
 /* A page in pays for demotions to come. The cap keeps a past of misses from funding a storm. */
@@ -255,10 +243,10 @@ static inline bool vmdemo_policy_affords(const struct vmdemo_policy *policy, u32
 	       policy->credit >= (s64)(frames < policy->nr_frames ? frames : policy->nr_frames);
 }
 
-void vmdemo_policy_init(struct vmdemo_policy *policy, const struct vmdemo_policy_ops *ops,
-			struct vmdemo_node *nodes, u32 nr_nodes);
-
-void vmdemo_policy_release(struct vmdemo_policy *policy, u32 frame);
-void vmdemo_policy_switch(struct vmdemo_policy *policy, const struct vmdemo_policy_ops *ops);
+void vmdemo_policy_init(struct vmdemo_policy *policy, const struct vmdemo_policy_ops *ops);
+void vmdemo_policy_demote(struct vmdemo_policy *policy, u32 nr);
+void vmdemo_policy_release(struct vmdemo_policy *policy, struct vmdemo_node *node);
+void vmdemo_policy_switch(struct vmdemo_policy *policy, const struct vmdemo_policy_ops *ops,
+			  u32 most);
 
 #endif /* VMDEMO_POLICY_H */

@@ -6,16 +6,16 @@
  */
 #include "policy.h"
 
-static void vmdemo_fifo_insert(struct vmdemo_policy *policy, u32 frame)
+static void vmdemo_fifo_insert(struct vmdemo_policy *policy, struct vmdemo_node *node)
 {
-	vmdemo_policy_add(policy, frame, VMDEMO_LIST_ACTIVE);
+	vmdemo_policy_add(policy, node, VMDEMO_LIST_ACTIVE);
 }
 
-static void vmdemo_fifo_touch(struct vmdemo_policy *policy, u32 frame)
+static void vmdemo_fifo_touch(struct vmdemo_policy *policy, struct vmdemo_node *node)
 {
 }
 
-static bool vmdemo_fifo_spare(struct vmdemo_policy *policy, u32 frame)
+static bool vmdemo_fifo_spare(struct vmdemo_policy *policy, struct vmdemo_node *node)
 {
 	return false;
 }

@@ -11,22 +11,22 @@
  */
 #include "policy.h"
 
-static void vmdemo_lru_insert(struct vmdemo_policy *policy, u32 frame)
+static void vmdemo_lru_insert(struct vmdemo_policy *policy, struct vmdemo_node *node)
 {
-	vmdemo_policy_add(policy, frame, VMDEMO_LIST_ACTIVE);
+	vmdemo_policy_add(policy, node, VMDEMO_LIST_ACTIVE);
 }
 
-static void vmdemo_lru_touch(struct vmdemo_policy *policy, u32 frame)
+static void vmdemo_lru_touch(struct vmdemo_policy *policy, struct vmdemo_node *node)
 {
-	vmdemo_policy_move(policy, frame, VMDEMO_LIST_ACTIVE);
+	vmdemo_policy_move(policy, node, VMDEMO_LIST_ACTIVE);
 }
 
 /* A frame taken from active, for want of standby, had no chance to be touched again: it goes. */
-static bool vmdemo_lru_spare(struct vmdemo_policy *policy, u32 frame)
+static bool vmdemo_lru_spare(struct vmdemo_policy *policy, struct vmdemo_node *node)
 {
-	if (vmdemo_policy_where(policy, frame) != VMDEMO_LIST_STANDBY)
+	if (node->list != VMDEMO_LIST_STANDBY)
 		return false;
-	vmdemo_policy_move(policy, frame, VMDEMO_LIST_ACTIVE);
+	vmdemo_policy_move(policy, node, VMDEMO_LIST_ACTIVE);
 	return true;
 }
 

@@ -174,6 +174,7 @@ static int vmdemo_pool_add_chunks(struct vmdemo_pool *pool, u32 frames)
 			chunk->frames[j].key = VMDEMO_NO_KEY;
 		/* Before the frames in it are published by pool->top or the index. */
 		smp_store_release(&pool->chunks[i], chunk);
+		cond_resched();
 	}
 	return 0;
 }
@@ -186,9 +187,13 @@ static int vmdemo_pool_grow(struct vmdemo_pool *pool, u32 frames)
 	if (frames + VMDEMO_LOANS > pool->top) {
 		err = vmdemo_pool_add_chunks(pool, frames + VMDEMO_LOANS);
 		if (!err)
-			err = vmdemo_hash_grow(pool, frames + VMDEMO_LOANS);
+			err = vmdemo_hash_grow(pool, frames);
 		if (err)
 			return err;
+		spin_lock(&pool->lock);
+		/* A reader that sees the number sees the chunks. */
+		smp_store_release(&pool->top, frames + VMDEMO_LOANS);
+		spin_unlock(&pool->lock);
 	}
 	for (nr = 0; nr < frames; nr++) {
 		if (READ_ONCE(vmdemo_frame(pool, nr)->folio))
@@ -203,24 +208,6 @@ static int vmdemo_pool_grow(struct vmdemo_pool *pool, u32 frames)
 	}
 	wake_up_all(&pool->free_wait);
 	return 0;
-}
-
-/* Free frames above the target go now. */
-static void vmdemo_pool_trim_free(struct vmdemo_pool *pool)
-{
-	struct folio *gone = NULL;
-	u32 nr, next;
-
-	spin_lock(&pool->lock);
-	nr = pool->free;
-	pool->free = VMDEMO_NONE;
-	WRITE_ONCE(pool->nr_free, 0);
-	for (; nr != VMDEMO_NONE; nr = next) {
-		next = vmdemo_frame(pool, nr)->next;
-		vmdemo_free_push(pool, nr, &gone);
-	}
-	spin_unlock(&pool->lock);
-	vmdemo_free_finish(pool, gone);
 }
 
 /**
@@ -249,13 +236,13 @@ int vmdemo_pool_resize(struct vmdemo_pool *pool, u32 frames)
 			pool->target = target;
 			spin_unlock(&pool->lock);
 			vmdemo_pool_claim(frames, target);
-			vmdemo_pool_trim_free(pool);
+			vmdemo_free_trim_all(pool);
 			wake_up(&pool->reclaim_wait);
 			return err;
 		}
 		return 0;
 	}
-	vmdemo_pool_trim_free(pool);
+	vmdemo_free_trim_all(pool);
 	return 0;
 }
 
@@ -286,8 +273,8 @@ struct vmdemo_pool *vmdemo_pool_create(void)
 	INIT_LIST_HEAD(&pool->lent);
 	INIT_LIST_HEAD(&pool->owed);
 	pool->free = VMDEMO_NONE;
-	pool->clean_cursor = VMDEMO_NONE;
-	vmdemo_policy_init(&pool->policy, &vmdemo_policy_lru, NULL, 0);
+	pool->kept = VMDEMO_NONE;
+	vmdemo_policy_init(&pool->policy, &vmdemo_policy_lru);
 	pool->policy.standby_pct = VMDEMO_STANDBY_PCT;
 	pool->policy.demote_pages = 16;
 	pool->set.reserve = VMDEMO_NONE;

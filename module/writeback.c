@@ -337,12 +337,12 @@ static void vmdemo_writeback_oldest(struct vmdemo_pool *pool, struct vmdemo_io *
 
 		if (excess <= 0)
 			break;
-		whole |= pool->clean_cursor == VMDEMO_NONE;
+		whole |= !pool->clean_cursor;
 		nr = vmdemo_order_dirty(pool, &pool->clean_cursor, batch,
 					min(excess, VMDEMO_OLDEST));
 		vmdemo_writeback_batch(io, pool, batch, nr, false);
 		cond_resched();
-	} while (pool->clean_cursor != VMDEMO_NONE || !whole);
+	} while (pool->clean_cursor || !whole);
 }
 
 /* Write frames that were dirty at the last look already. */

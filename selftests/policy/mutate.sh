@@ -52,7 +52,7 @@ if [ "$(verdict)" != passed ]; then
 fi
 
 mutant "a touch moves under fifo" policy_fifo.c \
-	'/fifo_touch(struct/,/^}/s/^{/&vmdemo_policy_move(policy, frame, VMDEMO_LIST_ACTIVE);/'
+	'/fifo_touch(struct/,/^}/s/^{/&vmdemo_policy_move(policy, node, VMDEMO_LIST_ACTIVE);/'
 mutant "a touch does nothing under lru" policy_lru.c \
 	'/lru_touch(struct/,/^}/s/vmdemo_policy_move.*//'
 mutant "lru inserts on standby" policy_lru.c \
@@ -60,36 +60,49 @@ mutant "lru inserts on standby" policy_lru.c \
 mutant "lru does not spare" policy_lru.c '/lru_spare(struct/,/^}/s/true/false/'
 mutant "lru spares frames it did not demote" policy_lru.c \
 	'/lru_spare(struct/,/^}/s/return false/(void)0/'
-mutant "a demotion starts one frame late" policy.h \
-	'/policy_demote(struct/,/^}/s/first = active->oldest/first = policy->nodes[active->oldest].newer/'
-mutant "a demotion leaves a link back" policy.h \
-	'/policy_demote(struct/,/^}/s/policy->nodes\[active->oldest\].older = VMDEMO_NONE/(void)0/'
+mutant "a demotion starts one frame late" policy.c \
+	'/policy_demote(/,/^}/s/last = NULL/last = vmdemo_policy_oldest(policy, 1)/'
+mutant "a demoted frame does not know where it is" policy.c \
+	'/policy_demote(/,/^}/s/last->list = VMDEMO_LIST_STANDBY/(void)0/'
+mutant "demoted frames are the oldest of standby" policy.h \
+	's/first->older = standby->ends.older/last->newer = standby->ends.newer, last->newer->older = last, first->older = \&standby->ends, standby->ends.newer = first, active->nr -= nr, standby->nr += nr; return/'
+mutant "what was the newest on standby does not lead on" policy.h '/first->older->newer = first/d'
+mutant "a demotion is not counted in active" policy.h '/active->nr -= nr/d'
+mutant "a demotion is not counted on standby" policy.h '/standby->nr += nr/d'
 mutant "free frames do not count as standby" policy_lru.c 's/slack + vmdemo/vmdemo/'
 mutant "one frame too many on standby" policy_lru.c \
 	's/min(target - have/min(target - have + 1/'
-mutant "a removal is not counted" policy.h '/list->nr--/d'
-mutant "a removal leaves the list's end" policy.h 's/list->oldest = node->newer/(void)0/'
-mutant "a removal leaves a link back" policy.h \
-	's/nodes\[node->newer\].older = node->older/nodes[node->newer].list = node->list/'
+mutant "a removal is not counted" policy.h '/lists\[node->list\].nr--/d'
+mutant "a removal leaves the link of the older" policy.h '/node->older->newer = node->newer/d'
+mutant "a removal leaves the link of the newer" policy.h '/node->newer->older = node->older/d'
+mutant "a removed frame believes it is in its list" policy.h '/node->list = VMDEMO_LIST_NONE/d'
+mutant "an addition is not counted" policy.h '/lists\[id\].nr++/d'
+mutant "an addition makes old" policy.h \
+	'/policy_add(/,/^}/s/node->newer = ends/node->older = ends, node->newer = ends->newer, ends->newer = node->newer->older = node, policy->lists[id].nr++; return/'
 mutant "victims come from standby only" policy.h \
-	's/frame = policy->lists\[VMDEMO_LIST_ACTIVE\].oldest/frame = VMDEMO_NONE/'
+	'/policy_victim(/,/^}/s/next = vmdemo_policy_oldest(.*)/next = NULL/'
 mutant "the newest is the first victim" policy.h \
-	'/vmdemo_policy_victim(/,/^}/s/lists\[id\].oldest/lists[id].newest/'
+	's/node->newer : ends->newer/node->newer : ends->older/'
+mutant "a walk has no end" policy.h 's/newer == ends ? NULL :/0 ? NULL :/'
 mutant "a held frame is a victim still" policy.h \
 	'/policy_hold(/,/^}/s/LIST_HELD/LIST_ACTIVE/'
-mutant "held frames count for the target" policy.h 's/policy->nr_frames - min(held, policy->nr_frames)/policy->nr_frames/'
+mutant "held frames count for the target" policy.h \
+	's/policy->nr_frames - min(held, policy->nr_frames)/policy->nr_frames/'
 mutant "more held than there are frames" policy.h 's/min(held, policy->nr_frames)/held/'
 mutant "held frames are never written" policy.h \
-	's/frame = policy->lists\[VMDEMO_LIST_HELD\].oldest/(void)0/'
-mutant "the walk of held frames has no end" policy.h 's/VMDEMO_NONE \&\& !held/VMDEMO_NONE/'
+	's/next = vmdemo_policy_oldest(policy, VMDEMO_LIST_HELD)/(void)0/'
+mutant "the walk of held frames has no end" policy.h 's/!next \&\& !held/!next/'
 mutant "a release makes young" policy.c \
-	'/policy_release(/,/^}/s/add_oldest(policy, frame)/add(policy, frame, 1)/'
+	'/policy_release(/,/^}/s/add_oldest(policy, node)/add(policy, node, VMDEMO_LIST_ACTIVE)/'
+mutant "a release is not counted" policy.c '/lists\[VMDEMO_LIST_ACTIVE\].nr++/d'
 mutant "credit has no cap" policy.h 's/policy->credit > cap/0/'
 mutant "a small pool saves credit" policy.h \
 	's/return policy->nr_frames <= VMDEMO_SMALL_POOL ||/return/'
 mutant "a target overflows" policy.h 's/(u64)frames \*/frames */'
 mutant "a switch reverses standby" policy.c \
-	'/vmdemo_policy_switch(/,/^}/s/LIST_STANDBY\].newest/LIST_STANDBY].oldest/'
+	'/vmdemo_policy_switch(/,/^}/s/standby->ends.older/standby->ends.newer/'
 mutant "a switch makes standby frames young" policy.c \
-	'/vmdemo_policy_switch(/,/^}/s/add_oldest(policy, frame)/add(policy, frame, 1)/'
+	's/policy_release(policy, standby->ends.older)/policy_move(policy, standby->ends.older, 1)/'
+mutant "a switch takes all of standby at once" policy.c 's/min(most, standby->nr)/standby->nr/'
+mutant "a switch takes one frame too many" policy.c 's/min(most, standby/min(most + 1, standby/'
 [ -z "$bad" ]

@@ -6,6 +6,7 @@
 #define VMDEMO_POLICY_USER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 typedef unsigned int u32;
 typedef unsigned long long u64;

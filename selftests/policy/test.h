@@ -54,9 +54,39 @@ static inline u32 chance_below(u64 *state, u32 limit)
 	return (chance(state) >> 32) * limit >> 32;
 }
 
-/* Set up @policy over @nr_nodes new nodes, all existing, with the default settings. */
-void pool_create(struct vmdemo_policy *policy, const struct vmdemo_policy_ops *ops, u32 nr_nodes);
-void pool_destroy(struct vmdemo_policy *policy);
+/**
+ * struct pool - a policy and the frames it orders
+ * @policy:   what is tested
+ * @nodes:    one for each frame. The tests speak of frames by number: that of the node here.
+ * @nr_nodes: how many
+ */
+struct pool {
+	struct vmdemo_policy policy;
+	struct vmdemo_node *nodes;
+	u32 nr_nodes;
+};
+
+/* Set up @pool with @nr_nodes frames in no list, all existing, and settings that suit the tests. */
+void pool_create(struct pool *pool, const struct vmdemo_policy_ops *ops, u32 nr_nodes);
+void pool_destroy(struct pool *pool);
+
+/* The number of @node's frame; VMDEMO_NONE if @node is NULL. */
+static inline u32 pool_frame(const struct pool *pool, const struct vmdemo_node *node)
+{
+	return node ? node - pool->nodes : VMDEMO_NONE;
+}
+
+/* The oldest frame of list @id, or VMDEMO_NONE. */
+static inline u32 pool_oldest(const struct pool *pool, enum vmdemo_list_id id)
+{
+	return pool_frame(pool, vmdemo_policy_oldest(&pool->policy, id));
+}
+
+/* The first victim, or VMDEMO_NONE. */
+static inline u32 pool_victim(const struct pool *pool)
+{
+	return pool_frame(pool, vmdemo_policy_victim(&pool->policy, NULL));
+}
 
 /* test_model.c: random events against a naive model */
 enum verdict test_random_events(u64 seed);

@@ -50,7 +50,7 @@ struct trace {
 };
 
 struct sim {
-	struct vmdemo_policy policy;
+	struct pool pool;
 	u32 *page_of;		/* by frame */
 	u32 *frame_of;		/* by page; VMDEMO_NONE if absent */
 	bool *mapped;		/* by frame */
@@ -73,7 +73,7 @@ static void sim_create(struct sim *sim, const struct vmdemo_policy_ops *ops, u32
 	u32 i;
 
 	memset(sim, 0, sizeof(*sim));
-	pool_create(&sim->policy, ops, frames);
+	pool_create(&sim->pool, ops, frames);
 	sim->page_of = get_memory(frames * sizeof(u32));
 	sim->mapped = get_memory(frames * sizeof(bool));
 	sim->frame_of = get_memory(limit * sizeof(u32));
@@ -88,7 +88,7 @@ static void sim_destroy(struct sim *sim)
 	free(sim->frame_of);
 	free(sim->mapped);
 	free(sim->page_of);
-	pool_destroy(&sim->policy);
+	pool_destroy(&sim->pool);
 }
 
 /* Unmap all resident pages of the aligned range around @page; they keep their places. */
@@ -106,60 +106,63 @@ static void sim_unmap(struct sim *sim, u32 page)
 
 static void sim_demote(struct sim *sim)
 {
+	struct vmdemo_policy *policy = &sim->pool.policy;
 	u32 frame;
 
-	while (sim->policy.ops->excess(&sim->policy, sim->free)) {
-		frame = sim->policy.lists[VMDEMO_LIST_ACTIVE].oldest;
+	while (policy->ops->excess(policy, sim->free)) {
+		frame = pool_oldest(&sim->pool, VMDEMO_LIST_ACTIVE);
 		if (sim->mapped[frame]) {
-			if (!vmdemo_policy_affords(&sim->policy, RANGE))
+			if (!vmdemo_policy_affords(policy, RANGE))
 				break;
 			sim_unmap(sim, sim->page_of[frame]);
 		}
-		vmdemo_policy_demote(&sim->policy, 1);
+		vmdemo_policy_demote(policy, 1);
 	}
 }
 
 /* Free one frame. If standby is empty, for want of credit, the oldest active frame goes. */
 static u32 sim_evict(struct sim *sim)
 {
-	struct vmdemo_policy *policy = &sim->policy;
-	u32 frame = vmdemo_policy_victim(policy, VMDEMO_NONE);
+	struct vmdemo_policy *policy = &sim->pool.policy;
+	u32 frame = pool_victim(&sim->pool);
 
-	while (sim->mapped[frame] && policy->ops->spare(policy, frame))
-		frame = vmdemo_policy_victim(policy, VMDEMO_NONE);
-	vmdemo_policy_remove(policy, frame);
+	while (sim->mapped[frame] && policy->ops->spare(policy, &sim->pool.nodes[frame]))
+		frame = pool_victim(&sim->pool);
+	vmdemo_policy_remove(policy, &sim->pool.nodes[frame]);
 	sim->frame_of[sim->page_of[frame]] = VMDEMO_NONE;
 	return frame;
 }
 
 static void sim_hard_fault(struct sim *sim, u32 page)
 {
+	struct vmdemo_policy *policy = &sim->pool.policy;
 	u32 frame;
 
 	sim->hard++;
-	vmdemo_policy_earn(&sim->policy);
+	vmdemo_policy_earn(policy);
 	sim_demote(sim);
 	if (sim->free)
-		frame = sim->policy.nr_nodes - sim->free--;
+		frame = sim->pool.nr_nodes - sim->free--;
 	else
 		frame = sim_evict(sim);
 	sim->page_of[frame] = page;
 	sim->frame_of[page] = frame;
 	sim->mapped[frame] = true;
-	sim->policy.ops->insert(&sim->policy, frame);
+	policy->ops->insert(policy, &sim->pool.nodes[frame]);
 }
 
 static void sim_access(struct sim *sim, u32 page)
 {
+	struct vmdemo_policy *policy = &sim->pool.policy;
 	u32 frame = sim->frame_of[page];
 
 	if (frame == VMDEMO_NONE) {
 		sim_hard_fault(sim, page);
 	} else if (!sim->mapped[frame]) {
 		sim->soft++;
-		sim->policy.credit--;
+		policy->credit--;
 		sim->mapped[frame] = true;
-		sim->policy.ops->touch(&sim->policy, frame);
+		policy->ops->touch(policy, &sim->pool.nodes[frame]);
 	}
 }
 
@@ -170,7 +173,7 @@ static void sim_run(struct sim *sim, const struct vmdemo_policy_ops *ops, u32 fr
 	u32 i;
 
 	sim_create(sim, ops, frames, trace->limit);
-	sim->policy.standby_pct = standby_pct;
+	sim->pool.policy.standby_pct = standby_pct;
 	for (i = 0; i < trace->nr; i++)
 		sim_access(sim, trace->pages[i]);
 	sim_destroy(sim);
@@ -193,7 +196,7 @@ static bool check_setting(const char *name, u32 frames, u32 standby_pct, s64 bou
 	ok = expect(llabs(off) <= bound, "that is more than %.2f %% off", bound / 100.0);
 	/* Frames unmapped when the credit runs out may still be touched: at most the pool. */
 	if (frames > VMDEMO_SMALL_POOL)
-		ok &= expect(sim.soft <= sim.hard * sim.policy.demote_pages + frames,
+		ok &= expect(sim.soft <= sim.hard * sim.pool.policy.demote_pages + frames,
 			     "more soft faults than the misses have paid for");
 	return ok;
 }

@@ -28,7 +28,7 @@ struct model_frame {
 };
 
 struct model {
-	struct vmdemo_policy policy;	/* what is tested */
+	struct pool pool;	/* what is tested */
 	bool lru;
 	struct model_frame *frames;
 	u32 nr[VMDEMO_NR_LISTS];
@@ -63,7 +63,7 @@ static u32 model_oldest(const struct model *model, enum vmdemo_list_id list)
 {
 	u32 i, oldest = VMDEMO_NONE;
 
-	for (i = 0; i < model->policy.nr_nodes; i++) {
+	for (i = 0; i < model->pool.nr_nodes; i++) {
 		if (model->frames[i].list != list)
 			continue;
 		if (oldest == VMDEMO_NONE || model->frames[i].since < model->frames[oldest].since)
@@ -81,14 +81,14 @@ static u32 model_victim(const struct model *model)
 
 static u32 model_excess(const struct model *model, u32 slack)
 {
-	u64 frames = model->policy.nr_frames, target, held = model->nr[VMDEMO_LIST_HELD];
+	u64 frames = model->pool.policy.nr_frames, target, held = model->nr[VMDEMO_LIST_HELD];
 
 	if (!model->lru)
 		return 0;
 	/* The test changes the number of frames as it likes. */
 	frames = held < frames ? frames - held : 0;
 	if (frames > 256)
-		target = frames * model->policy.standby_pct / 100;
+		target = frames * model->pool.policy.standby_pct / 100;
 	else
 		target = frames ? frames - 1 : 0;
 	if (slack + model->nr[VMDEMO_LIST_STANDBY] >= target)
@@ -100,7 +100,7 @@ static u32 model_excess(const struct model *model, u32 slack)
 /* A frame by chance, in a list or, if not @resident, in none; VMDEMO_NONE if there is none. */
 static u32 model_pick(struct model *model, bool resident)
 {
-	u32 i, nr = model->policy.nr_nodes, start = chance_below(&model->chance, nr);
+	u32 i, nr = model->pool.nr_nodes, start = chance_below(&model->chance, nr);
 
 	for (i = 0; i < nr; i++) {
 		u32 frame = (start + i) % nr;
@@ -121,14 +121,14 @@ static int rank_compare(const void *a, const void *b)
 /* All resident frames in order of eviction, and then those held; the caller frees them. */
 static struct rank *model_order(const struct model *model, u32 *nr)
 {
-	struct rank *order = calloc(model->policy.nr_nodes, sizeof(*order));
+	struct rank *order = calloc(model->pool.nr_nodes, sizeof(*order));
 	const struct model_frame *frame;
 	u32 i;
 
 	if (!order)
 		abort();
 	*nr = 0;
-	for (i = 0; i < model->policy.nr_nodes; i++) {
+	for (i = 0; i < model->pool.nr_nodes; i++) {
 		frame = &model->frames[i];
 		if (frame->list == VMDEMO_LIST_NONE)
 			continue;
@@ -142,43 +142,55 @@ static struct rank *model_order(const struct model *model, u32 *nr)
 
 static bool check_victims(const struct model *model, const struct rank *order, u32 nr, u32 held)
 {
-	u32 i, frame = VMDEMO_NONE;
+	const struct vmdemo_policy *policy = &model->pool.policy;
+	const struct vmdemo_node *node = NULL;
+	u32 i, frame;
 
 	for (i = 0; i < nr + held; i++) {
-		frame = vmdemo_policy_next(&model->policy, frame);
+		node = vmdemo_policy_next(policy, node);
+		frame = pool_frame(&model->pool, node);
 		if (!expect(frame == order[i].frame, "frame %u of %u is %u, not %u", i, nr + held,
 			    frame, order[i].frame))
 			return false;
 	}
-	if (!expect(vmdemo_policy_next(&model->policy, frame) == VMDEMO_NONE,
-		    "the walk of all goes on after the last"))
+	if (!expect(!vmdemo_policy_next(policy, node), "the walk of all goes on after the last"))
 		return false;
-	frame = VMDEMO_NONE;
+	node = NULL;
 	for (i = 0; i < nr; i++) {
-		frame = vmdemo_policy_victim(&model->policy, frame);
+		node = vmdemo_policy_victim(policy, node);
+		frame = pool_frame(&model->pool, node);
 		if (!expect(frame == order[i].frame, "victim %u of %u is frame %u, not %u",
 			    i, nr, frame, order[i].frame))
 			return false;
 	}
-	return expect(vmdemo_policy_victim(&model->policy, frame) == VMDEMO_NONE,
+	return expect(!vmdemo_policy_victim(policy, node),
 		      "the walk of victims goes on after the last");
+}
+
+/* The frame of @node, of list @id; VMDEMO_NONE at the list's end. */
+static u32 frame_at(const struct pool *pool, enum vmdemo_list_id id,
+		    const struct vmdemo_node *node)
+{
+	return pool_frame(pool, node == &pool->policy.lists[id].ends ? NULL : node);
 }
 
 /* The links of list @id hold @order, the model's frames of this list, both ways. */
 static bool check_links(const struct model *model, enum vmdemo_list_id id,
 			const struct rank *order, u32 nr)
 {
-	const struct vmdemo_policy *policy = &model->policy;
-	const struct vmdemo_list *list = &policy->lists[id];
-	u32 i, newer = list->oldest, older = list->newest;
+	const struct pool *pool = &model->pool;
+	const struct vmdemo_list *list = &pool->policy.lists[id];
+	u32 newer = frame_at(pool, id, list->ends.newer);
+	u32 older = frame_at(pool, id, list->ends.older);
+	u32 i;
 
 	for (i = 0; i < nr; i++) {
 		if (!expect(newer == order[i].frame && older == order[nr - 1 - i].frame,
 			    "list %u: step %u of %u finds %u upwards and %u downwards, not %u, %u",
 			    id, i, nr, newer, older, order[i].frame, order[nr - 1 - i].frame))
 			return false;
-		newer = policy->nodes[newer].newer;
-		older = policy->nodes[older].older;
+		newer = frame_at(pool, id, pool->nodes[newer].newer);
+		older = frame_at(pool, id, pool->nodes[older].older);
 	}
 	return expect(newer == VMDEMO_NONE && older == VMDEMO_NONE && list->nr == nr,
 		      "list %u: of %u frames, counted as %u, the links end in %u and %u", id, nr,
@@ -193,10 +205,10 @@ static bool check_all(const struct model *model)
 	bool ok = true;
 
 	nr -= held;
-	for (i = 0; ok && i < model->policy.nr_nodes; i++)
-		ok = expect(vmdemo_policy_where(&model->policy, i) == model->frames[i].list,
+	for (i = 0; ok && i < model->pool.nr_nodes; i++)
+		ok = expect(model->pool.nodes[i].list == model->frames[i].list,
 			    "frame %u is in list %u, not %u", i,
-			    vmdemo_policy_where(&model->policy, i), model->frames[i].list);
+			    model->pool.nodes[i].list, model->frames[i].list);
 	ok = ok && check_links(model, VMDEMO_LIST_NONE, order, 0);
 	ok = ok && check_links(model, VMDEMO_LIST_STANDBY, order, standby);
 	ok = ok && check_links(model, VMDEMO_LIST_ACTIVE, order + standby, nr - standby);
@@ -209,7 +221,7 @@ static bool check_all(const struct model *model)
 /* Compare what takes no loop, after every event. */
 static bool check_counts(const struct model *model)
 {
-	const struct vmdemo_policy *policy = &model->policy;
+	const struct vmdemo_policy *policy = &model->pool.policy;
 
 	return expect(vmdemo_policy_nr(policy, VMDEMO_LIST_ACTIVE) ==
 		      model->nr[VMDEMO_LIST_ACTIVE], "a wrong number of active frames") &&
@@ -224,13 +236,14 @@ static bool check_counts(const struct model *model)
 /* Take the first victim out, as an eviction does. */
 static bool event_evict(struct model *model)
 {
-	u32 frame = vmdemo_policy_victim(&model->policy, VMDEMO_NONE);
+	struct vmdemo_policy *policy = &model->pool.policy;
+	u32 frame = pool_victim(&model->pool);
 
 	if (!expect(frame == model_victim(model), "the victim is %u, not %u", frame,
 		    model_victim(model)))
 		return false;
 	if (frame != VMDEMO_NONE) {
-		vmdemo_policy_remove(&model->policy, frame);
+		vmdemo_policy_remove(policy, &model->pool.nodes[frame]);
 		model_put(model, frame, VMDEMO_LIST_NONE);
 	}
 	return true;
@@ -238,7 +251,8 @@ static bool event_evict(struct model *model)
 
 static bool event_insert(struct model *model)
 {
-	s64 cap = 2 * (s64)model->policy.nr_frames;
+	struct vmdemo_policy *policy = &model->pool.policy;
+	s64 cap = 2 * (s64)policy->nr_frames;
 	u32 frame;
 
 	if (!model->nr[VMDEMO_LIST_NONE] && !event_evict(model))
@@ -246,23 +260,24 @@ static bool event_insert(struct model *model)
 	/* All are held. */
 	if (!model->nr[VMDEMO_LIST_NONE])
 		return true;
-	model->credit += model->policy.demote_pages;
+	model->credit += policy->demote_pages;
 	if (model->credit > cap)
 		model->credit = cap;
-	vmdemo_policy_earn(&model->policy);
+	vmdemo_policy_earn(policy);
 	frame = model_pick(model, false);
-	model->policy.ops->insert(&model->policy, frame);
+	policy->ops->insert(policy, &model->pool.nodes[frame]);
 	model_put(model, frame, VMDEMO_LIST_ACTIVE);
 	return true;
 }
 
 static bool event_touch(struct model *model)
 {
+	struct vmdemo_policy *policy = &model->pool.policy;
 	u32 frame = model_pick(model, true);
 
 	if (frame == VMDEMO_NONE)
 		return true;
-	model->policy.ops->touch(&model->policy, frame);
+	policy->ops->touch(policy, &model->pool.nodes[frame]);
 	if (model->lru)
 		model_put(model, frame, VMDEMO_LIST_ACTIVE);
 	return true;
@@ -270,11 +285,12 @@ static bool event_touch(struct model *model)
 
 static bool event_remove(struct model *model)
 {
+	struct vmdemo_policy *policy = &model->pool.policy;
 	u32 frame = model_pick(model, true);
 
 	if (frame == VMDEMO_NONE)
 		return true;
-	vmdemo_policy_remove(&model->policy, frame);
+	vmdemo_policy_remove(policy, &model->pool.nodes[frame]);
 	model_put(model, frame, VMDEMO_LIST_NONE);
 	return true;
 }
@@ -282,13 +298,14 @@ static bool event_remove(struct model *model)
 /* A late re-reference, which only a frame on standby can have; others are not spared. */
 static bool event_spare(struct model *model)
 {
+	struct vmdemo_policy *policy = &model->pool.policy;
 	u32 frame = chance_below(&model->chance, 2) ? model_victim(model) : model_pick(model, true);
 	bool spared;
 
 	if (frame == VMDEMO_NONE)
 		return true;
 	spared = model->lru && model->frames[frame].list == VMDEMO_LIST_STANDBY;
-	if (!expect(model->policy.ops->spare(&model->policy, frame) == spared,
+	if (!expect(policy->ops->spare(policy, &model->pool.nodes[frame]) == spared,
 		    "spare() is not %u", spared))
 		return false;
 	if (spared)
@@ -299,11 +316,12 @@ static bool event_spare(struct model *model)
 /* A victim, or any frame, cannot go for now. */
 static bool event_hold(struct model *model)
 {
+	struct vmdemo_policy *policy = &model->pool.policy;
 	u32 frame = chance_below(&model->chance, 2) ? model_victim(model) : model_pick(model, true);
 
 	if (frame == VMDEMO_NONE)
 		return true;
-	vmdemo_policy_hold(&model->policy, frame);
+	vmdemo_policy_hold(policy, &model->pool.nodes[frame]);
 	model_put(model, frame, VMDEMO_LIST_HELD);
 	return true;
 }
@@ -311,18 +329,19 @@ static bool event_hold(struct model *model)
 /* A look at the frame that was held first: it can go again, or not. */
 static bool event_release(struct model *model)
 {
+	struct vmdemo_policy *policy = &model->pool.policy;
 	u32 frame = model_oldest(model, VMDEMO_LIST_HELD);
 
-	if (!expect(model->policy.lists[VMDEMO_LIST_HELD].oldest == frame,
+	if (!expect(pool_oldest(&model->pool, VMDEMO_LIST_HELD) == frame,
 		    "the frame held first is not %u", frame))
 		return false;
 	if (frame == VMDEMO_NONE)
 		return true;
 	if (chance_below(&model->chance, 2)) {
-		vmdemo_policy_hold(&model->policy, frame);
+		vmdemo_policy_hold(policy, &model->pool.nodes[frame]);
 		model_put(model, frame, VMDEMO_LIST_HELD);
 	} else {
-		vmdemo_policy_release(&model->policy, frame);
+		vmdemo_policy_release(policy, &model->pool.nodes[frame]);
 		model_put_first(model, frame);
 	}
 	return true;
@@ -331,8 +350,9 @@ static bool event_release(struct model *model)
 /* A few steps of a reclaimer. */
 static bool event_demote(struct model *model)
 {
+	struct vmdemo_policy *policy = &model->pool.policy;
 	u32 slack = chance_below(&model->chance, model->nr[VMDEMO_LIST_NONE] + 1);
-	u32 excess = model->policy.ops->excess(&model->policy, slack);
+	u32 excess = policy->ops->excess(policy, slack);
 	u32 steps = 1 + chance_below(&model->chance, 8);
 
 	if (!expect(excess == model_excess(model, slack), "excess() is %u, not %u", excess,
@@ -340,7 +360,7 @@ static bool event_demote(struct model *model)
 		return false;
 	if (steps > excess)
 		steps = excess;
-	vmdemo_policy_demote(&model->policy, steps);
+	vmdemo_policy_demote(policy, steps);
 	while (steps--)
 		model_put(model, model_oldest(model, VMDEMO_LIST_ACTIVE), VMDEMO_LIST_STANDBY);
 	return true;
@@ -352,11 +372,11 @@ static bool event_demote(struct model *model)
  */
 static bool event_set(struct model *model)
 {
-	struct vmdemo_policy *policy = &model->policy;
+	struct vmdemo_policy *policy = &model->pool.policy;
 
 	switch (chance_below(&model->chance, 4)) {
 	case 0:
-		policy->nr_frames = chance_below(&model->chance, 2 * policy->nr_nodes + 1);
+		policy->nr_frames = chance_below(&model->chance, 2 * model->pool.nr_nodes + 1);
 		break;
 	case 1:
 		policy->nr_frames = chance_below(&model->chance, 600);
@@ -387,8 +407,12 @@ static bool event_switch(struct model *model)
 		if (model->frames[order[i].frame].list != VMDEMO_LIST_HELD)
 			model_put(model, order[i].frame, VMDEMO_LIST_ACTIVE);
 	free(order);
-	vmdemo_policy_switch(&model->policy,
-			     model->lru ? &vmdemo_policy_lru : &vmdemo_policy_fifo);
+	/* In pieces, as in the module. */
+	do
+		vmdemo_policy_switch(&model->pool.policy,
+				     model->lru ? &vmdemo_policy_lru : &vmdemo_policy_fifo,
+				     1 + chance_below(&model->chance, 16));
+	while (vmdemo_policy_nr(&model->pool.policy, VMDEMO_LIST_STANDBY));
 	return check_all(model);
 }
 
@@ -429,7 +453,7 @@ static bool run_pool(u64 seed, u32 nr_nodes)
 	u32 i, event = 0;
 	bool ok = true;
 
-	pool_create(&model.policy, &vmdemo_policy_lru, nr_nodes);
+	pool_create(&model.pool, &vmdemo_policy_lru, nr_nodes);
 	model.frames = calloc(nr_nodes, sizeof(*model.frames));
 	if (!model.frames)
 		abort();
@@ -441,9 +465,9 @@ static bool run_pool(u64 seed, u32 nr_nodes)
 			ok = ok && check_all(&model);
 	}
 	expect(ok, "in event %u, %s, of seed %llu with %u frames under %s", i - 1,
-	       events[event].name, seed, nr_nodes, model.policy.ops->name);
+	       events[event].name, seed, nr_nodes, model.pool.policy.ops->name);
 	free(model.frames);
-	pool_destroy(&model.policy);
+	pool_destroy(&model.pool);
 	return ok;
 }
 

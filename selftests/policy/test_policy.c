@@ -48,24 +48,28 @@ enum verdict skip(const char *format, ...)
 	return SKIP;
 }
 
-void pool_create(struct vmdemo_policy *policy, const struct vmdemo_policy_ops *ops, u32 nr_nodes)
+void pool_create(struct pool *pool, const struct vmdemo_policy_ops *ops, u32 nr_nodes)
 {
-	struct vmdemo_node *nodes = malloc(nr_nodes * sizeof(*nodes));
+	u32 i;
 
-	if (!nodes)
-		abort();
 	/* What memory held before must not matter. */
-	memset(policy, 0xa5, sizeof(*policy));
-	memset(nodes, 0xa5, nr_nodes * sizeof(*nodes));
-	vmdemo_policy_init(policy, ops, nodes, nr_nodes);
-	policy->nr_frames = nr_nodes;
-	policy->standby_pct = 25;
-	policy->demote_pages = 16;
+	memset(pool, 0xa5, sizeof(*pool));
+	pool->nodes = malloc(nr_nodes * sizeof(*pool->nodes));
+	if (!pool->nodes)
+		abort();
+	memset(pool->nodes, 0xa5, nr_nodes * sizeof(*pool->nodes));
+	for (i = 0; i < nr_nodes; i++)
+		pool->nodes[i].list = VMDEMO_LIST_NONE;
+	pool->nr_nodes = nr_nodes;
+	vmdemo_policy_init(&pool->policy, ops);
+	pool->policy.nr_frames = nr_nodes;
+	pool->policy.standby_pct = 25;
+	pool->policy.demote_pages = 16;
 }
 
-void pool_destroy(struct vmdemo_policy *policy)
+void pool_destroy(struct pool *pool)
 {
-	free(policy->nodes);
+	free(pool->nodes);
 }
 
 /* The steps of a reclaimer whose pool has @slack free frames and no mappings to undo. */
@@ -74,31 +78,35 @@ static void demote(struct vmdemo_policy *policy, u32 slack)
 	vmdemo_policy_demote(policy, policy->ops->excess(policy, slack));
 }
 
-/* Fill the pool with frames 0, 1, 2...; before each, @demoting makes the demotions that are due. */
-static void fill(struct vmdemo_policy *policy, bool demoting)
+/* Fill @pool with frames 0, 1, 2...; before each, @demoting makes the demotions that are due. */
+static void fill(struct pool *pool, bool demoting)
 {
+	struct vmdemo_policy *policy = &pool->policy;
 	u32 i;
 
-	for (i = 0; i < policy->nr_nodes; i++) {
+	for (i = 0; i < pool->nr_nodes; i++) {
 		if (demoting)
-			demote(policy, policy->nr_nodes - i);
-		policy->ops->insert(policy, i);
+			demote(policy, pool->nr_nodes - i);
+		policy->ops->insert(policy, &pool->nodes[i]);
 	}
 }
 
 /* The victims are, in order, @first, @first + 1... modulo the number of frames: all of them. */
-static bool expect_victims_from(const struct vmdemo_policy *policy, u32 first)
+static bool expect_victims_from(const struct pool *pool, u32 first)
 {
-	u32 i, frame = VMDEMO_NONE;
+	const struct vmdemo_policy *policy = &pool->policy;
+	const struct vmdemo_node *node = NULL;
+	u32 i, frame;
 
-	for (i = 0; i < policy->nr_nodes; i++) {
-		frame = vmdemo_policy_victim(policy, frame);
-		if (!expect(frame == (first + i) % policy->nr_nodes,
+	for (i = 0; i < pool->nr_nodes; i++) {
+		node = vmdemo_policy_victim(policy, node);
+		frame = (first + i) % pool->nr_nodes;
+		if (!expect(node == &pool->nodes[frame],
 			    "%s, %u frames: victim %u is frame %u, not %u", policy->ops->name,
-			    policy->nr_nodes, i, frame, (first + i) % policy->nr_nodes))
+			    pool->nr_nodes, i, pool_frame(pool, node), frame))
 			return false;
 	}
-	return expect(vmdemo_policy_victim(policy, frame) == VMDEMO_NONE,
+	return expect(!vmdemo_policy_victim(policy, node),
 		      "%s: the walk does not end after the last frame", policy->ops->name);
 }
 
@@ -114,29 +122,30 @@ static bool expect_nr(const struct vmdemo_policy *policy, u32 active, u32 standb
 
 static enum verdict test_empty(u64 seed)
 {
-	struct vmdemo_policy policy;
+	struct pool pool;
+	struct vmdemo_policy *policy = &pool.policy;
 	bool ok = true;
 	u32 i, frame;
 
 	for (i = 0; i < 2; i++) {
-		pool_create(&policy, policies[i], 3);
-		ok &= expect_nr(&policy, 0, 0);
-		ok &= expect(vmdemo_policy_victim(&policy, VMDEMO_NONE) == VMDEMO_NONE,
-			     "%s: an empty order has a victim", policy.ops->name);
-		ok &= expect(policy.ops->excess(&policy, 0) == 0,
-			     "%s: an empty order has a frame to demote", policy.ops->name);
-		ok &= expect(policy.credit == 0, "%s: credit before any miss", policy.ops->name);
+		pool_create(&pool, policies[i], 3);
+		ok &= expect_nr(policy, 0, 0);
+		ok &= expect(pool_victim(&pool) == VMDEMO_NONE,
+			     "%s: an empty order has a victim", policy->ops->name);
+		ok &= expect(policy->ops->excess(policy, 0) == 0,
+			     "%s: an empty order has a frame to demote", policy->ops->name);
+		ok &= expect(policy->credit == 0, "%s: credit before any miss", policy->ops->name);
 		for (frame = 0; frame < 3; frame++)
-			ok &= expect(vmdemo_policy_where(&policy, frame) == VMDEMO_LIST_NONE,
-				     "%s: frame %u starts in a list", policy.ops->name, frame);
-		pool_destroy(&policy);
+			ok &= expect(pool.nodes[frame].list == VMDEMO_LIST_NONE,
+				     "%s: frame %u starts in a list", policy->ops->name, frame);
+		pool_destroy(&pool);
 	}
 	return verdict_of(ok);
 }
 
 static enum verdict test_node_size(u64 seed)
 {
-	return verdict_of(expect(sizeof(struct vmdemo_node) == 8, "a node takes %zu bytes",
+	return verdict_of(expect(sizeof(struct vmdemo_node) == 24, "a node takes %zu bytes",
 				 sizeof(struct vmdemo_node)));
 }
 
@@ -144,20 +153,21 @@ static enum verdict test_node_size(u64 seed)
 static enum verdict test_order(u64 seed)
 {
 	static const u32 sizes[] = { 2, 3, 8, 64, 256, 257, 1000 };
-	struct vmdemo_policy policy;
+	struct pool pool;
+	struct vmdemo_policy *policy = &pool.policy;
 	bool ok = true;
 	u32 i, j;
 
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		for (j = 0; j < 4; j++) {
-			pool_create(&policy, policies[j / 2], sizes[i]);
-			fill(&policy, j % 2);
-			ok &= expect_victims_from(&policy, 0);
-			policy.ops->touch(&policy, 0);
+			pool_create(&pool, policies[j / 2], sizes[i]);
+			fill(&pool, j % 2);
+			ok &= expect_victims_from(&pool, 0);
+			policy->ops->touch(policy, &pool.nodes[0]);
 			if (j % 2)
-				demote(&policy, 0);
-			ok &= expect_victims_from(&policy, policy.ops == &vmdemo_policy_lru);
-			pool_destroy(&policy);
+				demote(policy, 0);
+			ok &= expect_victims_from(&pool, policy->ops == &vmdemo_policy_lru);
+			pool_destroy(&pool);
 		}
 	}
 	return verdict_of(ok);
@@ -166,63 +176,67 @@ static enum verdict test_order(u64 seed)
 /* How many lru puts on standby: all but the newest of a small pool, a share of a large one. */
 static enum verdict test_excess(u64 seed)
 {
-	struct vmdemo_policy policy;
+	struct pool pool;
+	struct vmdemo_policy *policy = &pool.policy;
 	bool ok = true;
 
-	pool_create(&policy, &vmdemo_policy_lru, 256);
-	fill(&policy, false);
-	demote(&policy, 200);
-	ok &= expect_nr(&policy, 201, 55);
-	demote(&policy, 0);
-	ok &= expect_nr(&policy, 1, 255);
-	ok &= expect(vmdemo_policy_where(&policy, 255) == VMDEMO_LIST_ACTIVE,
+	pool_create(&pool, &vmdemo_policy_lru, 256);
+	fill(&pool, false);
+	demote(policy, 200);
+	ok &= expect_nr(policy, 201, 55);
+	demote(policy, 0);
+	ok &= expect_nr(policy, 1, 255);
+	ok &= expect(pool.nodes[255].list == VMDEMO_LIST_ACTIVE,
 		     "the newest frame of a small pool is on standby");
-	pool_destroy(&policy);
+	pool_destroy(&pool);
 
-	pool_create(&policy, &vmdemo_policy_lru, 1000);
-	fill(&policy, false);
-	demote(&policy, 250);
-	ok &= expect_nr(&policy, 1000, 0);
-	demote(&policy, 249);
-	ok &= expect_nr(&policy, 999, 1);
-	demote(&policy, 0);
-	ok &= expect_nr(&policy, 750, 250);
-	policy.standby_pct = 100;
-	demote(&policy, 0);
-	ok &= expect_nr(&policy, 0, 1000);
-	pool_destroy(&policy);
+	pool_create(&pool, &vmdemo_policy_lru, 1000);
+	fill(&pool, false);
+	demote(policy, 250);
+	ok &= expect_nr(policy, 1000, 0);
+	demote(policy, 249);
+	ok &= expect_nr(policy, 999, 1);
+	demote(policy, 0);
+	ok &= expect_nr(policy, 750, 250);
+	policy->standby_pct = 100;
+	demote(policy, 0);
+	ok &= expect_nr(policy, 0, 1000);
+	pool_destroy(&pool);
 
-	pool_create(&policy, &vmdemo_policy_fifo, 256);
-	fill(&policy, false);
-	ok &= expect(policy.ops->excess(&policy, 0) == 0, "fifo demotes");
-	pool_destroy(&policy);
+	pool_create(&pool, &vmdemo_policy_fifo, 256);
+	fill(&pool, false);
+	ok &= expect(policy->ops->excess(policy, 0) == 0, "fifo demotes");
+	pool_destroy(&pool);
 	return verdict_of(ok);
 }
 
 /* A victim found mapped again: young again to lru, gone all the same to fifo. */
 static enum verdict test_late_reference(u64 seed)
 {
-	struct vmdemo_policy policy;
+	struct pool pool;
+	struct vmdemo_policy *policy = &pool.policy;
 	bool ok = true;
 
-	pool_create(&policy, &vmdemo_policy_lru, 8);
-	fill(&policy, true);
-	demote(&policy, 0);
-	ok &= expect(policy.ops->spare(&policy, 0), "lru does not spare a late reference");
-	ok &= expect(vmdemo_policy_where(&policy, 0) == VMDEMO_LIST_ACTIVE,
+	pool_create(&pool, &vmdemo_policy_lru, 8);
+	fill(&pool, true);
+	demote(policy, 0);
+	ok &= expect(policy->ops->spare(policy, &pool.nodes[0]),
+		     "lru does not spare a late reference");
+	ok &= expect(pool.nodes[0].list == VMDEMO_LIST_ACTIVE,
 		     "lru leaves a late reference on standby");
-	ok &= expect_nr(&policy, 2, 6);
-	ok &= expect_victims_from(&policy, 1);
+	ok &= expect_nr(policy, 2, 6);
+	ok &= expect_victims_from(&pool, 1);
 	/* Active frames were never demoted: mapped still, not again. Sparing them would not end. */
-	ok &= expect(!policy.ops->spare(&policy, 7), "lru spares a frame it did not demote");
-	ok &= expect_victims_from(&policy, 1);
-	pool_destroy(&policy);
+	ok &= expect(!policy->ops->spare(policy, &pool.nodes[7]),
+		     "lru spares a frame it did not demote");
+	ok &= expect_victims_from(&pool, 1);
+	pool_destroy(&pool);
 
-	pool_create(&policy, &vmdemo_policy_fifo, 8);
-	fill(&policy, true);
-	ok &= expect(!policy.ops->spare(&policy, 0), "fifo spares a late reference");
-	ok &= expect_victims_from(&policy, 0);
-	pool_destroy(&policy);
+	pool_create(&pool, &vmdemo_policy_fifo, 8);
+	fill(&pool, true);
+	ok &= expect(!policy->ops->spare(policy, &pool.nodes[0]), "fifo spares a late reference");
+	ok &= expect_victims_from(&pool, 0);
+	pool_destroy(&pool);
 	return verdict_of(ok);
 }
 
@@ -230,57 +244,67 @@ static enum verdict test_late_reference(u64 seed)
 static enum verdict test_victim_walk(u64 seed)
 {
 	static const u32 order[] = { 5, 2, 7, 0, 6, 1, 4 };	/* 5, 2 and 7 are on standby */
-	u32 i, frame = VMDEMO_NONE;
-	struct vmdemo_policy policy;
+	const struct vmdemo_node *node = NULL;
+	struct pool pool;
+	struct vmdemo_policy *policy = &pool.policy;
 	bool ok = true;
+	u32 i;
 
-	pool_create(&policy, &vmdemo_policy_lru, 8);
+	pool_create(&pool, &vmdemo_policy_lru, 8);
 	for (i = 3; i < 7; i++)
-		policy.ops->insert(&policy, order[i]);
+		policy->ops->insert(policy, &pool.nodes[order[i]]);
 	for (i = 0; i < 3; i++) {
-		policy.ops->insert(&policy, order[i]);
-		vmdemo_policy_move(&policy, order[i], VMDEMO_LIST_STANDBY);
+		policy->ops->insert(policy, &pool.nodes[order[i]]);
+		vmdemo_policy_move(policy, &pool.nodes[order[i]], VMDEMO_LIST_STANDBY);
 	}
 	for (i = 0; i < 7; i++) {
-		frame = vmdemo_policy_victim(&policy, frame);
-		if (!expect(frame == order[i], "victim %u is frame %u, not %u", i, frame, order[i]))
+		node = vmdemo_policy_victim(policy, node);
+		if (!expect(node == &pool.nodes[order[i]], "victim %u is frame %u, not %u", i,
+			    pool_frame(&pool, node), order[i]))
 			break;
 	}
-	ok = i == 7 && expect(vmdemo_policy_victim(&policy, frame) == VMDEMO_NONE, "no end");
+	ok = i == 7 && expect(!vmdemo_policy_victim(policy, node), "no end");
 	for (i = 0; ok && i < 7; i++) {
-		ok &= expect(vmdemo_policy_victim(&policy, VMDEMO_NONE) == order[i],
+		ok &= expect(pool_victim(&pool) == order[i],
 			     "after %u evictions frame %u is not next", i, order[i]);
-		vmdemo_policy_remove(&policy, order[i]);
-		ok &= expect(vmdemo_policy_where(&policy, order[i]) == VMDEMO_LIST_NONE,
+		vmdemo_policy_remove(policy, &pool.nodes[order[i]]);
+		ok &= expect(pool.nodes[order[i]].list == VMDEMO_LIST_NONE,
 			     "frame %u is in a list after its removal", order[i]);
 	}
-	ok &= expect_nr(&policy, 0, 0);
-	pool_destroy(&policy);
+	ok &= expect_nr(policy, 0, 0);
+	pool_destroy(&pool);
 	return verdict_of(ok);
 }
 
 /* All switches of policy, with and without standby: the new order of eviction is the old one. */
 static enum verdict test_switch(u64 seed)
 {
-	struct vmdemo_policy policy;
+	struct pool pool;
+	struct vmdemo_policy *policy = &pool.policy;
 	bool ok = true;
-	u32 i;
+	u32 i, standby;
 
 	for (i = 0; i < 8; i++) {
-		pool_create(&policy, policies[i & 1], 64);
-		fill(&policy, false);
+		pool_create(&pool, policies[i & 1], 64);
+		fill(&pool, false);
 		if (i >> 2)
-			demote(&policy, 32);
-		policy.credit = 5;
-		vmdemo_policy_switch(&policy, policies[i >> 1 & 1]);
-		ok &= expect(policy.ops == policies[i >> 1 & 1], "the policy is still %s",
-			     policy.ops->name);
-		ok &= expect(policy.credit == 5, "the switch changes the credit");
-		ok &= expect_nr(&policy, 64, 0);
-		ok &= expect_victims_from(&policy, 0);
-		policy.ops->touch(&policy, 0);
-		ok &= expect_victims_from(&policy, policy.ops == &vmdemo_policy_lru);
-		pool_destroy(&policy);
+			demote(policy, 32);
+		policy->credit = 5;
+		/* In pieces, as in the module; the new rules hold from the first on. */
+		standby = vmdemo_policy_nr(policy, VMDEMO_LIST_STANDBY);
+		vmdemo_policy_switch(policy, policies[i >> 1 & 1], 10);
+		ok &= expect(policy->ops == policies[i >> 1 & 1], "the policy is still %s",
+			     policy->ops->name);
+		standby -= min(standby, 10U);
+		ok &= expect_nr(policy, 64 - standby, standby);
+		ok &= expect_victims_from(&pool, 0);
+		vmdemo_policy_switch(policy, policies[i >> 1 & 1], VMDEMO_NONE);
+		ok &= expect(policy->credit == 5, "the switch changes the credit");
+		ok &= expect_nr(policy, 64, 0);
+		ok &= expect_victims_from(&pool, 0);
+		policy->ops->touch(policy, &pool.nodes[0]);
+		ok &= expect_victims_from(&pool, policy->ops == &vmdemo_policy_lru);
+		pool_destroy(&pool);
 	}
 	return verdict_of(ok);
 }
@@ -291,28 +315,30 @@ static enum verdict test_switch(u64 seed)
  */
 static enum verdict test_hold(u64 seed)
 {
-	struct vmdemo_policy policy;
+	struct pool pool;
+	struct vmdemo_policy *policy = &pool.policy;
 	bool ok = true;
 	u32 i;
 
-	pool_create(&policy, &vmdemo_policy_lru, 300);
-	fill(&policy, false);
+	pool_create(&pool, &vmdemo_policy_lru, 300);
+	fill(&pool, false);
 	for (i = 0; i < 100; i++)
-		vmdemo_policy_hold(&policy, i);
-	ok &= expect_nr(&policy, 200, 0);
-	ok &= expect(vmdemo_policy_nr(&policy, VMDEMO_LIST_HELD) == 100, "there are not 100 held");
-	ok &= expect(vmdemo_policy_victim(&policy, VMDEMO_NONE) == 100, "a held frame is next");
+		vmdemo_policy_hold(policy, &pool.nodes[i]);
+	ok &= expect_nr(policy, 200, 0);
+	ok &= expect(vmdemo_policy_nr(policy, VMDEMO_LIST_HELD) == 100, "there are not 100 held");
+	ok &= expect(pool_victim(&pool) == 100, "a held frame is next");
 	/* Of 200 frames all but one. */
-	ok &= expect(policy.ops->excess(&policy, 0) == 199, "the target counts held frames");
-	demote(&policy, 0);
-	ok &= expect_nr(&policy, 1, 199);
-	policy.ops->touch(&policy, 50);
-	ok &= expect(vmdemo_policy_where(&policy, 50) == VMDEMO_LIST_ACTIVE &&
-		     policy.lists[VMDEMO_LIST_ACTIVE].newest == 50, "a touch does not let go");
-	vmdemo_policy_release(&policy, 0);
-	ok &= expect(policy.lists[VMDEMO_LIST_ACTIVE].oldest == 0, "a release makes young");
-	ok &= expect_nr(&policy, 3, 199);
-	pool_destroy(&policy);
+	ok &= expect(policy->ops->excess(policy, 0) == 199, "the target counts held frames");
+	demote(policy, 0);
+	ok &= expect_nr(policy, 1, 199);
+	policy->ops->touch(policy, &pool.nodes[50]);
+	ok &= expect(pool.nodes[50].list == VMDEMO_LIST_ACTIVE &&
+		     !vmdemo_policy_newer(policy, &pool.nodes[50], VMDEMO_LIST_ACTIVE),
+		     "a touch does not let go");
+	vmdemo_policy_release(policy, &pool.nodes[0]);
+	ok &= expect(pool_oldest(&pool, VMDEMO_LIST_ACTIVE) == 0, "a release makes young");
+	ok &= expect_nr(policy, 3, 199);
+	pool_destroy(&pool);
 	return verdict_of(ok);
 }
 
@@ -329,19 +355,20 @@ static enum verdict test_target(u64 seed)
 		{ 300, 1, 3 }, { 399, 1, 3 }, { 0x3ffffffe, 90, 0x39999997 },
 		{ 0x3ffffffe, 100, 0x3ffffffe },
 	};
-	struct vmdemo_policy policy;
+	struct pool pool;
+	struct vmdemo_policy *policy = &pool.policy;
 	bool ok = true;
 	u32 i;
 
-	pool_create(&policy, &vmdemo_policy_lru, 1);
+	pool_create(&pool, &vmdemo_policy_lru, 1);
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		policy.nr_frames = cases[i].frames;
-		policy.standby_pct = cases[i].pct;
-		ok &= expect(vmdemo_policy_target(&policy) == cases[i].target,
+		policy->nr_frames = cases[i].frames;
+		policy->standby_pct = cases[i].pct;
+		ok &= expect(vmdemo_policy_target(policy) == cases[i].target,
 			     "target of %u frames at %u %% is %u, not %u", cases[i].frames,
-			     cases[i].pct, vmdemo_policy_target(&policy), cases[i].target);
+			     cases[i].pct, vmdemo_policy_target(policy), cases[i].target);
 	}
-	pool_destroy(&policy);
+	pool_destroy(&pool);
 	return verdict_of(ok);
 }
 
@@ -356,28 +383,29 @@ static bool expect_earned(struct vmdemo_policy *policy, u32 times, s64 credit)
 
 static enum verdict test_earn(u64 seed)
 {
-	struct vmdemo_policy policy;
+	struct pool pool;
+	struct vmdemo_policy *policy = &pool.policy;
 	bool ok = true;
 
-	pool_create(&policy, &vmdemo_policy_lru, 1000);
-	ok &= expect_earned(&policy, 1, 16);
-	ok &= expect_earned(&policy, 124, 2000);
-	ok &= expect_earned(&policy, 1, 2000);
-	policy.credit = 1999;
-	ok &= expect_earned(&policy, 1, 2000);
-	policy.credit = -40;	/* more soft faults than were paid for: a debt, not a wrap */
-	ok &= expect_earned(&policy, 1, -24);
-	policy.nr_frames = 10;	/* a pool that shrinks takes its cap along */
-	policy.credit = 2000;
-	ok &= expect_earned(&policy, 1, 20);
-	policy.demote_pages = 0;
-	policy.credit = 7;
-	ok &= expect_earned(&policy, 5, 7);
-	policy.nr_frames = 0x3ffffffe;
-	policy.demote_pages = 0xffffffff;
-	policy.credit = 0;
-	ok &= expect_earned(&policy, 1, 0x7ffffffc);
-	pool_destroy(&policy);
+	pool_create(&pool, &vmdemo_policy_lru, 1000);
+	ok &= expect_earned(policy, 1, 16);
+	ok &= expect_earned(policy, 124, 2000);
+	ok &= expect_earned(policy, 1, 2000);
+	policy->credit = 1999;
+	ok &= expect_earned(policy, 1, 2000);
+	policy->credit = -40;	/* more soft faults than were paid for: a debt, not a wrap */
+	ok &= expect_earned(policy, 1, -24);
+	policy->nr_frames = 10;	/* a pool that shrinks takes its cap along */
+	policy->credit = 2000;
+	ok &= expect_earned(policy, 1, 20);
+	policy->demote_pages = 0;
+	policy->credit = 7;
+	ok &= expect_earned(policy, 5, 7);
+	policy->nr_frames = 0x3ffffffe;
+	policy->demote_pages = 0xffffffff;
+	policy->credit = 0;
+	ok &= expect_earned(policy, 1, 0x7ffffffc);
+	pool_destroy(&pool);
 	return verdict_of(ok);
 }
 
@@ -396,26 +424,27 @@ static enum verdict test_affords(u64 seed)
 		{ 0x3ffffffe, 0xffffffff, 0x3ffffffd, false },
 		{ 0x3ffffffe, 0xffffffff, 0x3ffffffe, true },
 	};
-	struct vmdemo_policy policy;
+	struct pool pool;
+	struct vmdemo_policy *policy = &pool.policy;
 	bool ok = true;
 	u32 i;
 
-	pool_create(&policy, &vmdemo_policy_lru, 1);
+	pool_create(&pool, &vmdemo_policy_lru, 1);
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		policy.nr_frames = cases[i].frames;
-		policy.credit = cases[i].credit;
-		ok &= expect(vmdemo_policy_affords(&policy, cases[i].range) == cases[i].affords,
+		policy->nr_frames = cases[i].frames;
+		policy->credit = cases[i].credit;
+		ok &= expect(vmdemo_policy_affords(policy, cases[i].range) == cases[i].affords,
 			     "%u frames, credit %lld: affords(%u) is %u",
 			     cases[i].frames, cases[i].credit, cases[i].range, !cases[i].affords);
 	}
-	pool_destroy(&policy);
+	pool_destroy(&pool);
 	return verdict_of(ok);
 }
 
 #define TEST(what, how)	{ .name = (what), .run = (how) }
 
 static struct test tests[] = {
-	TEST("a node takes eight bytes", test_node_size),
+	TEST("a node takes 24 bytes", test_node_size),
 	TEST("a new order is empty", test_empty),
 	TEST("a touch makes a frame the last victim of lru, and nothing of fifo", test_order),
 	TEST("lru demotes up to its target, fifo nothing", test_excess),
