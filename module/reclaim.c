@@ -45,6 +45,9 @@
 /* After an attempt to replace a missing frame failed for want of memory: wait this long. */
 #define VMDEMO_MEND_PAUSE	(2 * HZ)
 
+/* The part of the time, one over this, that the thread spends on looking for what cannot go. */
+#define VMDEMO_EXCESS_PART	32
+
 /* How often to look for a free frame while another evicts: about as long as a batch takes. */
 #define VMDEMO_RECLAIM_SPINS	256
 
@@ -376,28 +379,6 @@ static void vmdemo_reclaim_hand_over(struct vmdemo_pool *pool, struct bio_list *
 	WRITE_ONCE(pool->submitting, 0);
 }
 
-/* Evict frames whose number is above the target. Returns true if some were freed. */
-static bool vmdemo_reclaim_excess(struct vmdemo_pool *pool)
-{
-	struct bio_list bios[VMDEMO_NR_DISKS] = {};
-	struct vmdemo_io io = { .write = true, .later = bios };
-	bool moved = false;
-	struct folio *folio;
-	u32 nr = 0;
-
-	while ((nr = vmdemo_walk_excess(pool, nr, &folio)) != VMDEMO_NONE) {
-		mutex_lock(&pool->reclaim_lock);
-		moved |= vmdemo_evict_folio(pool, folio, &io, true, NULL) == VMDEMO_FREED;
-		mutex_unlock(&pool->reclaim_lock);
-		vmdemo_reclaim_hand_over(pool, bios);
-		nr++;
-		cond_resched();
-	}
-	vmdemo_pager_submit(&io);
-	vmdemo_reclaim_hand_over(pool, bios);
-	return moved;
-}
-
 static bool vmdemo_reclaim_shrinking(const struct vmdemo_pool *pool)
 {
 	u32 lent = READ_ONCE(pool->besieged) ? vmdemo_loan_nr(pool) : 0;
@@ -405,9 +386,15 @@ static bool vmdemo_reclaim_shrinking(const struct vmdemo_pool *pool)
 	return READ_ONCE(pool->nr_frames) > READ_ONCE(pool->target) + lent;
 }
 
+/* Is there less than the low watermark? */
+static bool vmdemo_reclaim_low(const struct vmdemo_pool *pool)
+{
+	return READ_ONCE(pool->nr_free) < vmdemo_free_low(pool);
+}
+
 static bool vmdemo_reclaim_needed(const struct vmdemo_pool *pool)
 {
-	return READ_ONCE(pool->nr_free) < vmdemo_free_low(pool) || vmdemo_reclaim_shrinking(pool);
+	return vmdemo_reclaim_low(pool) || vmdemo_reclaim_shrinking(pool);
 }
 
 /* Work until the reserve is there. Returns false if nothing could be done. */
@@ -445,10 +432,38 @@ static bool vmdemo_reclaim_refill(struct vmdemo_pool *pool)
 	return true;
 }
 
+/*
+ * Evict frames whose number is above the target; what programs need meanwhile comes first. Returns
+ * true if some were freed.
+ */
+static bool vmdemo_reclaim_excess(struct vmdemo_pool *pool)
+{
+	struct bio_list bios[VMDEMO_NR_DISKS] = {};
+	struct vmdemo_io io = { .write = true, .later = bios };
+	bool moved = false;
+	struct folio *folio;
+	u32 nr = 0;
+
+	while ((nr = vmdemo_walk_excess(pool, nr, &folio)) != VMDEMO_NONE) {
+		mutex_lock(&pool->reclaim_lock);
+		moved |= vmdemo_evict_folio(pool, folio, &io, true, NULL) == VMDEMO_FREED;
+		mutex_unlock(&pool->reclaim_lock);
+		vmdemo_reclaim_hand_over(pool, bios);
+		if (vmdemo_reclaim_low(pool))
+			vmdemo_reclaim_refill(pool);
+		nr++;
+		cond_resched();
+	}
+	vmdemo_pager_submit(&io);
+	vmdemo_reclaim_hand_over(pool, bios);
+	return moved;
+}
+
 /* Work to do now and then, since no event tells when it can be done. */
 struct vmdemo_chores {
 	unsigned long look_at;	/* pages that are held: have they been let go? */
 	unsigned long mend_at;	/* frames that are missing: is there memory, and may we? */
+	unsigned long excess_at;	/* frames in excess: can they go now? */
 	u32 mend_next;
 };
 
@@ -463,6 +478,23 @@ static void vmdemo_reclaim_relieve(struct vmdemo_pool *pool)
 	mutex_lock(&pool->reclaim_lock);
 	vmdemo_evict_relieve(pool, VMDEMO_ORPHAN_LOOK);
 	mutex_unlock(&pool->reclaim_lock);
+}
+
+/*
+ * Evict what is in excess, if it is time for that. When none of it can go, since programs hold it,
+ * the next attempt is put off, so that looking for it in a large pool takes a part of a processor
+ * that is small, one in VMDEMO_EXCESS_PART at most. Returns true if some were freed.
+ */
+static bool vmdemo_reclaim_cut(struct vmdemo_pool *pool, struct vmdemo_chores *chores)
+{
+	unsigned long began = jiffies;
+
+	if (time_before(began, chores->excess_at))
+		return false;
+	if (vmdemo_reclaim_excess(pool))
+		return true;
+	chores->excess_at = jiffies + VMDEMO_SOON + VMDEMO_EXCESS_PART * (jiffies - began);
+	return false;
 }
 
 static void vmdemo_reclaim_do_chores(struct vmdemo_pool *pool, struct vmdemo_chores *chores)
@@ -499,7 +531,9 @@ static int vmdemo_reclaim_thread(void *data)
 {
 	struct vmdemo_pool *pool = data;
 	unsigned int noio = memalloc_noio_save();
-	struct vmdemo_chores chores = { .look_at = jiffies, .mend_at = jiffies };
+	struct vmdemo_chores chores = {
+		.look_at = jiffies, .mend_at = jiffies, .excess_at = jiffies,
+	};
 
 	set_user_nice(current, MIN_NICE / 4 * 3);
 	set_freezable();
@@ -510,7 +544,7 @@ static int vmdemo_reclaim_thread(void *data)
 		vmdemo_reclaim_sleep(pool, &chores);
 		moved = vmdemo_reclaim_refill(pool);
 		if (vmdemo_reclaim_shrinking(pool))
-			moved &= vmdemo_reclaim_excess(pool);
+			moved &= vmdemo_reclaim_cut(pool, &chores);
 		/* Until a write ends. If none is on its way all is pinned: no event tells. */
 		if (!moved)
 			wait_event_freezable_timeout(pool->free_wait, kthread_should_stop() ||
