@@ -3,10 +3,8 @@
  * density.c - one call unmaps many pages where those in frames are dense, however large the device
  * or space is; and where they are scattered it does not look through endless empty page tables
  */
-#include <sys/mount.h>
-
 #include "kselftest_harness.h"
-#include "vmdemo_test.h"
+#include "nullb.h"
 
 #define FRAMES	512UL
 #define DENSE	(4 * FRAMES)	/* pages used, side by side */
@@ -15,27 +13,6 @@
 #define LEAST	32		/* frames freed for each unmap call */
 #define TIB		(1024ULL << 30)
 
-/* Disks of any size: what is written to them is lost. */
-#define CONFIG	"/sys/kernel/config/nullb/"
-
-static void remove_disks(void)
-{
-	vt_try_unload();
-	vt_shell("cd " CONFIG " && for d in nullb*; do [ ! -d $d ] || rmdir $d; done");
-}
-
-/* Number 'i', of 'mib' MiB; its path. */
-static const char *make_disk(int i, __u64 mib)
-{
-	static const char * const path[] = { "/dev/nullb0", "/dev/nullb1" };
-
-	if (!vt_shell("mkdir " CONFIG "nullb%d", i) ||
-	    !vt_shell("cd " CONFIG "nullb%d && echo %llu >size && echo 1 >power", i, mib) ||
-	    access(path[i], F_OK))
-		vt_fail("null_blk makes no disk of %llu MiB", mib);
-	return path[i];
-}
-
 FIXTURE(density) {
 	__u64 calls, freed;	/* when counting began */
 	int fd;
@@ -43,11 +20,8 @@ FIXTURE(density) {
 
 FIXTURE_SETUP(density)
 {
-	if (!vt_shell("modprobe null_blk nr_devices=0"))
-		vt_skip("there is no null_blk");
-	mount("configfs", "/sys/kernel/config", "configfs", 0, NULL);
-	/* A test that failed may have left its own. */
-	remove_disks();
+	nullb_load();
+	nullb_remove();
 	vt_stop();
 	self->fd = -1;
 }
@@ -55,13 +29,14 @@ FIXTURE_SETUP(density)
 FIXTURE_TEARDOWN(density)
 {
 	close(self->fd);
-	remove_disks();
+	nullb_remove();
 }
 
 /* A device 'ratio' times as large as the pool. */
 static void use_device(struct _test_data_density *self, __u64 ratio)
 {
-	vt_load("backing=%s frames=%lu", make_disk(0, ratio * FRAMES * VT_PAGE >> 20), FRAMES);
+	vt_load("backing=%s frames=%lu",
+		nullb_make(0, ratio * FRAMES * VT_PAGE >> 20, false), FRAMES);
 	vt_set("read_ahead_pages", "0");
 	self->fd = vt_open(O_RDWR);
 }
@@ -77,8 +52,8 @@ static char *use_space(struct _test_data_density *self, const struct vmdemo_segm
 	size_t i;
 	int dev;
 
-	vt_load("backing=%s swap=%s frames=%lu", make_disk(0, 64),
-		make_disk(1, 2 * OLD * VT_PAGE >> 20), FRAMES);
+	vt_load("backing=%s swap=%s frames=%lu", nullb_make(0, 64, false),
+		nullb_make(1, 2 * OLD * VT_PAGE >> 20, false), FRAMES);
 	vt_set("read_ahead_pages", "0");
 	dev = vt_open(O_RDWR);
 	self->fd = ioctl(dev, VMDEMO_IOC_SPACE, &args);
@@ -144,7 +119,7 @@ TEST_F(density, device)
 		EXPECT_GE(yield(self, "device, ratio", ratios[i]), LEAST);
 		munmap(mem, pages * VT_PAGE);
 		close(self->fd);
-		remove_disks();
+		nullb_remove();
 	}
 	self->fd = -1;
 }
@@ -165,7 +140,7 @@ TEST_F(density, whole_device)
 		EXPECT_GE(yield(self, "all of a device, ratio", ratios[i]), LEAST);
 		munmap(mem, ratios[i] * FRAMES * VT_PAGE);
 		close(self->fd);
-		remove_disks();
+		nullb_remove();
 	}
 	self->fd = -1;
 }
