@@ -117,7 +117,7 @@ int fill_device(void)
 		fail("%s is in use: something is mounted from it, or has claimed it", run.path);
 	if (f < 0)
 		fail("%s: %s", run.path, strerror(errno));
-	memset(buffer, 0x5a, chunk * PAGE);
+	memset(buffer, FILL_BYTE, chunk * PAGE);
 	for (page = 0; page < run.pages; page += chunk)
 		if (pwrite(f, buffer, chunk * PAGE, page * PAGE) != (ssize_t)(chunk * PAGE))
 			fail("%s: write: %s", run.path, strerror(errno));
@@ -170,6 +170,8 @@ static void access_mapped(const __u32 *in, unsigned int n)
 		else
 			sum += __atomic_load_n(word, __ATOMIC_RELAXED);
 	}
+	if (run.verify && sum != n * FILL_WORD)
+		fail("%s: not what was written there", run.path);
 	sink = sum;
 }
 

@@ -14,7 +14,10 @@
  *	--advice none|random|sequential		instead of the row's
  *	--cgroup DIR	enter this cgroup before the device is mapped
  *	--cpu N		stay on this processor
+ *	--pin		worker n stays on processor n
  *	--seed N	of the sequence of pages
+ *	--verify	what is read must be what --fill wrote
+ *	--mark		tell locks.c, a plugin of the emulator, where repetitions begin and end
  *
  * The result is one line of JSON. vmdemo: DEVICE is /dev/vmdemo, mapped. mmap: a block device,
  * mapped. direct: a block device through O_DIRECT, 4 KiB at a time, or 128 KiB in sequential rows.
@@ -99,7 +102,34 @@ void *memory(size_t bytes)
 	return p;
 }
 
+/* Two nops that no compiler makes; locks.c knows them. */
+static void mark_begin(void)
+{
+#ifdef __x86_64__
+	if (run.mark)
+		asm volatile(".byte 0x0f, 0x1f, 0x84, 0x00, 'v', 'm', 'd', '0'");
+#endif
+}
+
+static void mark_end(void)
+{
+#ifdef __x86_64__
+	if (run.mark)
+		asm volatile(".byte 0x0f, 0x1f, 0x84, 0x00, 'v', 'm', 'd', '1'");
+#endif
+}
+
 /* workers */
+
+static void stay_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		fail("no processor %d: %s", cpu, strerror(errno));
+}
 
 static void *work(void *arg)
 {
@@ -108,6 +138,8 @@ static void *work(void *arg)
 	struct rusage before, after;
 	__u64 *buffer = run.target == DIRECT ? memory(BLOCK_PAGES * PAGE) : NULL;
 
+	if (run.pin)
+		stay_on(number);
 	access_pages(sequence[number], run.warmup, buffer);
 	for (rep = 0; rep < run.reps; rep++) {
 		pthread_barrier_wait(&shared->barrier);
@@ -119,7 +151,9 @@ static void *work(void *arg)
 		pthread_barrier_wait(&shared->barrier);
 
 		w->begin[rep] = now();
+		mark_begin();
 		one_repetition(number, rep, buffer);
+		mark_end();
 		w->end[rep] = now();
 
 		getrusage(RUSAGE_THREAD, &after);
@@ -191,7 +225,7 @@ static void prepare(void)
 		make_sequence(i);
 }
 
-static unsigned int number(const char *option, const char *text, unsigned long most)
+static unsigned long number(const char *option, const char *text, unsigned long most)
 {
 	char *end;
 	unsigned long value = strtoul(text, &end, 0);
@@ -238,6 +272,8 @@ static const struct option options[] = {
 	{ "advice", required_argument, NULL, 'a' }, { "cgroup", required_argument, NULL, 'g' },
 	{ "cpu", required_argument, NULL, 'c' }, { "seed", required_argument, NULL, 's' },
 	{ "fill", required_argument, NULL, 'F' }, { "list", no_argument, NULL, 'l' },
+	{ "verify", no_argument, NULL, 'v' }, { "pin", no_argument, NULL, 'i' },
+	{ "mark", no_argument, NULL, 'm' },
 	{ }
 };
 
@@ -259,7 +295,7 @@ static bool parse(int argc, char **argv)
 			run.path = optarg;
 			break;
 		case 'n':
-			run.pages = number("pages", optarg, UINT32_MAX / 2);
+			run.pages = number("pages", optarg, MAX_PAGES);
 			break;
 		case 'f':
 			run.frames = number("frames", optarg, 1 << 24);
@@ -290,6 +326,15 @@ static bool parse(int argc, char **argv)
 			break;
 		case 's':
 			run.seed = number("seed", optarg, 1000000);
+			break;
+		case 'i':
+			run.pin = true;
+			break;
+		case 'm':
+			run.mark = true;
+			break;
+		case 'v':
+			run.verify = true;
 			break;
 		case 'F':
 			filling = true;
@@ -335,16 +380,8 @@ static void complete(void)
 	if (is_memory() ? run.row.kind > ZIPF && run.row.kind != ZERO_FILL :
 			  run.row.kind == ZERO_FILL)
 		fail("row %s does not suit target %s", run.row.name, target_names[run.target]);
-}
-
-static void stay_on(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		fail("no processor %d: %s", cpu, strerror(errno));
+	if (run.verify && (run.row.write_pct || run.row.kind == LATENCY || is_memory()))
+		fail("--verify is for rows that only read a device");
 }
 
 int main(int argc, char **argv)
@@ -353,6 +390,8 @@ int main(int argc, char **argv)
 
 	if (!is_memory() && (!run.pages || run.pages > device_pages()))
 		run.pages = device_pages();
+	if (run.pages > MAX_PAGES)
+		run.pages = MAX_PAGES;
 	run.pages = run.pages / 256 * 256;
 	if (run.pages < 2 * run.frames)
 		fail("%s: %zu pages are less than twice %u frames", run.path, run.pages,

@@ -31,6 +31,9 @@
 #define MAX_WORKERS	16
 #define MAX_VMAS	64
 #define MAX_REPS	15
+#define MAX_PAGES	0x80000000UL	/* of a sequence; a device may be larger */
+#define FILL_BYTE	0x5a
+#define FILL_WORD	0x5a5a5a5a5a5a5a5aULL
 
 enum kind {
 	UNIFORM, SEQUENTIAL, ZIPF, RESIDENT, RESIDENT_RANDOM, MSYNC_SCATTERED, MSYNC_RUN,
@@ -68,6 +71,9 @@ struct run {
 	unsigned int workers;
 	unsigned int vmas;
 	int cpu;
+	bool pin;
+	bool verify;
+	bool mark;
 	__u64 seed;
 };
 

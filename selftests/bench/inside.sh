@@ -3,7 +3,7 @@
 # inside.sh - the part of scripts/bench that runs in the machine that is measured: makes the devices, runs each
 # row against each target, and prints one line of JSON for each at the end, when printing disturbs nothing.
 #
-#   inside.sh icount|nullblk|latency|swap|space|wall|fio|host
+#   inside.sh icount|nullblk|latency|swap|space|wall|fio|ratio|pools|cpus|locks|symbols|host
 #
 # scripts/bench says what each mode is; space is the half of swap whose disks answer at once.  What to do stands in
 # the environment:
@@ -11,6 +11,7 @@
 #   ROWS, TARGETS   lists
 #   FRAMES, PAGES   the pool, and the span: 4096 of 65536
 #   OPS             accesses of each repetition, if not the row's own
+#   POOLS           numbers of frames, for mode pools
 #   DEV             the block device of mode host, which is written over
 #   VMDEMO_KO       the module's file
 
@@ -145,11 +146,16 @@ mode_icount() {
 	run_rows
 }
 
-# make_null_blk NAME NS: a disk in memory that answers after NS nanoseconds.
+load_null_blk() {
+	modprobe configfs && { mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config; }
+	modprobe null_blk nr_devices=0 || die "null_blk does not load."
+}
+
+# make_null_blk NAME NS [ATTRIBUTE=VALUE...]: a disk in memory that answers after NS nanoseconds.
 make_null_blk() {
 	local dir=/sys/kernel/config/nullb/$1 attribute
 	mkdir "$dir" || die "there is no null_blk that can be configured."
-	for attribute in memory_backed=1 irqmode=2 completion_nsec="$2" blocksize=4096 size=$((PAGES / 256)) max_sectors=1024; do
+	for attribute in memory_backed=1 irqmode=2 completion_nsec="$2" blocksize=4096 size=$((PAGES / 256)) max_sectors=1024 "${@:3}"; do
 		[ ! -e "$dir/${attribute%%=*}" ] || echo "${attribute#*=}" >"$dir/${attribute%%=*}"
 	done
 	echo 1 >"$dir/power" || die "null_blk $1 cannot be made."
@@ -158,8 +164,7 @@ make_null_blk() {
 
 mode_nullblk() {
 	local us
-	modprobe configfs && { mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config; }
-	modprobe null_blk nr_devices=0 || die "null_blk does not load."
+	load_null_blk
 	for us in 10 80; do
 		make_null_blk nullb-a ${us}000
 		make_null_blk nullb-b ${us}000
@@ -199,8 +204,7 @@ mode_space() {
 
 mode_swap() {
 	mode_space
-	modprobe configfs && { mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config; }
-	modprobe null_blk nr_devices=0 || die "null_blk does not load."
+	load_null_blk
 	PAGES=$((PAGES + 1024)) make_null_blk nullb-a 80000
 	PAGES=$((PAGES + 1024)) make_null_blk nullb-b 80000
 	what='"us": 80, '
@@ -267,6 +271,75 @@ mode_wall() {
 			done
 		done
 	done
+}
+
+# --- scale ---
+
+# A disk of 16 TiB that keeps nothing and answers at once.
+make_vast() {
+	load_null_blk
+	make_null_blk vast 0 memory_backed=0 irqmode=0 size=$((16 << 20))
+}
+
+# The span is 16 to 65,536 times as large as the pool: 8 TiB.
+mode_ratio() {
+	local ratio
+	FRAMES=32768
+	make_vast
+	load /dev/vast
+	rival=/dev/vast
+	for ratio in 16 32 64 128 256 512 1024 4096 16384 65536; do
+		PAGES=$((FRAMES * ratio))
+		what="\"at\": $ratio, "
+		measure randread vmdemo --reps 1 --ops 30016 >>"$results"
+	done
+	rmmod vmdemo
+	measure randread direct --reps 1 --ops 30016 >>"$results"
+}
+
+# The pool is larger and larger, and so is the span.
+mode_pools() {
+	make_vast
+	for FRAMES in $POOLS; do
+		PAGES=$((FRAMES * 16))
+		what="\"at\": $FRAMES, "
+		load /dev/vast
+		measure randread vmdemo --reps 1 --ops 30016 >>"$results"
+		measure resrand vmdemo --reps 1 --ops 30016 >>"$results"
+	done
+}
+
+# As many threads as processors, each on one of its own; together they do as much as one does alone.
+mode_cpus() {
+	local round cpus target
+	TARGETS=${TARGETS/direct/}
+	make_brd "$PAGES"
+	ready /dev/ram0 /dev/ram1
+	ROWS="" run_rows
+	for round in 1 2 3; do
+		for cpus in 1 2 4 8; do
+			confine "$(printf %x $(((1 << cpus) - 1)))"
+			what="\"round\": $round, \"at\": $cpus, "
+			for target in $TARGETS; do
+				measure randread "$target" --threads "$cpus" --pin --verify --reps 1 --ops $((48000 / cpus)) >>"$results"
+			done
+		done
+	done
+}
+
+# For a machine whose emulator runs locks.c, which says what it saw: here is only what its addresses mean. Where the
+# kernel's own functions are, does not change (symbols).
+mode_locks() {
+	TARGETS=${TARGETS/direct/}
+	make_brd "$PAGES"
+	ready /dev/ram0 /dev/ram1
+	run_rows --mark --reps 1
+	awk '$4 == "[vmdemo]" && $2 ~ /[tT]/ { s = s " " $1 " " $3 } END { print "{\"symbols\": \"" substr(s, 2) "\"}" }' \
+		/proc/kallsyms >>"$results"
+}
+
+mode_symbols() {
+	awk 'NF == 3 && $2 ~ /[tTwW]/ { print $1, $3 }' /proc/kallsyms >>"$results"
 }
 
 # One device, in turn.

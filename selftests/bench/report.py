@@ -9,6 +9,9 @@
 """
 import json, os, re, statistics, subprocess, sys
 
+sys.dont_write_bytecode = True
+import scale
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 TARGETS = ['vmdemo', 'mmap', 'direct']
 SHORT = ['random read', 'sequential write', 'Zipf 0.8 read, no advice', 'resident, PTEs gone, random']    # in the main README.md
@@ -269,6 +272,8 @@ def report(directory, kernel, mode):
     base = os.path.join(directory, '%s-%s' % (kernel, mode))
     with open(base + '.lines') as f:
         lines = [json.loads(line) for line in f if line.strip()]
+    if mode in scale.PARTS:
+        return report_scale(base, kernel, mode, lines)
     tables, rounds = sections(lines, mode)
     verdicts, drawn = [], []
     for name, table in tables.items():
@@ -294,6 +299,16 @@ def report(directory, kernel, mode):
     missed = [v for v in verdicts if not v['met']]
     print('%d bounds met, %d missed' % (len(verdicts) - len(missed), len(missed)))
     return 1 if missed else 0
+
+
+def report_scale(base, kernel, mode, lines):
+    drawn = scale.tables(mode, lines, number, os.path.dirname(base), kernel)
+    print('\n\n'.join(plain(t) for t in drawn) + '\n')
+    with open(base + '.json', 'w') as f:
+        json.dump({'kernel': kernel, 'mode': mode, 'results': lines}, f, indent=1)
+    with open(base + '.md', 'w') as f:
+        f.write('\n\n'.join(markdown(t) for t in drawn) + '\n')
+    return 0
 
 
 def tap(kernel):
@@ -327,19 +342,22 @@ def readme(directory):
     with open(path) as f:
         text = f.read()
     known = 0
-    for kernel in sorted(set(re.findall(r'<!-- bench:(\S+) begin -->', text))):
+    for mark in sorted(set(re.findall(r'<!-- bench:(\S+) begin -->', text))):
+        kernel, _, section = mark.partition('-')
         parts = []
-        for mode in ('icount', 'nullblk', 'latency', 'swap', 'wall', 'fio'):
+        for mode in scale.PARTS if section else ('icount', 'nullblk', 'latency', 'swap', 'wall', 'fio'):
             try:
                 with open(os.path.join(directory, '%s-%s.md' % (kernel, mode))) as f:
                     parts.append(f.read())
             except OSError:
                 pass
         if not parts:
-            print('report: %s has no results of %s: its tables stay' % (directory, kernel), file=sys.stderr)
+            print('report: %s has no results of %s: its tables stay' % (directory, mark), file=sys.stderr)
             continue
         known += 1
-        replace(path, kernel, '\n'.join(parts))
+        replace(path, mark, '\n'.join(parts))
+        if section:
+            continue
         lines = parts[0].splitlines()
         short = lines[:2] + [line for name in SHORT for line in lines[2:] if line.startswith('| %s |' % name)]
         if len(short) == 2 + len(SHORT) and kernel == '6.12':

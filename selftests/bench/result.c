@@ -15,7 +15,29 @@ static struct stats {
 	unsigned int n;
 	char name[MAX_STATS][32];
 	__u64 value[MAX_STATS];
+	__u64 shootdowns;
 } stats[MAX_REPS][2];
+
+/* How often a processor was interrupted to flush its TLB, all of them together. */
+static __u64 read_shootdowns(void)
+{
+	FILE *f = fopen("/proc/interrupts", "r");
+	char *line = NULL, *at, *end;
+	size_t size = 0;
+	__u64 sum = 0, n;
+
+	while (f && getline(&line, &size, f) > 0) {
+		at = line + strspn(line, " ");
+		if (strncmp(at, "TLB:", 4))
+			continue;
+		for (at += 4; n = strtoull(at, &end, 10), end != at; at = end)
+			sum += n;
+	}
+	free(line);
+	if (f)
+		fclose(f);
+	return sum;
+}
 
 void read_stats(unsigned int rep, bool after)
 {
@@ -45,6 +67,7 @@ void read_stats(unsigned int rep, bool after)
 	}
 	if (dir)
 		closedir(dir);
+	s->shootdowns = read_shootdowns();
 }
 
 static __u64 elapsed(unsigned int rep)
@@ -135,6 +158,7 @@ void print_result(void)
 		print_misses();
 	if (run.row.kind == LATENCY)
 		print_latencies();
+	printf(", \"shootdowns\": %llu", stats[best][1].shootdowns - stats[best][0].shootdowns);
 	if (run.target == VMDEMO)
 		print_stats(best);
 	printf("}\n");
