@@ -3,7 +3,7 @@
  * locks.c - a plugin of QEMU 7.2 that counts the instructions run under each lock of a Linux kernel
  *
  *	-plugin locks.so,out=FILE,spin=FROM-TO,...,mutex=FROM-TO,...,slow=FROM-TO,...,
- *		give=FROM-TO,...,switch=FROM-TO
+ *		give=FROM-TO,...,switch=FROM-TO[,bit=NUMBER]
  *
  * spin, mutex: the addresses of functions that take a lock; slow: of what mutex functions call when
  * it is held; give: of functions that release one; switch: of __switch_to_asm. For machines with
@@ -15,14 +15,18 @@
  * that releases one. Its instructions are those of the task that holds it, interrupts included.
  * Who took it is the address of the call.
  *
+ * A bit lock of a module is inline: its bit NUMBER is set by a locked instruction, and reset by
+ * another one. The address of the first is who took it.
+ *
  * bench --mark brackets what is measured with two nops that nobody else executes. At the second
  * one a record goes to FILE:
  *
  *	run INSTRUCTIONS
- *	node NUMBER PARENT CALLER TIMES INSTRUCTIONS LONGEST
+ *	node NUMBER PARENT KIND CALLER TIMES INSTRUCTIONS LONGEST
  *	lock NUMBER ADDRESS TIMES
  *
- * A node is a place where locks are taken, by CALLER under the lock of node PARENT (0: none); its
+ * A node is a place where locks of a KIND (spin, mutex, bit) are taken, by CALLER under the lock of
+ * node PARENT (0: none); its
  * instructions include those under locks taken meanwhile. The lines that follow say which.
  */
 #include <linux/types.h>
@@ -36,6 +40,7 @@
 
 EXPORT int qemu_plugin_version = 1;
 
+#define MODULES		0xffffffffc0000000ULL	/* on x86-64, where they begin */
 #define MAX_RANGES	64
 #define MAX_HELD	64
 #define MAX_TASKS	4096
@@ -53,6 +58,9 @@ enum part { SPIN, MUTEX, SLOW, GIVE, SWITCH, NR_PARTS };
 static const char * const part_names[NR_PARTS] = { "spin=", "mutex=", "slow=", "give=", "switch=" };
 static struct range ranges[NR_PARTS][MAX_RANGES];
 static unsigned int nr_ranges[NR_PARTS];
+static const char * const kinds[] = { "spin", "mutex", "bit" };
+#define BIT_LOCK	2	/* its place there */
+static int lock_bit = -1;
 static const char *out_name;
 
 static __u64 clock_now;	/* instructions since the start */
@@ -76,6 +84,7 @@ static __u64 switched_at;
 
 static struct node {
 	__u64 caller;
+	unsigned int kind;
 	unsigned int parent;
 	__u64 times;
 	__u64 instructions;
@@ -113,7 +122,7 @@ static __u64 task_clock(void)
 	return current->ran + clock_now - switched_at;
 }
 
-static unsigned int node_of(__u64 caller, unsigned int parent)
+static unsigned int node_of(unsigned int kind, __u64 caller, unsigned int parent)
 {
 	unsigned int i;
 
@@ -123,6 +132,7 @@ static unsigned int node_of(__u64 caller, unsigned int parent)
 	if (nr_nodes == MAX_NODES)
 		give_up("too many places where locks are taken");
 	nodes[nr_nodes].caller = caller;
+	nodes[nr_nodes].kind = kind;
 	nodes[nr_nodes].parent = parent;
 	return nr_nodes++;
 }
@@ -155,7 +165,7 @@ static bool is_held(__u64 lock)
 	return false;
 }
 
-static void on_take(unsigned int vcpu, qemu_plugin_meminfo_t info, __u64 lock, void *data)
+static void take(unsigned int kind, __u64 caller, __u64 lock)
 {
 	struct held *h = &current->held[current->nr_held];
 
@@ -167,11 +177,22 @@ static void on_take(unsigned int vcpu, qemu_plugin_meminfo_t info, __u64 lock, v
 	h->since = task_clock();
 	h->node = 0;
 	if (marked) {
-		h->node = node_of(current->caller[(uintptr_t)data],
-				  current->nr_held ? h[-1].node : 0);
+		h->node = node_of(kind, caller, current->nr_held ? h[-1].node : 0);
 		count_lock(lock, h->node);
 	}
 	current->nr_held++;
+}
+
+static void on_take(unsigned int vcpu, qemu_plugin_meminfo_t info, __u64 lock, void *data)
+{
+	uintptr_t kind = (uintptr_t)data;
+
+	take(kind, current->caller[kind], lock);
+}
+
+static void on_take_bit(unsigned int vcpu, qemu_plugin_meminfo_t info, __u64 lock, void *data)
+{
+	take(BIT_LOCK, (uintptr_t)data, lock);
 }
 
 static bool give(struct task *task, __u64 lock)
@@ -262,14 +283,26 @@ static void on_end(unsigned int vcpu, void *data)
 	fprintf(f, "run %llu\n", clock_now - marked_at);
 	for (i = 1; i < nr_nodes; i++)
 		if (nodes[i].times)
-			fprintf(f, "node %u %u %llx %llu %llu %llu\n", i, nodes[i].parent,
-				nodes[i].caller, nodes[i].times, nodes[i].instructions,
-				nodes[i].longest);
+			fprintf(f, "node %u %u %s %llx %llu %llu %llu\n", i, nodes[i].parent,
+				kinds[nodes[i].kind], nodes[i].caller, nodes[i].times,
+				nodes[i].instructions, nodes[i].longest);
 	for (i = 0; i < MAX_LOCKS; i++)
 		if (locks[i].times)
 			fprintf(f, "lock %u %llx %llu\n", locks[i].node,
 				locks[i].lock, locks[i].times);
 	fclose(f);
+}
+
+/* bts or btr of our bit in memory: the number that tells them apart, or 0 */
+static unsigned int changes_bit(const __u8 *code, size_t size)
+{
+	const __u8 *at = code;
+
+	at += *at == 0xf0;
+	at += (*at & 0xf0) == 0x40;
+	if (at + 4 > code + size || at[0] != 0x0f || at[1] != 0xba || at[2] >> 6 == 3)
+		return 0;
+	return code[size - 1] == lock_bit ? at[2] >> 3 & 7 : 0;
 }
 
 static void instrument(struct qemu_plugin_insn *insn)
@@ -295,7 +328,11 @@ static void instrument(struct qemu_plugin_insn *insn)
 		if (code[0] == 0xf0 && within(part, address))
 			qemu_plugin_register_vcpu_mem_cb(insn, on_take, 0, QEMU_PLUGIN_MEM_W,
 							 (void *)(part ? (uintptr_t)MUTEX : SPIN));
-	if (within(GIVE, address))
+	if (lock_bit >= 0 && address >= MODULES && changes_bit(code, size) == 5 && code[0] == 0xf0)
+		qemu_plugin_register_vcpu_mem_cb(insn, on_take_bit, 0, QEMU_PLUGIN_MEM_W,
+						 (void *)address);
+	if (within(GIVE, address) ||
+	    (lock_bit >= 0 && address >= MODULES && changes_bit(code, size) == 6))
 		qemu_plugin_register_vcpu_mem_cb(insn, on_give, 0, QEMU_PLUGIN_MEM_W, NULL);
 	/* mov ...(%rsi), %rsp */
 	if (within(SWITCH, address) && size >= 3 && !memcmp(code, "\x48\x8b\xa6", 3))
@@ -336,6 +373,8 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, 
 	for (i = 0; i < argc; i++) {
 		if (!strncmp(argv[i], "out=", 4))
 			out_name = strdup(argv[i] + 4);
+		else if (!strncmp(argv[i], "bit=", 4))
+			lock_bit = atoi(argv[i] + 4);
 		else if (!parse(argv[i]))
 			return 1;
 	}

@@ -122,6 +122,8 @@ class Run:
 
     def until(self, accesses):
         while self.done < accesses:
+            if not self.events:
+                sys.exit('model: all tasks wait for each other')
             self.now, p = heapq.heappop(self.events)
             if self.owed[p]:
                 units, self.owed[p] = self.owed[p], 0.0

@@ -99,10 +99,12 @@ def read_counts(text, name_of):
             continue
         nodes = runs[-1][1]
         if word == 'node':
-            number, parent, times, instructions, longest = (int(rest[i]) for i in (0, 1, 3, 4, 5))
+            number, parent, times, instructions, longest = (int(rest[i]) for i in (0, 1, 4, 5, 6))
+            kind = '' if rest[2] == 'spin' else '[%s]' % rest[2]
             # Parents come first; one whose end was not seen is nobody's.
             around = nodes.get(parent, nodes[0])
-            nodes[number] = Node('%s/%s' % (around.path, name_of(int(rest[2], 16))), times, instructions, longest)
+            nodes[number] = Node('%s/%s%s' % (around.path, name_of(int(rest[3], 16)), kind),
+                                 times, instructions, longest)
             around.inner.append(nodes[number])
         elif int(rest[0]) in nodes:
             nodes[int(rest[0])].locks[rest[1]] = int(rest[2])
@@ -126,13 +128,14 @@ def name_nodes(root, lines):
     """Gives nodes their names: {lock: (how many, [Node...])}."""
     found = {}
 
-    def visit(node):
+    def visit(node, around):
         for inner in node.inner:
             name, many = next(((n, m) for n, m, where in lines if where.search(inner.path)), ('others', 'cpu'))
-            inner.name = name if many != 'cpu' else None
+            # Another lock of the same name counts as work under the first: the model would let them block each other.
+            inner.name = name if many != 'cpu' and name not in around else None
             found.setdefault(name, (many, []))[1].append(inner)
-            visit(inner)
-    visit(root)
+            visit(inner, around | {inner.name})
+    visit(root, set())
     return {name: (how_many(many, nodes), nodes) for name, (many, nodes) in found.items()}
 
 
@@ -145,8 +148,8 @@ def how_many(many, nodes):
     return sum(taken.values()) ** 2 / sum(n * n for n in taken.values())
 
 
-def under(nodes, name):
-    """The outermost of these nodes: one that is under another of the same lock's counts there."""
+def outermost(nodes):
+    """Those of the nodes that are not under another one, where their instructions count."""
     return [n for n in nodes if not any(o is not n and n.path.startswith(o.path + '/') for o in nodes)]
 
 
@@ -201,8 +204,8 @@ def locks(lines, number, directory, kernel):
         target, ops = result['target'], result['ops']
         table, assumed = read_table(target)
         found = name_nodes(nodes[0], table)
-        for name, (many, places) in sorted(found.items(), key=lambda f: -sum(n.instructions for n in under(f[1][1], f[0]))):
-            outer = under(places, name)
+        for name, (many, places) in sorted(found.items(), key=lambda f: -sum(n.instructions for n in outermost(f[1][1]))):
+            outer = outermost(places)
             times, total = sum(n.times for n in outer), sum(n.instructions for n in outer)
             seen.append(['%s: %s' % (TITLES[target], name), whole(round(many)) if many else '-', '%.4f' % (times / ops),
                          number(total / ops), number(total / times), number(max(n.longest for n in outer)),
