@@ -291,10 +291,10 @@ mode_ratio() {
 	for ratio in 16 32 64 128 256 512 1024 4096 16384 65536; do
 		PAGES=$((FRAMES * ratio))
 		what="\"at\": $ratio, "
-		measure randread vmdemo --reps 1 --ops 30016 >>"$results"
+		measure randread vmdemo --reps 1 --ops 30016 >>"$results" || exit
 	done
 	rmmod vmdemo
-	measure randread direct --reps 1 --ops 30016 >>"$results"
+	measure randread direct --reps 1 --ops 30016 >>"$results" || exit
 }
 
 # The pool is larger and larger, and so is the span.
@@ -304,8 +304,8 @@ mode_pools() {
 		PAGES=$((FRAMES * 16))
 		what="\"at\": $FRAMES, "
 		load /dev/vast
-		measure randread vmdemo --reps 1 --ops 30016 >>"$results"
-		measure resrand vmdemo --reps 1 --ops 30016 >>"$results"
+		measure randread vmdemo --reps 1 --ops 30016 >>"$results" || exit
+		measure resrand vmdemo --reps 1 --ops 30016 >>"$results" || exit
 	done
 }
 
@@ -321,7 +321,7 @@ mode_cpus() {
 			confine "$(printf %x $(((1 << cpus) - 1)))"
 			what="\"round\": $round, \"at\": $cpus, "
 			for target in $TARGETS; do
-				measure randread "$target" --threads "$cpus" --pin --verify --reps 1 --ops $((48000 / cpus)) >>"$results"
+				measure randread "$target" --threads "$cpus" --pin --verify --reps 1 --ops $((48000 / cpus)) >>"$results" || exit
 			done
 		done
 	done

@@ -270,11 +270,13 @@ set terminal svg size 900,480 font "sans,12" background "white"
 set output "%s"
 set title "Random reads: computed from counted instructions, not measured"
 set logscale xy
-set xtics (1, 2, 4, 8, 16, 32, 64, 128)
+set xrange [1:128]
+set xtics nomirror (1, 2, 4, 8, 16, 32, 64, 128)
+set ytics nomirror
 set grid lc rgb "#dddddd"
 set xlabel "processors (log)"
 set ylabel "M accesses/s at 1 ns an instruction (log)"
-set key top left
+set key bottom right
 set border 3
 $data << END
 %s
