@@ -13,10 +13,10 @@
  * A lock is known by its address. It is taken by the locked instruction of a function that takes
  * one, unless somebody else has it; and released by the first store to that address in a function
  * that releases one. Its instructions are those of the task that holds it, interrupts included.
- * Who took it is the address of the call.
+ * The taker is known by the address of the call.
  *
  * A bit lock of a module is inline: its bit NUMBER is set by a locked instruction, and reset by
- * another one. The address of the first is who took it.
+ * another one. The taker is known by the address of the first.
  *
  * bench --mark brackets what is measured with two nops that nobody else executes. At the second
  * one a record goes to FILE:

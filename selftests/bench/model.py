@@ -95,7 +95,7 @@ class Run:
     def shoot(self, p):
         s = self.model['shootdown']
         for other in range(self.n):
-            if other != p and other not in self.queued:     # who spins does not mind
+            if other != p and other not in self.queued:     # a task that spins loses nothing
                 self.owed[other] += s['receive']
         self.later(p, s['send'] * (self.n - 1) + s['latency'] + s['receive'] if self.n > 1 else 0)
 

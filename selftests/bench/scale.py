@@ -22,7 +22,7 @@ def ratio(lines, number):
     """A span that becomes larger and larger before the same pool."""
     ours = [r for r in lines if r['target'] == 'vmdemo']
     direct = [r['ns_per_op'] for r in lines if r['target'] == 'direct']
-    head = 'random read; a span of so many times the %s frames, on a disk of 16 TiB' % number(ours[0]['frames'])
+    head = 'random read; pages of the span for each of %s frames, on a disk of 16 TiB' % number(ours[0]['frames'])
     out = [[head, 'span, GiB', 'instructions', 'unmap calls an eviction', 'pages unmapped an eviction']]
     for r in ours:
         out.append([whole(r['at']), whole(r['pages'] >> 18), number(r['ns_per_op']),
@@ -101,7 +101,7 @@ def read_counts(text, name_of):
         if word == 'node':
             number, parent, times, instructions, longest = (int(rest[i]) for i in (0, 1, 4, 5, 6))
             kind = '' if rest[2] == 'spin' else '[%s]' % rest[2]
-            # Parents come first; one whose end was not seen is nobody's.
+            # Parents come first. One that was not released before the end is missing.
             around = nodes.get(parent, nodes[0])
             nodes[number] = Node('%s/%s%s' % (around.path, name_of(int(rest[3], 16)), kind),
                                  times, instructions, longest)
