@@ -207,6 +207,9 @@ def locks(lines, number, directory, kernel):
         for name, (many, places) in sorted(found.items(), key=lambda f: -sum(n.instructions for n in outermost(f[1][1]))):
             outer = outermost(places)
             times, total = sum(n.times for n in outer), sum(n.instructions for n in outer)
+            if name == 'others':
+                most = sorted(outer, key=lambda n: -n.instructions)[:3]
+                name += ', most by ' + ', '.join(dict.fromkeys(n.path.split('/')[-1] for n in most))
             seen.append(['%s: %s' % (TITLES[target], name), whole(round(many)) if many else '-', '%.4f' % (times / ops),
                          number(total / ops), number(total / times), number(max(n.longest for n in outer)),
                          number(round(many) * 1000 * ops / total) if many else '-'])
