@@ -85,7 +85,7 @@ static u32 vmdemo_evict_span_far(struct vmdemo_space *space, pgoff_t index)
  * @space: the space
  * @index: the page, mapped
  *
- * By how dense the pages in frames are there, however large the space is. The reclaim lock of the
+ * By how dense the pages in frames are there, however large the space is. The demote lock of the
  * pool is held. Takes i_mmap_rwsem; may sleep. Returns a power of two: the aligned range of that
  * length around the page.
  */
@@ -93,7 +93,7 @@ u32 vmdemo_evict_span(struct vmdemo_space *space, pgoff_t index)
 {
 	u32 near = 0, far;
 
-	lockdep_assert_held(&space->pool->reclaim_lock);
+	lockdep_assert_held(&space->pool->demote_lock);
 	/* A small pool has no more than its newest page mapped, or a window. */
 	if (READ_ONCE(space->pool->nr_frames) > VMDEMO_SMALL_POOL) {
 		near = vmdemo_index_sample(space, index, VMDEMO_SPAN_NEAR, VMDEMO_SPAN_NEAR_LOOKS,

@@ -13,7 +13,8 @@
  *   a space's inode lock               its size; held over copies from user memory
  *   mmap_lock or per-VMA lock          held by the kernel on entry to every vm_op
  *     a closed range of a space        one discarder; others wait until it is open
- *       pool->reclaim_lock             one evictor at a time
+ *       pool->demote_lock, or
+ *       pool->reclaim_lock             one task at a time that demotes, one evictor
  *         folio lock                   state of a frame and its place in the index; a second
  *                                      one only by trylock
  *           i_mmap_rwsem, PTE locks    inside unmap_mapping_pages() and folio_mkclean()
@@ -146,6 +147,7 @@ struct vmdemo_pool {
 	kuid_t borrowers[VMDEMO_LOANS];	/* under lock: of the last frames, if they exist */
 	u32 loan_cursor;		/* under lock: the one looked at last */
 
+	struct mutex demote_lock;	/* one task at a time demotes; only ever tried */
 	struct mutex reclaim_lock;	/* one evictor at a time */
 	bool besieged;			/* reclaim_lock to write: all frames are held */
 
@@ -238,7 +240,7 @@ struct vmdemo_space {
 	pgoff_t closed_first;
 	pgoff_t closed_nr;
 
-	u32 vain;	/* pool->reclaim_lock: searches for dense pages in vain, in a row */
+	u32 vain;	/* pool->demote_lock: searches for dense pages in vain, in a row */
 };
 
 /* Frame numbers are below. Their chunks are there for a reader without the lock, too. */

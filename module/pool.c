@@ -266,6 +266,7 @@ struct vmdemo_pool *vmdemo_pool_create(void)
 		return ERR_PTR(-ENOMEM);
 	}
 	spin_lock_init(&pool->lock);
+	mutex_init(&pool->demote_lock);
 	mutex_init(&pool->reclaim_lock);
 	init_waitqueue_head(&pool->reclaim_wait);
 	init_waitqueue_head(&pool->free_wait);

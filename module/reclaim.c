@@ -13,6 +13,9 @@
  * unmapping them one by one would cost a TLB shootdown each, and with two CPUs those shootdowns are
  * what everything waits for.
  *
+ * One task at a time demotes, and one evicts, each under a lock of its own: to unmap is most of the
+ * work, and what is on standby can go meanwhile.
+ *
  * Which victims go is evict.c's. The writes that it gathers are submitted when the reclaim lock has
  * been let go of: that may take as long as the disk.
  */
@@ -82,13 +85,17 @@ out:
 	return done;
 }
 
-/* Put up to @most of the oldest active frames on standby, as the policy wants it. */
+/*
+ * Put up to @most of the oldest active frames on standby, as the policy wants it; unless another task
+ * is at it. An evictor need not wait for that: it takes what is on standby meanwhile.
+ */
 static void vmdemo_reclaim_demote(struct vmdemo_pool *pool, u32 most)
 {
 	struct folio *mapped;
 	u32 done;
 
-	lockdep_assert_held(&pool->reclaim_lock);
+	if (!mutex_trylock(&pool->demote_lock))
+		return;
 	do {
 		done = vmdemo_order_demote(pool, most, &mapped);
 		vmdemo_stat_add(pool, demotions, done);
@@ -99,25 +106,23 @@ static void vmdemo_reclaim_demote(struct vmdemo_pool *pool, u32 most)
 		}
 		cond_resched();
 	} while (most && (mapped || done == VMDEMO_ORDER_DEMOTE));
+	mutex_unlock(&pool->demote_lock);
 }
 
 /**
  * vmdemo_reclaim_balance - a page is being filled and there is no reserve: see to standby
  * @pool: the pool
  *
- * At most demote_pages frames, or all of them in a small pool. May sleep; takes the reclaim lock if
- * it is free.
+ * At most demote_pages frames, or all of them in a small pool. May sleep, but for nobody who demotes
+ * frames now.
  */
 void vmdemo_reclaim_balance(struct vmdemo_pool *pool)
 {
 	u32 most = READ_ONCE(pool->policy.demote_pages);
 
-	if (!mutex_trylock(&pool->reclaim_lock))
-		return;
 	if (READ_ONCE(pool->nr_frames) <= VMDEMO_SMALL_POOL)
 		most = VMDEMO_SMALL_POOL;
 	vmdemo_reclaim_demote(pool, most);
-	mutex_unlock(&pool->reclaim_lock);
 }
 
 /* ---- for a caller that needs a frame ---- */
@@ -180,14 +185,14 @@ bool vmdemo_reclaim_try(struct vmdemo_pool *pool, u32 *spare)
 	u32 freed;
 
 	vmdemo_stat_inc(pool, reclaim_waits);
+	if (!READ_ONCE(pool->besieged))
+		vmdemo_reclaim_demote(pool, 2 * VMDEMO_RECLAIM_BATCH);
 	if (!mutex_trylock(&pool->reclaim_lock))
 		return vmdemo_reclaim_spin(pool);
-	if (READ_ONCE(pool->besieged)) {
+	if (READ_ONCE(pool->besieged))
 		freed = vmdemo_reclaim_besieged(pool, spare, NULL);
-	} else {
-		vmdemo_reclaim_demote(pool, 2 * VMDEMO_RECLAIM_BATCH);
+	else
 		freed = vmdemo_evict_frames(pool, &want);
-	}
 	mutex_unlock(&pool->reclaim_lock);
 	return freed;
 }
@@ -197,8 +202,8 @@ bool vmdemo_reclaim_try(struct vmdemo_pool *pool, u32 *spare)
  * @pool: the pool
  * @nr:   frames wanted in all, free ones included
  *
- * Windows must not shrink because the reclaim thread has not run yet. Takes the reclaim lock only
- * if it is free, so it may be called with a folio locked. May sleep, briefly.
+ * Windows must not shrink because the reclaim thread has not run yet. Takes the locks of reclaim only
+ * if they are free, so it may be called with a folio locked. May sleep, briefly.
  */
 void vmdemo_reclaim_help(struct vmdemo_pool *pool, u32 nr)
 {
@@ -208,10 +213,12 @@ void vmdemo_reclaim_help(struct vmdemo_pool *pool, u32 nr)
 		.patience	= VMDEMO_SILENT,
 	};
 
-	if (nr_free >= nr || READ_ONCE(pool->besieged) || !mutex_trylock(&pool->reclaim_lock))
+	if (nr_free >= nr || READ_ONCE(pool->besieged))
+		return;
+	vmdemo_reclaim_demote(pool, 2 * nr);
+	if (!mutex_trylock(&pool->reclaim_lock))
 		return;
 	want.frames = nr - nr_free;
-	vmdemo_reclaim_demote(pool, 2 * nr);
 	vmdemo_evict_frames(pool, &want);
 	mutex_unlock(&pool->reclaim_lock);
 }
@@ -416,8 +423,8 @@ static bool vmdemo_reclaim_refill(struct vmdemo_pool *pool)
 		if (READ_ONCE(pool->besieged))
 			return moved;
 		want.frames = min_t(u32, reserve - nr_free, VMDEMO_RECLAIM_REFILL);
-		mutex_lock(&pool->reclaim_lock);
 		vmdemo_reclaim_demote(pool, 2 * want.frames);
+		mutex_lock(&pool->reclaim_lock);
 		freed = vmdemo_evict_frames(pool, &want);
 		mutex_unlock(&pool->reclaim_lock);
 		vain = freed ? 0 : vain + 1;
