@@ -28,13 +28,6 @@ static inline u32 vmdemo_free_low(const struct vmdemo_pool *pool)
 
 void vmdemo_free_poisoned(struct vmdemo_pool *pool, u32 nr);
 
-/* The free list is empty; is there another? */
-static inline bool vmdemo_free_use_kept(struct vmdemo_pool *pool)
-{
-	swap(pool->free, pool->kept);
-	return pool->free != VMDEMO_NONE;
-}
-
 /*
  * Take a free frame; VMDEMO_NONE: there is none. The pool lock is held. A frame whose memory has
  * failed leaves the pool, and its page stays as it is: nobody can get at it.
@@ -42,14 +35,17 @@ static inline bool vmdemo_free_use_kept(struct vmdemo_pool *pool)
 static inline u32 vmdemo_free_pop(struct vmdemo_pool *pool)
 {
 	struct vmdemo_frame *frame;
-	u32 nr;
+	u32 *head, nr;
 
 	lockdep_assert_held(&pool->lock);
-	while ((nr = pool->free) != VMDEMO_NONE || vmdemo_free_use_kept(pool)) {
-		if (unlikely(nr == VMDEMO_NONE))
-			continue;
+	for (;;) {
+		/* The lists change places nowhere but in vmdemo_free_trim_all(). */
+		head = likely(pool->free != VMDEMO_NONE) ? &pool->free : &pool->kept;
+		nr = *head;
+		if (nr == VMDEMO_NONE)
+			break;
 		frame = vmdemo_frame(pool, nr);
-		pool->free = frame->next;
+		*head = frame->next;
 		WRITE_ONCE(pool->nr_free, pool->nr_free - 1);
 		if (likely(!vmdemo_folio_poisoned(frame->folio)))
 			break;
