@@ -48,8 +48,8 @@
 /* After an attempt to replace a missing frame failed for want of memory: wait this long. */
 #define VMDEMO_MEND_PAUSE	(2 * HZ)
 
-/* The part of the time, one over this, that the thread spends on looking for what cannot go. */
-#define VMDEMO_EXCESS_PART	32
+/* At most one VMDEMO_CUT_PARTth of the time goes into the search for frames that cannot go. */
+#define VMDEMO_CUT_PART		32
 
 /* How often to look for a free frame while another evicts: about as long as a batch takes. */
 #define VMDEMO_RECLAIM_SPINS	256
@@ -86,8 +86,8 @@ out:
 }
 
 /*
- * Put up to @most of the oldest active frames on standby, as the policy wants it; unless another task
- * is at it. An evictor need not wait for that: it takes what is on standby meanwhile.
+ * Put up to @most of the oldest active frames on standby, as the policy wants it; unless another
+ * task is at it. An evictor need not wait for that: it takes what is on standby meanwhile.
  */
 static void vmdemo_reclaim_demote(struct vmdemo_pool *pool, u32 most)
 {
@@ -113,8 +113,8 @@ static void vmdemo_reclaim_demote(struct vmdemo_pool *pool, u32 most)
  * vmdemo_reclaim_balance - a page is being filled and there is no reserve: see to standby
  * @pool: the pool
  *
- * At most demote_pages frames, or all of them in a small pool. May sleep, but for nobody who demotes
- * frames now.
+ * At most demote_pages frames, or all of them in a small pool; none, if another task is at it. May
+ * sleep, briefly.
  */
 void vmdemo_reclaim_balance(struct vmdemo_pool *pool)
 {
@@ -202,8 +202,8 @@ bool vmdemo_reclaim_try(struct vmdemo_pool *pool, u32 *spare)
  * @pool: the pool
  * @nr:   frames wanted in all, free ones included
  *
- * Windows must not shrink because the reclaim thread has not run yet. Takes the locks of reclaim only
- * if they are free, so it may be called with a folio locked. May sleep, briefly.
+ * Windows must not shrink because the reclaim thread has not run yet. Takes the locks of reclaim
+ * only if they are free, so it may be called with a folio locked. May sleep, briefly.
  */
 void vmdemo_reclaim_help(struct vmdemo_pool *pool, u32 nr)
 {
@@ -404,13 +404,13 @@ static bool vmdemo_reclaim_needed(const struct vmdemo_pool *pool)
 	return vmdemo_reclaim_low(pool) || vmdemo_reclaim_shrinking(pool);
 }
 
-/* Work until the reserve is there. Returns false if nothing could be done. */
-static bool vmdemo_reclaim_refill(struct vmdemo_pool *pool)
+/* Work until the reserve is there, or in @most batches. Returns false if nothing could be done. */
+static bool vmdemo_reclaim_refill(struct vmdemo_pool *pool, u32 most)
 {
 	u32 vain = 0;
 	bool moved = false;
 
-	while (!kthread_should_stop()) {
+	while (!kthread_should_stop() && most--) {
 		u32 reserve = vmdemo_free_reserve(pool);
 		u32 nr_free = READ_ONCE(pool->nr_free);
 		struct bio_list bios[VMDEMO_NR_DISKS] = {};
@@ -439,38 +439,12 @@ static bool vmdemo_reclaim_refill(struct vmdemo_pool *pool)
 	return true;
 }
 
-/*
- * Evict frames whose number is above the target; what programs need meanwhile comes first. Returns
- * true if some were freed.
- */
-static bool vmdemo_reclaim_excess(struct vmdemo_pool *pool)
-{
-	struct bio_list bios[VMDEMO_NR_DISKS] = {};
-	struct vmdemo_io io = { .write = true, .later = bios };
-	bool moved = false;
-	struct folio *folio;
-	u32 nr = 0;
-
-	while ((nr = vmdemo_walk_excess(pool, nr, &folio)) != VMDEMO_NONE) {
-		mutex_lock(&pool->reclaim_lock);
-		moved |= vmdemo_evict_folio(pool, folio, &io, true, NULL) == VMDEMO_FREED;
-		mutex_unlock(&pool->reclaim_lock);
-		vmdemo_reclaim_hand_over(pool, bios);
-		if (vmdemo_reclaim_low(pool))
-			vmdemo_reclaim_refill(pool);
-		nr++;
-		cond_resched();
-	}
-	vmdemo_pager_submit(&io);
-	vmdemo_reclaim_hand_over(pool, bios);
-	return moved;
-}
-
 /* Work to do now and then, since no event tells when it can be done. */
 struct vmdemo_chores {
 	unsigned long look_at;	/* pages that are held: have they been let go? */
 	unsigned long mend_at;	/* frames that are missing: is there memory, and may we? */
-	unsigned long excess_at;	/* frames in excess: can they go now? */
+	u64 cut_at;		/* frames in excess: can they go? In ns; */
+	u32 cut_target;		/* ... if this is the target still */
 	u32 mend_next;
 };
 
@@ -487,21 +461,68 @@ static void vmdemo_reclaim_relieve(struct vmdemo_pool *pool)
 	mutex_unlock(&pool->reclaim_lock);
 }
 
+/* A pass over the frames in excess. */
+struct vmdemo_cut {
+	struct bio_list bios[VMDEMO_NR_DISKS];
+	struct vmdemo_io io;
+	bool freed;
+	bool started;	/* a write: its frame can go when that has ended */
+	unsigned long refill_at;	/* until then, in jiffies, to refill the free list is in vain */
+	u64 searched;	/* ns */
+};
+
+/* Evict one. Programs need some meanwhile: a batch for each. What is gathered does not wait for it. */
+static void vmdemo_reclaim_cut_one(struct vmdemo_pool *pool, struct vmdemo_cut *cut,
+				   struct folio *folio)
+{
+	enum vmdemo_evicted evicted;
+
+	mutex_lock(&pool->reclaim_lock);
+	evicted = vmdemo_evict_folio(pool, folio, &cut->io, true, NULL);
+	mutex_unlock(&pool->reclaim_lock);
+	cut->freed |= evicted == VMDEMO_FREED;
+	cut->started |= evicted == VMDEMO_WRITING;
+	vmdemo_reclaim_hand_over(pool, cut->bios);
+	if (!vmdemo_reclaim_low(pool) || time_before(jiffies, cut->refill_at))
+		return;
+	vmdemo_pager_submit(&cut->io);
+	vmdemo_reclaim_hand_over(pool, cut->bios);
+	if (!vmdemo_reclaim_refill(pool, 1))
+		cut->refill_at = jiffies + VMDEMO_SOON;
+}
+
 /*
- * Evict what is in excess, if it is time for that. When none of it can go, since programs hold it,
- * the next attempt is put off, so that looking for it in a large pool takes a part of a processor
- * that is small, one in VMDEMO_EXCESS_PART at most. Returns true if some were freed.
+ * Evict frames whose number is above the target. If none can go, since programs hold them, the next
+ * pass is put off, so that the search in a large pool takes a small part of a processor; but not if
+ * the target is another one by then. Returns true if some were freed.
  */
 static bool vmdemo_reclaim_cut(struct vmdemo_pool *pool, struct vmdemo_chores *chores)
 {
-	unsigned long began = jiffies;
+	u32 target = READ_ONCE(pool->target), frames = READ_ONCE(pool->nr_frames), nr = 0;
+	struct vmdemo_cut cut = {
+		.io = { .write = true, .later = cut.bios }, .refill_at = jiffies,
+	};
+	struct folio *folio;
+	u64 now;
 
-	if (time_before(began, chores->excess_at))
+	if (target == chores->cut_target && ktime_get_ns() < chores->cut_at)
 		return false;
-	if (vmdemo_reclaim_excess(pool))
-		return true;
-	chores->excess_at = jiffies + VMDEMO_SOON + VMDEMO_EXCESS_PART * (jiffies - began);
-	return false;
+	for (;; nr++) {
+		now = ktime_get_ns();
+		nr = vmdemo_walk_excess(pool, nr, &folio);
+		cut.searched += ktime_get_ns() - now;
+		if (nr == VMDEMO_NONE)
+			break;
+		vmdemo_reclaim_cut_one(pool, &cut, folio);
+		cond_resched();
+	}
+	vmdemo_pager_submit(&cut.io);
+	vmdemo_reclaim_hand_over(pool, cut.bios);
+	chores->cut_target = target;
+	chores->cut_at = 0;
+	if (!cut.freed && !cut.started && READ_ONCE(pool->nr_frames) >= frames)
+		chores->cut_at = ktime_get_ns() + VMDEMO_CUT_PART * cut.searched;
+	return cut.freed;
 }
 
 static void vmdemo_reclaim_do_chores(struct vmdemo_pool *pool, struct vmdemo_chores *chores)
@@ -538,9 +559,7 @@ static int vmdemo_reclaim_thread(void *data)
 {
 	struct vmdemo_pool *pool = data;
 	unsigned int noio = memalloc_noio_save();
-	struct vmdemo_chores chores = {
-		.look_at = jiffies, .mend_at = jiffies, .excess_at = jiffies,
-	};
+	struct vmdemo_chores chores = { .look_at = jiffies, .mend_at = jiffies };
 
 	set_user_nice(current, MIN_NICE / 4 * 3);
 	set_freezable();
@@ -549,7 +568,7 @@ static int vmdemo_reclaim_thread(void *data)
 		bool moved;
 
 		vmdemo_reclaim_sleep(pool, &chores);
-		moved = vmdemo_reclaim_refill(pool);
+		moved = vmdemo_reclaim_refill(pool, U32_MAX);
 		if (vmdemo_reclaim_shrinking(pool))
 			moved &= vmdemo_reclaim_cut(pool, &chores);
 		/* Until a write ends. If none is on its way all is pinned: no event tells. */
