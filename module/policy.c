@@ -26,24 +26,6 @@ void vmdemo_policy_init(struct vmdemo_policy *policy, const struct vmdemo_policy
 	}
 }
 
-/**
- * vmdemo_policy_demote - put the oldest active frames on standby, in their order
- * @policy: in use
- * @nr:     how many; there are that many
- */
-void vmdemo_policy_demote(struct vmdemo_policy *policy, u32 nr)
-{
-	struct vmdemo_node *last = NULL;
-	u32 i;
-
-	for (i = 0; i < nr; i++) {
-		last = vmdemo_policy_newer(policy, last, VMDEMO_LIST_ACTIVE);
-		last->list = VMDEMO_LIST_STANDBY;
-	}
-	if (last)
-		vmdemo_policy_demote_to(policy, last, nr);
-}
-
 /* Make @node, in no list, the oldest active one. */
 static void vmdemo_policy_add_oldest(struct vmdemo_policy *policy, struct vmdemo_node *node)
 {

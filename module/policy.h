@@ -196,6 +196,23 @@ static inline void vmdemo_policy_demote_to(struct vmdemo_policy *policy, struct 
 	standby->nr += nr;
 }
 
+/* The same for a caller that has no mappings to look at on its way: a test, a simulator. */
+static inline void vmdemo_policy_demote(struct vmdemo_policy *policy, u32 nr)
+{
+	struct vmdemo_node *last = NULL, *node;
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		node = vmdemo_policy_newer(policy, last, VMDEMO_LIST_ACTIVE);
+		if (!node)
+			break;
+		last = node;
+		last->list = VMDEMO_LIST_STANDBY;
+	}
+	if (last)
+		vmdemo_policy_demote_to(policy, last, i);
+}
+
 /* The victim after @node in order of eviction, the first one after NULL. */
 static inline struct vmdemo_node *vmdemo_policy_victim(const struct vmdemo_policy *policy,
 						       const struct vmdemo_node *node)
@@ -244,7 +261,6 @@ static inline bool vmdemo_policy_affords(const struct vmdemo_policy *policy, u32
 }
 
 void vmdemo_policy_init(struct vmdemo_policy *policy, const struct vmdemo_policy_ops *ops);
-void vmdemo_policy_demote(struct vmdemo_policy *policy, u32 nr);
 void vmdemo_policy_release(struct vmdemo_policy *policy, struct vmdemo_node *node);
 void vmdemo_policy_switch(struct vmdemo_policy *policy, const struct vmdemo_policy_ops *ops,
 			  u32 most);

@@ -60,9 +60,9 @@ mutant "lru inserts on standby" policy_lru.c \
 mutant "lru does not spare" policy_lru.c '/lru_spare(struct/,/^}/s/true/false/'
 mutant "lru spares frames it did not demote" policy_lru.c \
 	'/lru_spare(struct/,/^}/s/return false/(void)0/'
-mutant "a demotion starts one frame late" policy.c \
+mutant "a demotion starts one frame late" policy.h \
 	'/policy_demote(/,/^}/s/last = NULL/last = vmdemo_policy_oldest(policy, 1)/'
-mutant "a demoted frame does not know where it is" policy.c \
+mutant "a demoted frame does not know where it is" policy.h \
 	'/policy_demote(/,/^}/s/last->list = VMDEMO_LIST_STANDBY/(void)0/'
 mutant "demoted frames are the oldest of standby" policy.h \
 	's/first->older = standby->ends.older/last->newer = standby->ends.newer, last->newer->older = last, first->older = \&standby->ends, standby->ends.newer = first, active->nr -= nr, standby->nr += nr; return/'
