@@ -467,11 +467,11 @@ struct vmdemo_cut {
 	struct vmdemo_io io;
 	bool freed;
 	bool started;	/* a write: its frame can go when that has ended */
-	unsigned long refill_at;	/* until then, in jiffies, to refill the free list is in vain */
+	unsigned long refill_at;	/* in jiffies: no use to refill the free list before */
 	u64 searched;	/* ns */
 };
 
-/* Evict one. Programs need some meanwhile: a batch for each. What is gathered does not wait for it. */
+/* Evict one, and if programs need some, a batch for them. What is gathered does not wait for it. */
 static void vmdemo_reclaim_cut_one(struct vmdemo_pool *pool, struct vmdemo_cut *cut,
 				   struct folio *folio)
 {
