@@ -17,9 +17,9 @@
 #include "pager.h"
 #include "pool.h"
 #include "range.h"
-#include "reclaim.h"
 #include "signature.h"
 #include "swap.h"
+#include "thread.h"
 #include "writeback.h"
 
 static void vmdemo_device_free(struct device *dev)
@@ -67,7 +67,7 @@ struct vmdemo_device *vmdemo_device_create(u32 id, u32 frames)
 	err = vmdemo_writeback_init(device->pool);
 	if (err)
 		goto err_space;
-	err = vmdemo_reclaim_init(device->pool);
+	err = vmdemo_thread_init(device->pool);
 	if (err)
 		goto err_writeback;
 	device_initialize(&device->dev);
@@ -95,7 +95,7 @@ err_device:
  */
 void vmdemo_device_destroy(struct vmdemo_device *device)
 {
-	vmdemo_reclaim_exit(device->pool);
+	vmdemo_thread_exit(device->pool);
 	vmdemo_writeback_exit(device->pool);
 	vmdemo_space_exit(&device->space);
 	vmdemo_pager_exit(device->pool);
@@ -465,7 +465,7 @@ int vmdemo_device_resize(struct vmdemo_device *device, u32 frames)
 	err = vmdemo_pool_resize(device->pool, frames);
 	mutex_unlock(&device->lock);
 	if (!err)
-		err = vmdemo_reclaim_shrink(device->pool, frames);
+		err = vmdemo_thread_shrink(device->pool, frames);
 	return err;
 }
 

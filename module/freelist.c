@@ -7,6 +7,9 @@
  */
 #include "freelist.h"
 
+/* Free frames looked at under one hold of the pool lock. */
+#define VMDEMO_FREE_LOOK	64U
+
 /**
  * vmdemo_free_trim - a frame that has become free leaves the pool
  * @pool: the pool; its lock is held
@@ -87,9 +90,6 @@ void vmdemo_free_put(struct vmdemo_pool *pool, u32 frame)
 	spin_unlock(&pool->lock);
 	vmdemo_free_finish(pool, gone);
 }
-
-/* Free frames looked at under one hold of the pool lock. */
-#define VMDEMO_FREE_LOOK	64U
 
 /*
  * Look at some free frames: those whose number is above the target go, the others are kept, in a

@@ -7,15 +7,11 @@
 
 #include "frame.h"
 
-int vmdemo_reclaim_init(struct vmdemo_pool *pool);
-void vmdemo_reclaim_exit(struct vmdemo_pool *pool);
-
 bool vmdemo_reclaim_try(struct vmdemo_pool *pool, u32 *spare);
 int vmdemo_reclaim_wait(struct vmdemo_pool *pool, u32 *spare);
 bool vmdemo_reclaim_stalled(const struct vmdemo_pool *pool);
+void vmdemo_reclaim_demote(struct vmdemo_pool *pool, u32 most);
 void vmdemo_reclaim_balance(struct vmdemo_pool *pool);
 void vmdemo_reclaim_help(struct vmdemo_pool *pool, u32 nr);
-
-int vmdemo_reclaim_shrink(struct vmdemo_pool *pool, u32 frames);
 
 #endif /* VMDEMO_RECLAIM_H */

@@ -3,7 +3,7 @@
  * locks.c - a plugin of QEMU 7.2 that counts the instructions run under each lock of a Linux kernel
  *
  *	-plugin locks.so,out=FILE,spin=FROM-TO,...,mutex=FROM-TO,...,slow=FROM-TO,...,
- *		give=FROM-TO,...,switch=FROM-TO[,bit=NUMBER]
+ *		give=FROM-TO,...,switch=FROM-TO
  *
  * spin, mutex: the addresses of functions that take a lock; slow: of what mutex functions call when
  * it is held; give: of functions that release one; switch: of __switch_to_asm. For machines with
@@ -15,9 +15,6 @@
  * that releases one. Its instructions are those of the task that holds it, interrupts included.
  * The taker is known by the address of the call.
  *
- * A bit lock of a module is inline: its bit NUMBER is set by a locked instruction, and reset by
- * another one. The taker is known by the address of the first.
- *
  * bench --mark brackets what is measured with two nops that nobody else executes. At the second
  * one a record goes to FILE:
  *
@@ -25,9 +22,9 @@
  *	node NUMBER PARENT KIND CALLER TIMES INSTRUCTIONS LONGEST
  *	lock NUMBER ADDRESS TIMES
  *
- * A node is a place where locks of a KIND (spin, mutex, bit) are taken, by CALLER under the lock of
- * node PARENT (0: none); its
- * instructions include those under locks taken meanwhile. The lines that follow say which.
+ * A node is a place where locks of a KIND (spin, mutex) are taken, by CALLER under the lock of node
+ * PARENT (0: none); its instructions include those under locks taken meanwhile. The lines that
+ * follow say which.
  */
 #include <linux/types.h>
 #include <stdbool.h>
@@ -40,7 +37,6 @@
 
 EXPORT int qemu_plugin_version = 1;
 
-#define MODULES		0xffffffffc0000000ULL	/* on x86-64, where they begin */
 #define MAX_RANGES	64
 #define MAX_HELD	64
 #define MAX_TASKS	4096
@@ -58,9 +54,7 @@ enum part { SPIN, MUTEX, SLOW, GIVE, SWITCH, NR_PARTS };
 static const char * const part_names[NR_PARTS] = { "spin=", "mutex=", "slow=", "give=", "switch=" };
 static struct range ranges[NR_PARTS][MAX_RANGES];
 static unsigned int nr_ranges[NR_PARTS];
-static const char * const kinds[] = { "spin", "mutex", "bit" };
-#define BIT_LOCK	2	/* its place there */
-static int lock_bit = -1;
+static const char * const kinds[] = { "spin", "mutex" };
 static const char *out_name;
 
 static __u64 clock_now;	/* instructions since the start */
@@ -190,11 +184,6 @@ static void on_take(unsigned int vcpu, qemu_plugin_meminfo_t info, __u64 lock, v
 	take(kind, current->caller[kind], lock);
 }
 
-static void on_take_bit(unsigned int vcpu, qemu_plugin_meminfo_t info, __u64 lock, void *data)
-{
-	take(BIT_LOCK, (uintptr_t)data, lock);
-}
-
 static bool give(struct task *task, __u64 lock)
 {
 	__u64 ran = task == current ? task_clock() : task->ran;
@@ -293,18 +282,6 @@ static void on_end(unsigned int vcpu, void *data)
 	fclose(f);
 }
 
-/* bts or btr of our bit in memory: the number that tells them apart, or 0 */
-static unsigned int changes_bit(const __u8 *code, size_t size)
-{
-	const __u8 *at = code;
-
-	at += *at == 0xf0;
-	at += (*at & 0xf0) == 0x40;
-	if (at + 4 > code + size || at[0] != 0x0f || at[1] != 0xba || at[2] >> 6 == 3)
-		return 0;
-	return code[size - 1] == lock_bit ? at[2] >> 3 & 7 : 0;
-}
-
 static void instrument(struct qemu_plugin_insn *insn)
 {
 	__u64 address = qemu_plugin_insn_vaddr(insn);
@@ -328,11 +305,7 @@ static void instrument(struct qemu_plugin_insn *insn)
 		if (code[0] == 0xf0 && within(part, address))
 			qemu_plugin_register_vcpu_mem_cb(insn, on_take, 0, QEMU_PLUGIN_MEM_W,
 							 (void *)(part ? (uintptr_t)MUTEX : SPIN));
-	if (lock_bit >= 0 && address >= MODULES && changes_bit(code, size) == 5 && code[0] == 0xf0)
-		qemu_plugin_register_vcpu_mem_cb(insn, on_take_bit, 0, QEMU_PLUGIN_MEM_W,
-						 (void *)address);
-	if (within(GIVE, address) ||
-	    (lock_bit >= 0 && address >= MODULES && changes_bit(code, size) == 6))
+	if (within(GIVE, address))
 		qemu_plugin_register_vcpu_mem_cb(insn, on_give, 0, QEMU_PLUGIN_MEM_W, NULL);
 	/* mov ...(%rsi), %rsp */
 	if (within(SWITCH, address) && size >= 3 && !memcmp(code, "\x48\x8b\xa6", 3))
@@ -373,8 +346,6 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, 
 	for (i = 0; i < argc; i++) {
 		if (!strncmp(argv[i], "out=", 4))
 			out_name = strdup(argv[i] + 4);
-		else if (!strncmp(argv[i], "bit=", 4))
-			lock_bit = atoi(argv[i] + 4);
 		else if (!parse(argv[i]))
 			return 1;
 	}
