@@ -54,13 +54,14 @@ archive_unpack() {
 	rm -f "$archive_state"/archives/*.deb
 	of_archive apt-get install -y -q --download-only "$@" >>"$archive_log" || return
 	rm -rf "$dir"
-	mkdir -p "$dir"/{bin,sbin,lib,lib64} "$dir"/usr/{bin,sbin,lib,lib64} "$dir"/{dev,proc,tmp}
-	for package in "$archive_state"/archives/*.deb; do
-		dpkg-deb -x "$package" "$dir" || return
-	done
-	# The older of Debian's releases have packages that put things here, and merge both in an installation.
+	mkdir -p "$dir"/usr/{bin,sbin,lib,lib64} "$dir"/{dev,proc,tmp}
 	for link in bin sbin lib lib64; do
-		cp -a "$dir/$link/." "$dir/usr/$link" && rm -r "${dir:?}/$link" && ln -s "usr/$link" "$dir/$link" || return
+		ln -s "usr/$link" "$dir/$link" || return
+	done
+	# Some packages bring these links, and some, the older ones, put files there as if they were directories.
+	for package in "$archive_state"/archives/*.deb; do
+		dpkg-deb --fsys-tarfile "$package" | tar -x -p --keep-directory-symlink -C "$dir"
+		[ "${PIPESTATUS[*]}" = "0 0" ] || return
 	done
 	ln -s mawk "$dir/usr/bin/awk" # an alternative, which only an installation would choose
 	rm -f "$archive_state"/archives/*.deb
