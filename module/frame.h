@@ -13,12 +13,12 @@
  *   a space's inode lock               its size; held over copies from user memory
  *   mmap_lock or per-VMA lock          held by the kernel on entry to every vm_op
  *     a closed range of a space        one discarder; others wait until it is open
- *       pool->demote_lock, or
- *       pool->reclaim_lock             one task at a time that demotes, one evictor
+ *       pool->reclaim_lock             one evictor at a time
  *         folio lock                   state of a frame and its place in the index; a second
  *                                      one only by trylock
- *           i_mmap_rwsem, PTE locks    inside unmap_mapping_pages() and folio_mkclean()
- *           pool->lock                 index, order, free list: a leaf, no call out but to wake
+ *           pool->demote_lock          one task at a time that demotes; it locks folios by trylock
+ *             i_mmap_rwsem, PTE locks  inside unmap_mapping_pages() and folio_mkclean()
+ *             pool->lock               index, order, free list: a leaf, no call out but to wake
  *
  * References. A frame in the index has one reference, the pool's. A free frame has none and its
  * folio is locked, so a stale pointer to it can neither be referenced nor locked. Lookup takes a
@@ -147,7 +147,7 @@ struct vmdemo_pool {
 	kuid_t borrowers[VMDEMO_LOANS];	/* under lock: of the last frames, if they exist */
 	u32 loan_cursor;		/* under lock: the one looked at last */
 
-	struct mutex demote_lock;	/* one task at a time demotes; only ever tried */
+	struct mutex demote_lock;	/* one task at a time demotes */
 	struct mutex reclaim_lock;	/* one evictor at a time */
 	bool besieged;			/* reclaim_lock to write: all frames are held */
 

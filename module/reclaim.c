@@ -14,7 +14,8 @@
  * what everything waits for.
  *
  * One task at a time demotes, and one evicts, each under a lock of its own: to unmap is most of the
- * work, and what is on standby can go meanwhile.
+ * work, and what is on standby can go meanwhile. An evictor that finds too little there waits for
+ * the demoter: what it took instead would be mapped, and cost a shootdown each.
  *
  * Which victims go is evict.c's. The writes that it gathers are submitted when the reclaim lock has
  * been let go of: that may take as long as the disk.
@@ -72,19 +73,22 @@ out:
 
 /**
  * vmdemo_reclaim_demote - put the oldest active frames on standby, as the policy wants it
- * @pool: the pool
- * @most: how many at most
+ * @pool:   the pool
+ * @most:   how many at most
+ * @enough: if another task is at it: do not wait for that if this many are on standby
  *
- * Unless another task is at it: an evictor need not wait for that, and takes what is on standby.
- * May sleep, briefly; takes the demote lock if it is free.
+ * May sleep, briefly; a folio may be locked. Takes the demote lock.
  */
-void vmdemo_reclaim_demote(struct vmdemo_pool *pool, u32 most)
+void vmdemo_reclaim_demote(struct vmdemo_pool *pool, u32 most, u32 enough)
 {
 	struct folio *mapped;
 	u32 done;
 
-	if (!mutex_trylock(&pool->demote_lock))
-		return;
+	if (!mutex_trylock(&pool->demote_lock)) {
+		if (READ_ONCE(pool->policy.lists[VMDEMO_LIST_STANDBY].nr) >= enough)
+			return;
+		mutex_lock(&pool->demote_lock);
+	}
 	do {
 		done = vmdemo_order_demote(pool, most, &mapped);
 		vmdemo_stat_add(pool, demotions, done);
@@ -111,7 +115,7 @@ void vmdemo_reclaim_balance(struct vmdemo_pool *pool)
 
 	if (READ_ONCE(pool->nr_frames) <= VMDEMO_SMALL_POOL)
 		most = VMDEMO_SMALL_POOL;
-	vmdemo_reclaim_demote(pool, most);
+	vmdemo_reclaim_demote(pool, most, 0);
 }
 
 /* ---- for a caller that needs a frame ---- */
@@ -175,7 +179,7 @@ bool vmdemo_reclaim_try(struct vmdemo_pool *pool, u32 *spare)
 
 	vmdemo_stat_inc(pool, reclaim_waits);
 	if (!READ_ONCE(pool->besieged))
-		vmdemo_reclaim_demote(pool, 2 * VMDEMO_RECLAIM_BATCH);
+		vmdemo_reclaim_demote(pool, 2 * VMDEMO_RECLAIM_BATCH, want.frames);
 	if (!mutex_trylock(&pool->reclaim_lock))
 		return vmdemo_reclaim_spin(pool);
 	if (READ_ONCE(pool->besieged))
@@ -191,8 +195,8 @@ bool vmdemo_reclaim_try(struct vmdemo_pool *pool, u32 *spare)
  * @pool: the pool
  * @nr:   frames wanted in all, free ones included
  *
- * Windows must not shrink because the reclaim thread has not run yet. Takes the locks of reclaim
- * only if they are free, so it may be called with a folio locked. May sleep, briefly.
+ * Windows must not shrink because the reclaim thread has not run yet. Waits for no evictor, so it
+ * may be called with a folio locked. May sleep, briefly.
  */
 void vmdemo_reclaim_help(struct vmdemo_pool *pool, u32 nr)
 {
@@ -204,10 +208,10 @@ void vmdemo_reclaim_help(struct vmdemo_pool *pool, u32 nr)
 
 	if (nr_free >= nr || READ_ONCE(pool->besieged))
 		return;
-	vmdemo_reclaim_demote(pool, 2 * nr);
+	want.frames = nr - nr_free;
+	vmdemo_reclaim_demote(pool, 2 * nr, want.frames);
 	if (!mutex_trylock(&pool->reclaim_lock))
 		return;
-	want.frames = nr - nr_free;
 	vmdemo_evict_frames(pool, &want);
 	mutex_unlock(&pool->reclaim_lock);
 }
