@@ -3,28 +3,45 @@
  * freelist.c - frames that hold no page
  *
  * A free frame is in no list of the policy and not in the index; its folio is locked and has no
- * references. Frames whose number is above the pool's target leave the pool here.
+ * references. Frames whose number is above the pool's target leave the pool here, but not the last
+ * free ones: the oldest pages may all be in such frames, and then there would be none for programs
+ * until the pool has shrunk.
  */
 #include "freelist.h"
 
 /* Free frames looked at under one hold of the pool lock. */
 #define VMDEMO_FREE_LOOK	64U
 
-/**
- * vmdemo_free_trim - a frame that has become free leaves the pool
- * @pool: the pool; its lock is held
- * @nr:   the frame
- * @gone: its page is put before these: for vmdemo_free_finish()
- */
-void vmdemo_free_trim(struct vmdemo_pool *pool, u32 nr, struct folio **gone)
+/* Free frames that a pool with a reserve does not give up: as many as are evicted in one go. */
+#define VMDEMO_FREE_LAST	32U
+
+/* Frame @nr, its number above the target, leaves the pool. */
+static void vmdemo_free_leave(struct vmdemo_pool *pool, u32 nr, struct folio **gone)
 {
 	struct vmdemo_frame *frame = vmdemo_frame(pool, nr);
 
-	lockdep_assert_held(&pool->lock);
 	frame->folio->lru.next = (struct list_head *)*gone;
 	*gone = frame->folio;
 	WRITE_ONCE(frame->folio, NULL);
 	vmdemo_pool_count(pool, -1);
+}
+
+/**
+ * vmdemo_free_trim - a frame that has become free leaves the pool, if it can be spared
+ * @pool: the pool; its lock is held
+ * @nr:   the frame, its number above the target
+ * @gone: its page is put before these: for vmdemo_free_finish()
+ *
+ * What is lent is never kept. False: the frame is the caller's still; it goes later.
+ */
+bool vmdemo_free_trim(struct vmdemo_pool *pool, u32 nr, struct folio **gone)
+{
+	lockdep_assert_held(&pool->lock);
+	if (pool->nr_free < min(VMDEMO_FREE_LAST, vmdemo_free_low(pool)) &&
+	    nr < pool->top - VMDEMO_LOANS)
+		return false;
+	vmdemo_free_leave(pool, nr, gone);
+	return true;
 }
 
 /**
@@ -105,7 +122,7 @@ static bool vmdemo_free_trim_some(struct vmdemo_pool *pool)
 		nr = pool->free;
 		pool->free = vmdemo_frame(pool, nr)->next;
 		if (nr >= pool->target) {
-			vmdemo_free_trim(pool, nr, &gone);
+			vmdemo_free_leave(pool, nr, &gone);
 			WRITE_ONCE(pool->nr_free, pool->nr_free - 1);
 		} else {
 			WRITE_ONCE(vmdemo_frame(pool, nr)->next, pool->kept);
@@ -123,8 +140,9 @@ static bool vmdemo_free_trim_some(struct vmdemo_pool *pool)
  * vmdemo_free_trim_all - free frames above the target leave the pool
  * @pool: the pool; its target has been lowered
  *
- * What becomes free from now on is seen to by vmdemo_free_push(). Callers are serialised. Takes the
- * pool lock, each time for a few frames. May sleep.
+ * What becomes free from now on is seen to by vmdemo_free_push(). What two callers at once miss is
+ * found by the reclaim thread's next call. Takes the pool lock, each time for a few frames. May
+ * sleep.
  */
 void vmdemo_free_trim_all(struct vmdemo_pool *pool)
 {

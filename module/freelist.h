@@ -54,19 +54,17 @@ static inline u32 vmdemo_free_pop(struct vmdemo_pool *pool)
 	return nr;
 }
 
-void vmdemo_free_trim(struct vmdemo_pool *pool, u32 nr, struct folio **gone);
+bool vmdemo_free_trim(struct vmdemo_pool *pool, u32 nr, struct folio **gone);
 
 /*
  * Frame @nr, not in the index, its folio locked and without references, becomes free. The pool lock
- * is held. If the frame has to go, its page is put before those of @gone: for vmdemo_free_finish().
+ * is held. If the frame goes, its page is put before those of @gone: for vmdemo_free_finish().
  */
 static inline void vmdemo_free_push(struct vmdemo_pool *pool, u32 nr, struct folio **gone)
 {
 	lockdep_assert_held(&pool->lock);
-	if (unlikely(nr >= pool->target)) {
-		vmdemo_free_trim(pool, nr, gone);
+	if (unlikely(nr >= pool->target) && vmdemo_free_trim(pool, nr, gone))
 		return;
-	}
 	WRITE_ONCE(vmdemo_frame(pool, nr)->next, pool->free);
 	pool->free = nr;
 	WRITE_ONCE(pool->nr_free, pool->nr_free + 1);

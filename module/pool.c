@@ -195,7 +195,8 @@ static int vmdemo_pool_grow(struct vmdemo_pool *pool, u32 frames)
 		smp_store_release(&pool->top, frames + VMDEMO_LOANS);
 		spin_unlock(&pool->lock);
 	}
-	for (nr = 0; nr < frames; nr++) {
+	/* The last to become free is the first to be used: a low number, which a shrink spares. */
+	for (nr = frames; nr--;) {
 		if (READ_ONCE(vmdemo_frame(pool, nr)->folio))
 			continue;
 		err = vmdemo_pool_add_page(pool, nr);

@@ -176,6 +176,9 @@ static bool vmdemo_thread_cut(struct vmdemo_pool *pool, struct vmdemo_chores *ch
 	}
 	vmdemo_pager_submit(&cut.io);
 	vmdemo_thread_hand_over(pool, cut.bios);
+	/* Those that were kept for programs. */
+	if (vmdemo_thread_shrinking(pool))
+		vmdemo_free_trim_all(pool);
 	chores->cut_target = target;
 	chores->cut_at = 0;
 	if (!cut.freed && !cut.started && READ_ONCE(pool->nr_frames) >= frames)

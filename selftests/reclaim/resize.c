@@ -61,6 +61,17 @@ TEST_F(resize, shrinks)
 	EXPECT_TRUE(vt_balanced());
 }
 
+/* A pool of which half is free gives up that half, and no page goes. */
+TEST_F(resize, gives_up_what_is_free)
+{
+	ASSERT_EQ(vt_count_bad(self->mem, 0, 200, SEED), 0);
+	ASSERT_EQ(vt_set("frames", "256"), 0);
+	EXPECT_EQ(vt_get("frames_actual"), 256);
+	EXPECT_EQ(vt_count_resident(self->fd, 0, 200), 200);
+	EXPECT_EQ(vt_stat("evictions_clean"), 0);
+	EXPECT_TRUE(vt_balanced());
+}
+
 /* INFO tells the size that was asked for and the one there is. */
 TEST_F(resize, info_follows)
 {
