@@ -160,14 +160,14 @@ TEST_F(evict, flusher_beside_fsync)
 
 	/* The last stores wake it. */
 	ASSERT_EQ(vt_set("dirty_pct", "50"), 0);
-	for (round = 0; vt_now_ms() < deadline; round++) {
+	for (round = 0; round < 2000 || vt_now_ms() < deadline; round++) {
 		for (i = 0; i < n - 1; i++)
 			self->mem[i * VT_PAGE] = round;
 		ASSERT_EQ(fsync(self->fd), 0);
 		dirty += !!vt_stat("frames_dirty");
 	}
 	TH_LOG("pages are dirty after %d of %d fsyncs", dirty, round);
-	/* It may stand still just at its turn. */
+	/* It may stand still just at its turn, on a busy machine as often as once in 2,000. */
 	EXPECT_LE(dirty, round / 400);
 }
 
