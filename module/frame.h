@@ -13,12 +13,13 @@
  *   a space's inode lock               its size; held over copies from user memory
  *   mmap_lock or per-VMA lock          held by the kernel on entry to every vm_op
  *     a closed range of a space        one discarder; others wait until it is open
- *       pool->reclaim_lock             one evictor at a time
+ *       pool->demote_lock, or
+ *       pool->reclaim_lock             one task at a time that demotes, one evictor; with a folio
+ *                                      locked only by trylock
  *         folio lock                   state of a frame and its place in the index; a second
  *                                      one only by trylock
- *           pool->demote_lock          one task at a time that demotes; it locks folios by trylock
- *             i_mmap_rwsem, PTE locks  inside unmap_mapping_pages() and folio_mkclean()
- *             pool->lock               index, order, free list: a leaf, no call out but to wake
+ *           i_mmap_rwsem, PTE locks    inside unmap_mapping_pages() and folio_mkclean()
+ *           pool->lock                 index, order, free list: a leaf, no call out but to wake
  *
  * References. A frame in the index has one reference, the pool's. A free frame has none and its
  * folio is locked, so a stale pointer to it can neither be referenced nor locked. Lookup takes a
@@ -134,7 +135,7 @@ struct vmdemo_pool {
 
 	spinlock_t lock;		/* a leaf; what it guards says "under lock" */
 	u32 free;			/* under lock: head of the free list */
-	u32 kept;			/* under lock: and of another, see vmdemo_free_trim_all() */
+	u32 kept;			/* under lock: and of another, used when that is empty */
 	u32 nr_free;			/* under lock, in both; read anywhere as a hint */
 	u32 nr_frames;			/* under lock: frames that exist */
 	u32 top;			/* under lock; others: vmdemo_pool_top() */

@@ -27,21 +27,25 @@ static void vmdemo_free_leave(struct vmdemo_pool *pool, u32 nr, struct folio **g
 }
 
 /**
- * vmdemo_free_trim - a frame that has become free leaves the pool, if it can be spared
+ * vmdemo_free_excess - a frame has become free that a smaller pool has no room for
  * @pool: the pool; its lock is held
  * @nr:   the frame, its number above the target
- * @gone: its page is put before these: for vmdemo_free_finish()
+ * @gone: if it leaves the pool its page is put before these: for vmdemo_free_finish()
  *
- * What is lent is never kept. False: the frame is the caller's still; it goes later.
+ * It leaves, unless it is one of the last that are free: then it is used when there is no other,
+ * and goes when vmdemo_free_trim_all() finds it. What is lent always leaves.
  */
-bool vmdemo_free_trim(struct vmdemo_pool *pool, u32 nr, struct folio **gone)
+void vmdemo_free_excess(struct vmdemo_pool *pool, u32 nr, struct folio **gone)
 {
 	lockdep_assert_held(&pool->lock);
-	if (pool->nr_free < min(VMDEMO_FREE_LAST, vmdemo_free_low(pool)) &&
-	    nr < pool->top - VMDEMO_LOANS)
-		return false;
-	vmdemo_free_leave(pool, nr, gone);
-	return true;
+	if (pool->nr_free >= min(VMDEMO_FREE_LAST, vmdemo_free_low(pool)) ||
+	    nr >= pool->top - VMDEMO_LOANS) {
+		vmdemo_free_leave(pool, nr, gone);
+		return;
+	}
+	WRITE_ONCE(vmdemo_frame(pool, nr)->next, pool->kept);
+	pool->kept = nr;
+	WRITE_ONCE(pool->nr_free, pool->nr_free + 1);
 }
 
 /**
@@ -108,6 +112,27 @@ void vmdemo_free_put(struct vmdemo_pool *pool, u32 frame)
 	vmdemo_free_finish(pool, gone);
 }
 
+/**
+ * vmdemo_free_give_up - take a frame that eviction handed over away from the pool
+ * @pool:  the pool
+ * @frame: number of the frame; still locked and without references
+ *
+ * Unless the pool has room for it again. Wakes tasks that wait for the pool to shrink. Takes the
+ * pool lock, does not sleep.
+ */
+void vmdemo_free_give_up(struct vmdemo_pool *pool, u32 frame)
+{
+	struct folio *gone = NULL;
+
+	spin_lock(&pool->lock);
+	if (frame >= pool->target)
+		vmdemo_free_leave(pool, frame, &gone);
+	else
+		vmdemo_free_push(pool, frame, &gone);
+	spin_unlock(&pool->lock);
+	vmdemo_free_finish(pool, gone);
+}
+
 /*
  * Look at some free frames: those whose number is above the target go, the others are kept, in a
  * list that is used when there are no others. Returns false when all have been looked at.
@@ -140,9 +165,9 @@ static bool vmdemo_free_trim_some(struct vmdemo_pool *pool)
  * vmdemo_free_trim_all - free frames above the target leave the pool
  * @pool: the pool; its target has been lowered
  *
- * What becomes free from now on is seen to by vmdemo_free_push(). What two callers at once miss is
- * found by the reclaim thread's next call. Takes the pool lock, each time for a few frames. May
- * sleep.
+ * What becomes free from now on is seen to by vmdemo_free_excess(). What that keeps, and what two
+ * callers at once miss, is found by the reclaim thread's next call. Takes the pool lock, each time
+ * for a few frames. May sleep.
  */
 void vmdemo_free_trim_all(struct vmdemo_pool *pool)
 {

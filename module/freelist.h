@@ -54,7 +54,7 @@ static inline u32 vmdemo_free_pop(struct vmdemo_pool *pool)
 	return nr;
 }
 
-bool vmdemo_free_trim(struct vmdemo_pool *pool, u32 nr, struct folio **gone);
+void vmdemo_free_excess(struct vmdemo_pool *pool, u32 nr, struct folio **gone);
 
 /*
  * Frame @nr, not in the index, its folio locked and without references, becomes free. The pool lock
@@ -63,8 +63,10 @@ bool vmdemo_free_trim(struct vmdemo_pool *pool, u32 nr, struct folio **gone);
 static inline void vmdemo_free_push(struct vmdemo_pool *pool, u32 nr, struct folio **gone)
 {
 	lockdep_assert_held(&pool->lock);
-	if (unlikely(nr >= pool->target) && vmdemo_free_trim(pool, nr, gone))
+	if (unlikely(nr >= pool->target)) {
+		vmdemo_free_excess(pool, nr, gone);
 		return;
+	}
 	WRITE_ONCE(vmdemo_frame(pool, nr)->next, pool->free);
 	pool->free = nr;
 	WRITE_ONCE(pool->nr_free, pool->nr_free + 1);
@@ -72,6 +74,7 @@ static inline void vmdemo_free_push(struct vmdemo_pool *pool, u32 nr, struct fol
 
 void vmdemo_free_finish(struct vmdemo_pool *pool, struct folio *gone);
 void vmdemo_free_put(struct vmdemo_pool *pool, u32 frame);
+void vmdemo_free_give_up(struct vmdemo_pool *pool, u32 frame);
 void vmdemo_free_trim_all(struct vmdemo_pool *pool);
 
 #endif /* VMDEMO_FREELIST_H */

@@ -64,7 +64,7 @@ static void vmdemo_orphan_return(struct vmdemo_pool *pool, struct folio *folio,
 	folio->private = (void *)(unsigned long)nr;
 	WRITE_ONCE(vmdemo_frame(pool, nr)->folio, folio);
 	vmdemo_pool_count(pool, 1);
-	/* It goes if its number is above the target now. */
+	/* It goes, in time, if its number is above the target now. */
 	vmdemo_free_push(pool, nr, gone);
 }
 

@@ -82,7 +82,7 @@ static int vmdemo_pool_add(struct vmdemo_pool *pool, u32 nr, gfp_t how_hard)
 	} else {
 		WRITE_ONCE(vmdemo_frame(pool, nr)->folio, folio);
 		vmdemo_pool_count(pool, 1);
-		/* It goes again if its number is above a target lowered meanwhile. */
+		/* It goes again, in time, if its number is above a target lowered meanwhile. */
 		vmdemo_free_push(pool, nr, &gone);
 	}
 	spin_unlock(&pool->lock);

@@ -14,8 +14,8 @@
  * what everything waits for.
  *
  * One task at a time demotes, and one evicts, each under a lock of its own: to unmap is most of the
- * work, and what is on standby can go meanwhile. An evictor that finds too little there waits for
- * the demoter: what it took instead would be mapped, and cost a shootdown each.
+ * work, and what is on standby can go meanwhile. An evictor that finds too little there waits until
+ * the demoter is done: what it took instead would be mapped, and cost a shootdown each.
  *
  * Which victims go is evict.c's. The writes that it gathers are submitted when the reclaim lock has
  * been let go of: that may take as long as the disk.
@@ -71,24 +71,12 @@ out:
 	return done;
 }
 
-/**
- * vmdemo_reclaim_demote - put the oldest active frames on standby, as the policy wants it
- * @pool:   the pool
- * @most:   how many at most
- * @enough: if another task is at it: do not wait for that if this many are on standby
- *
- * May sleep, briefly; a folio may be locked. Takes the demote lock.
- */
-void vmdemo_reclaim_demote(struct vmdemo_pool *pool, u32 most, u32 enough)
+/* The demote lock is held. */
+static void vmdemo_reclaim_demote_locked(struct vmdemo_pool *pool, u32 most)
 {
 	struct folio *mapped;
 	u32 done;
 
-	if (!mutex_trylock(&pool->demote_lock)) {
-		if (READ_ONCE(pool->policy.lists[VMDEMO_LIST_STANDBY].nr) >= enough)
-			return;
-		mutex_lock(&pool->demote_lock);
-	}
 	do {
 		done = vmdemo_order_demote(pool, most, &mapped);
 		vmdemo_stat_add(pool, demotions, done);
@@ -99,6 +87,35 @@ void vmdemo_reclaim_demote(struct vmdemo_pool *pool, u32 most, u32 enough)
 		}
 		cond_resched();
 	} while (most && (mapped || done == VMDEMO_ORDER_DEMOTE));
+}
+
+/*
+ * The same, unless another task is at it. False: it is, and there is less than @enough on standby.
+ * A faulter with its locks does not wait for that.
+ */
+static bool vmdemo_reclaim_try_demote(struct vmdemo_pool *pool, u32 most, u32 enough)
+{
+	if (!mutex_trylock(&pool->demote_lock))
+		return READ_ONCE(pool->policy.lists[VMDEMO_LIST_STANDBY].nr) >= enough;
+	vmdemo_reclaim_demote_locked(pool, most);
+	mutex_unlock(&pool->demote_lock);
+	return true;
+}
+
+/**
+ * vmdemo_reclaim_demote - put the oldest active frames on standby, as the policy wants it
+ * @pool:   the pool
+ * @most:   how many at most
+ * @enough: if another task is at it: do not wait for that if this many are on standby
+ *
+ * For the reclaim thread. May sleep, briefly. Takes the demote lock.
+ */
+void vmdemo_reclaim_demote(struct vmdemo_pool *pool, u32 most, u32 enough)
+{
+	if (vmdemo_reclaim_try_demote(pool, most, enough))
+		return;
+	mutex_lock(&pool->demote_lock);
+	vmdemo_reclaim_demote_locked(pool, most);
 	mutex_unlock(&pool->demote_lock);
 }
 
@@ -115,12 +132,12 @@ void vmdemo_reclaim_balance(struct vmdemo_pool *pool)
 
 	if (READ_ONCE(pool->nr_frames) <= VMDEMO_SMALL_POOL)
 		most = VMDEMO_SMALL_POOL;
-	vmdemo_reclaim_demote(pool, most, 0);
+	vmdemo_reclaim_try_demote(pool, most, 0);
 }
 
 /* ---- for a caller that needs a frame ---- */
 
-/* Somebody else is evicting, and soon done unless they have to wait. Are frames free now? */
+/* Somebody else evicts or demotes, and is soon done unless they have to wait. Are frames free? */
 static bool vmdemo_reclaim_spin(struct vmdemo_pool *pool)
 {
 	int i;
@@ -178,9 +195,9 @@ bool vmdemo_reclaim_try(struct vmdemo_pool *pool, u32 *spare)
 	u32 freed;
 
 	vmdemo_stat_inc(pool, reclaim_waits);
-	if (!READ_ONCE(pool->besieged))
-		vmdemo_reclaim_demote(pool, 2 * VMDEMO_RECLAIM_BATCH, want.frames);
-	if (!mutex_trylock(&pool->reclaim_lock))
+	if ((!READ_ONCE(pool->besieged) &&
+	     !vmdemo_reclaim_try_demote(pool, 2 * VMDEMO_RECLAIM_BATCH, want.frames)) ||
+	    !mutex_trylock(&pool->reclaim_lock))
 		return vmdemo_reclaim_spin(pool);
 	if (READ_ONCE(pool->besieged))
 		freed = vmdemo_reclaim_besieged(pool, spare, NULL);
@@ -195,8 +212,8 @@ bool vmdemo_reclaim_try(struct vmdemo_pool *pool, u32 *spare)
  * @pool: the pool
  * @nr:   frames wanted in all, free ones included
  *
- * Windows must not shrink because the reclaim thread has not run yet. Waits for no evictor, so it
- * may be called with a folio locked. May sleep, briefly.
+ * Windows must not shrink because the reclaim thread has not run yet. Takes the locks of reclaim
+ * only if they are free, so it may be called with a folio locked. May sleep, briefly.
  */
 void vmdemo_reclaim_help(struct vmdemo_pool *pool, u32 nr)
 {
@@ -209,8 +226,8 @@ void vmdemo_reclaim_help(struct vmdemo_pool *pool, u32 nr)
 	if (nr_free >= nr || READ_ONCE(pool->besieged))
 		return;
 	want.frames = nr - nr_free;
-	vmdemo_reclaim_demote(pool, 2 * nr, want.frames);
-	if (!mutex_trylock(&pool->reclaim_lock))
+	if (!vmdemo_reclaim_try_demote(pool, 2 * nr, want.frames) ||
+	    !mutex_trylock(&pool->reclaim_lock))
 		return;
 	vmdemo_evict_frames(pool, &want);
 	mutex_unlock(&pool->reclaim_lock);

@@ -129,15 +129,21 @@ struct vmdemo_cut {
 	u64 searched;	/* ns */
 };
 
-/* Evict one, and if programs need some, a batch for them. What is gathered does not wait for it. */
+/*
+ * Evict one, which leaves the pool; and if programs need some, a batch for them. What is gathered
+ * does not wait for it.
+ */
 static void vmdemo_thread_cut_one(struct vmdemo_pool *pool, struct vmdemo_cut *cut,
 				  struct folio *folio)
 {
 	enum vmdemo_evicted evicted;
+	u32 frame;
 
 	mutex_lock(&pool->reclaim_lock);
-	evicted = vmdemo_evict_folio(pool, folio, &cut->io, true, NULL);
+	evicted = vmdemo_evict_folio(pool, folio, &cut->io, true, &frame);
 	mutex_unlock(&pool->reclaim_lock);
+	if (evicted == VMDEMO_FREED)
+		vmdemo_free_give_up(pool, frame);
 	cut->freed |= evicted == VMDEMO_FREED;
 	cut->started |= evicted == VMDEMO_WRITING;
 	vmdemo_thread_hand_over(pool, cut->bios);
@@ -181,7 +187,8 @@ static bool vmdemo_thread_cut(struct vmdemo_pool *pool, struct vmdemo_chores *ch
 		vmdemo_free_trim_all(pool);
 	chores->cut_target = target;
 	chores->cut_at = 0;
-	if (!cut.freed && !cut.started && READ_ONCE(pool->nr_frames) >= frames)
+	cut.freed |= READ_ONCE(pool->nr_frames) < frames;
+	if (!cut.freed && !cut.started)
 		chores->cut_at = ktime_get_ns() + VMDEMO_THREAD_CUT * cut.searched;
 	return cut.freed;
 }
@@ -229,7 +236,9 @@ static int vmdemo_thread_run(void *data)
 		bool moved;
 
 		vmdemo_thread_sleep(pool, &chores);
-		moved = vmdemo_thread_refill(pool, U32_MAX);
+		/* Programs that take each frame at once do not keep the pool from shrinking. */
+		moved = vmdemo_thread_refill(pool, vmdemo_thread_shrinking(pool) ?
+						   VMDEMO_THREAD_VAIN : U32_MAX);
 		if (vmdemo_thread_shrinking(pool))
 			moved &= vmdemo_thread_cut(pool, &chores);
 		/* Until a write ends. If none is on its way all is pinned: no event tells. */

@@ -128,7 +128,7 @@ FIXTURE_SETUP(resize)
 			vt_fail("%s: write: %s", disk, strerror(errno));
 	}
 	close(fd);
-	/* The frames that go at the first shrink are the first to be used: their pages are the oldest. */
+	/* What goes at the first shrink is the first to be used, so its pages are the oldest. */
 	vt_load("backing=%s frames=%zu", disk, self->frames / 2);
 	vt_set("frames", "%zu", self->frames);
 	self->fd = vt_open(O_RDWR);
