@@ -107,7 +107,7 @@ static void vmdemo_access_hit(struct vmdemo_access *acc)
 		vmdemo_stat_inc(pool, readahead_used);
 	if (soft)
 		vmdemo_stat_inc(pool, faults_soft);
-	vmdemo_order_touch(pool, nr, soft, ahead);
+	acc->near = vmdemo_order_touch(pool, nr, soft, ahead);
 	/* A page that this request has read has been planned for. */
 	if (acc->loaded)
 		return;

@@ -60,6 +60,7 @@ struct vmdemo_access {
 	struct vmdemo_plan plan;	/* what the reference asks for besides its page */
 	bool loaded;			/* a read was submitted */
 	bool zeroed;			/* the page was nowhere yet, and is zeros now */
+	bool near;			/* a fault may map its neighbours, too */
 
 	/* On the way. */
 	enum vmdemo_lack lack;

@@ -27,6 +27,7 @@
 #include "dirty.h"
 #include "entry.h"
 #include "evict.h"
+#include "freelist.h"
 #include "grow.h"
 #include "hwpoison.h"
 #include "index.h"
@@ -36,6 +37,9 @@
 #include "swap.h"
 #include "trace.h"
 #include "writeback.h"
+
+/* A soft fault brings as many pages as it does for the kernel's own files: 64 KiB. */
+#define VMDEMO_VM_NEAR	(SZ_64K / PAGE_SIZE ?: 1)
 
 static DEFINE_PER_CPU(u64, vmdemo_fault_ids);
 
@@ -274,13 +278,66 @@ static noinline_for_stack void vmdemo_vm_map_around(struct vm_fault *vmf, struct
 		apply_to_page_range(vma->vm_mm, addr, mapped << PAGE_SHIFT,
 				    vmdemo_vm_make_writable, vma);
 	for (i = 0; i < nr; i++) {
-		unlock_page(pages[i]);
+		/* The lock keeps it. Unlocked with a reference it would look as if held. */
 		put_page(pages[i]);
+		unlock_page(pages[i]);
 	}
 	vmdemo_readahead_mapped(acc->streams, acc->plan.stream, acc->index, mapped);
 	vmdemo_stat_add(pool, fault_around_pages, mapped);
 	if (write)
 		vmdemo_stat_add(pool, write_around_pages, mapped);
+}
+
+/*
+ * A resident page was touched that was not mapped, and so were many before: map the active pages
+ * around it as well, for reading. All within the page table, which is there.
+ */
+static noinline_for_stack void vmdemo_vm_map_near(struct vm_fault *vmf, struct vmdemo_access *acc)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	unsigned long addr = vmf->address & PAGE_MASK;
+	unsigned long window = round_down(addr, VMDEMO_VM_NEAR * PAGE_SIZE);
+	unsigned long first = max(window, vma->vm_start);
+	unsigned long end = min(window + VMDEMO_VM_NEAR * PAGE_SIZE, vma->vm_end);
+	u32 nr = (end - first) >> PAGE_SHIFT, self = (addr - first) >> PAGE_SHIFT, i, run;
+	struct page *pages[VMDEMO_VM_NEAR];
+	unsigned long left, mapped = 0;
+	int err = 0;
+
+	/* A userfaultfd listener must hear of each page. */
+	if (userfaultfd_armed(vma) || pmd_none(READ_ONCE(*vmf->pmd)) ||
+	    !vmdemo_index_get_near(acc->space, acc->index - self, nr, self, pages))
+		return;
+	for (i = 0; i < nr && (!err || err == -EBUSY); i++) {
+		for (run = 0; i + run < nr && pages[i + run]; run++)
+			;
+		left = run;
+		err = run ? vm_insert_pages(vma, first + i * PAGE_SIZE, pages + i, &left) : 0;
+		mapped += run - left;
+		/* The next one has no page here, or was mapped already. */
+		i += run - left;
+	}
+	for (run = 0; self + 1 + run < nr && pages[self + 1 + run]; run++)
+		;
+	if (acc->plan.stream && i >= nr)
+		vmdemo_readahead_mapped(acc->streams, acc->plan.stream, acc->index, run);
+	for (i = 0; i < nr; i++) {
+		if (!pages[i])
+			continue;
+		/* The lock keeps it. Unlocked with a reference it would look as if held. */
+		put_page(pages[i]);
+		unlock_page(pages[i]);
+	}
+	vmdemo_stat_add(acc->space->pool, fault_around_pages, mapped);
+}
+
+/* Does the fault map the neighbours of its page? */
+static bool vmdemo_vm_brings_near(const struct vm_fault *vmf, const struct vmdemo_access *acc)
+{
+	const struct vmdemo_pool *pool = acc->space->pool;
+
+	return acc->near && !(vmf->flags & FAULT_FLAG_WRITE) && vmdemo_free_reserve(pool) &&
+	       READ_ONCE(pool->set.read_ahead_pages);
 }
 
 /* Can there be such a page? 0: go on. */
@@ -318,6 +375,8 @@ static vm_fault_t vmdemo_vm_fault(struct vm_fault *vmf)
 		frame = vmdemo_frame_nr(acc.folio);
 		if (acc.plan.around)
 			vmdemo_vm_map_around(vmf, &acc);
+		else if (vmdemo_vm_brings_near(vmf, &acc))
+			vmdemo_vm_map_near(vmf, &acc);
 	}
 	if (acc.loaded && !(result & VM_FAULT_ERROR))
 		result |= VM_FAULT_MAJOR;
@@ -379,8 +438,8 @@ static vm_fault_t vmdemo_vm_page_mkwrite(struct vm_fault *vmf)
 }
 
 /*
- * Neighbours are not mapped from here: every first touch must be seen. But from 6.6 on the kernel
- * takes only the VMA lock for a fault where this is set.
+ * Neighbours are not mapped from here, as the first touch of a page must be seen while pages come
+ * and go. But from 6.6 on the kernel takes only the VMA lock for a fault where this is set.
  */
 static vm_fault_t __maybe_unused vmdemo_vm_map_pages(struct vm_fault *vmf, pgoff_t start,
 						     pgoff_t end)

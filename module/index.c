@@ -392,6 +392,67 @@ u32 vmdemo_index_get_run(struct vmdemo_space *space, pgoff_t first, u32 most, bo
 	return n;
 }
 
+/*
+ * Page @key, locked and with a reference, if it can be mapped without being referenced: it is
+ * active, and nothing is noted of it, such as that it was read ahead and not touched yet. NULL: it
+ * is not there, or would have to be waited for.
+ */
+static struct page *vmdemo_index_get_idle(struct vmdemo_pool *pool, u64 key)
+{
+	u32 nr = vmdemo_hash_find(pool, vmdemo_hash_bucket(vmdemo_hash_buckets(pool), key), key,
+				  U32_MAX);
+	const struct vmdemo_frame *frame;
+	struct folio *folio;
+
+	if (nr == VMDEMO_NONE)
+		return NULL;
+	frame = vmdemo_frame(pool, nr);
+	folio = frame->folio;
+	/* What is on standby waits to be referenced. */
+	if (frame->node.list != VMDEMO_LIST_ACTIVE || !folio_trylock(folio))
+		return NULL;
+	if (!folio_test_uptodate(folio) || vmdemo_folio_poisoned(folio) || frame->flags) {
+		folio_unlock(folio);
+		return NULL;
+	}
+	folio_get(folio);
+	return folio_page(folio, 0);
+}
+
+/**
+ * vmdemo_index_get_near - active pages around one, to be mapped though nobody has referenced them
+ * @space: the space
+ * @first: first page
+ * @nr:    how many
+ * @self:  which of them the one is
+ * @pages: out: each, locked, up to date and with a reference; NULL for @self, and for what is
+ *         absent or would have to be waited for
+ *
+ * For the policy they stay what they were. None, if there is none beside the one: a search for the
+ * others would most likely be in vain. Takes the pool lock, does not sleep. Returns whether there
+ * are any.
+ */
+bool vmdemo_index_get_near(struct vmdemo_space *space, pgoff_t first, u32 nr, u32 self,
+			   struct page **pages)
+{
+	struct vmdemo_pool *pool = space->pool;
+	pgoff_t nr_pages = READ_ONCE(space->nr_pages);
+	u32 beside = self ? self - 1 : 1, i;
+
+	memset(pages, 0, nr * sizeof(*pages));
+	/* The key after the last one may be another space's. */
+	nr = min_t(u64, nr, nr_pages - min(first, nr_pages));
+	if (beside >= nr)
+		return false;
+	spin_lock(&pool->lock);
+	pages[beside] = vmdemo_index_get_idle(pool, space->key + first + beside);
+	for (i = 0; pages[beside] && i < nr; i++)
+		if (i != self && i != beside)
+			pages[i] = vmdemo_index_get_idle(pool, space->key + first + i);
+	spin_unlock(&pool->lock);
+	return pages[beside];
+}
+
 /**
  * vmdemo_index_close - let no page of a range into a frame any more
  * @space: the space

@@ -31,6 +31,8 @@ u32 vmdemo_index_insert_ahead(struct vmdemo_space *space, pgoff_t first, u32 nr,
 			      struct folio **folios, u32 *done);
 u32 vmdemo_index_get_run(struct vmdemo_space *space, pgoff_t first, u32 most, bool write,
 			 struct page **pages);
+bool vmdemo_index_get_near(struct vmdemo_space *space, pgoff_t first, u32 nr, u32 self,
+			   struct page **pages);
 bool vmdemo_index_close(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
 void vmdemo_index_open(struct vmdemo_space *space);
 bool vmdemo_index_closed(struct vmdemo_space *space, pgoff_t first, pgoff_t last);

@@ -15,20 +15,23 @@
  * @soft:   by a soft fault: it uses up credit
  * @ahead:  for the first time since it was read ahead: it is young if it is active
  *
- * Takes the pool lock, does not sleep.
+ * Takes the pool lock, does not sleep. Returns true if it is no loss when the fault maps neighbours
+ * too: see vmdemo_policy_soft_fault().
  */
-void vmdemo_order_touch(struct vmdemo_pool *pool, u32 frame, bool soft, bool ahead)
+bool vmdemo_order_touch(struct vmdemo_pool *pool, u32 frame, bool soft, bool ahead)
 {
 	struct vmdemo_node *node = &vmdemo_frame(pool, frame)->node;
+	bool calm = false;
 
 	spin_lock(&pool->lock);
 	if (soft)
-		pool->policy.credit--;
+		calm = vmdemo_policy_soft_fault(&pool->policy);
 	if (!ahead || node->list != VMDEMO_LIST_ACTIVE) {
 		pool->policy.ops->touch(&pool->policy, node);
 		trace_vmdemo_policy(pool, "touch", frame);
 	}
 	spin_unlock(&pool->lock);
+	return calm;
 }
 
 /**

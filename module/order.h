@@ -14,7 +14,7 @@
 #define VMDEMO_ORDER_DEMOTE	256U
 #define VMDEMO_ORDER_SWITCH	256U
 
-void vmdemo_order_touch(struct vmdemo_pool *pool, u32 frame, bool soft, bool ahead);
+bool vmdemo_order_touch(struct vmdemo_pool *pool, u32 frame, bool soft, bool ahead);
 bool vmdemo_order_spare(struct vmdemo_pool *pool, u32 frame);
 void vmdemo_order_rotate(struct vmdemo_pool *pool, u32 frame);
 void vmdemo_order_hold(struct vmdemo_pool *pool, u32 frame);

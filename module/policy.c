@@ -19,6 +19,7 @@ void vmdemo_policy_init(struct vmdemo_policy *policy, const struct vmdemo_policy
 
 	policy->ops = ops;
 	policy->credit = 0;
+	policy->soft_faults = 0;
 	for (i = 0; i < VMDEMO_NR_LISTS; i++) {
 		policy->lists[i].ends.newer = &policy->lists[i].ends;
 		policy->lists[i].ends.older = &policy->lists[i].ends;

@@ -37,6 +37,9 @@
 #include "policy_user.h"
 #endif
 
+/* Soft faults in a row after which a pool is calm: see vmdemo_policy_soft_fault(). */
+#define VMDEMO_CALM		64U
+
 /* No frame: end of a list, an empty slot. Frame numbers stay below it. */
 #define VMDEMO_NONE		0x3fffffffU
 
@@ -105,6 +108,7 @@ struct vmdemo_policy {
 	u32 standby_pct;
 	u32 demote_pages;		/* credit a page that comes in earns */
 	s64 credit;
+	u32 soft_faults;		/* since a page came in */
 	struct vmdemo_list lists[VMDEMO_NR_LISTS];
 };
 
@@ -248,9 +252,24 @@ static inline void vmdemo_policy_earn(struct vmdemo_policy *policy)
 {
 	s64 cap = 2 * (s64)policy->nr_frames;
 
+	policy->soft_faults = 0;
 	policy->credit = policy->credit + policy->demote_pages;
 	if (policy->credit > cap)
 		policy->credit = cap;
+}
+
+/*
+ * A soft fault: it uses up credit. True: the pool is calm. Many have come in a row, and no page
+ * meanwhile, so it was not demotion that unmapped all these. Then there is nothing to be learnt
+ * from each first touch, and a soft fault may map active neighbours, too. While pages come and go
+ * that would hide references, and make soft faults where it should save them: what is mapped unseen
+ * is old, and soon unmapped again.
+ */
+static inline bool vmdemo_policy_soft_fault(struct vmdemo_policy *policy)
+{
+	policy->credit--;
+	policy->soft_faults++;
+	return policy->soft_faults >= VMDEMO_CALM && policy->nr_frames > VMDEMO_SMALL_POOL;
 }
 
 /* May a range that can hold @frames mapped frames be unmapped now? */

@@ -2,7 +2,7 @@
 /*
  * readahead.c - pages are read and mapped before they are asked for, once a sequence is proven
  *
- * Decides only; space.c reads, fault.c maps. A reference alone brings its page and no other. Three
+ * Decides only; access.c reads, fault.c maps. A reference alone has no page read but its own. Three
  * in a row of one stream prove it. From then on
  *
  *   a fault maps the resident pages that follow it as well (fault-around), twice as many each time,
@@ -81,6 +81,7 @@ void vmdemo_readahead_plan(struct vmdemo_streams *streams, pgoff_t index,
 	stream = vmdemo_readahead_find(streams, index);
 	if (!stream)
 		goto out;
+	plan->stream = stream;
 	stream->used = ++streams->clock;
 	stream->hits++;
 	stream->next = index + 1;
@@ -89,7 +90,6 @@ void vmdemo_readahead_plan(struct vmdemo_streams *streams, pgoff_t index,
 	if (stream->hits < VMDEMO_PROOF && advice != VMDEMO_ADVICE_SEQUENTIAL)
 		goto out;
 	stream->used += VMDEMO_PROVEN;
-	plan->stream = stream;
 	stream->around = clamp(stream->around * 2, min(VMDEMO_WINDOW_MIN, most),
 			       min(VMDEMO_AROUND_MAX, most));
 	plan->around = stream->around;

@@ -38,7 +38,7 @@ struct vmdemo_streams {
 
 /* What a reference asks for besides its page. */
 struct vmdemo_plan {
-	struct vmdemo_stream *stream;	/* NULL: nothing, there is no sequence */
+	struct vmdemo_stream *stream;	/* that the reference belongs to; NULL: to none */
 	u32 around;		/* following pages to map, as far as they are resident */
 	pgoff_t start;		/* following pages to read */
 	u32 nr;

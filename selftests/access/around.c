@@ -99,6 +99,7 @@ TEST_F(around, no_more_than_read_ahead_pages)
 	for (i = 0; i < ARRAY_SIZE(most); i++) {
 		ASSERT_EQ(vt_set("read_ahead_pages", "%zu", most[i]), 0);
 		drop(self->mem, PAGES);
+		stir(self->fd);
 		touch_all(self->mem, PAGES / 2);
 		page = count_mapped(self->mem, PAGES);
 		touch(self->mem, page);
@@ -106,16 +107,21 @@ TEST_F(around, no_more_than_read_ahead_pages)
 	}
 }
 
-/* With read_ahead_pages = 0, or MADV_RANDOM, or POSIX_FADV_RANDOM, a page comes alone. */
+/* With read_ahead_pages = 0, or MADV_RANDOM, or POSIX_FADV_RANDOM, a sequence brings no page. */
 TEST_F(around, turned_off)
 {
+	size_t page;
+
 	ASSERT_EQ(vt_set("read_ahead_pages", "0"), 0);
 	touch_all(self->mem, PAGES);
 	EXPECT_EQ(vt_stat("faults_soft"), PAGES);
 	ASSERT_EQ(vt_set("read_ahead_pages", "64"), 0);
 	drop(self->mem, PAGES);
 	ASSERT_EQ(madvise(self->mem, PAGES * VT_PAGE, MADV_RANDOM), 0);
-	touch_all(self->mem, PAGES);
+	for (page = 0; page < PAGES; page += CALM / 2) {
+		stir(self->fd);
+		touch_all(self->mem + page * VT_PAGE, CALM / 2);
+	}
 	EXPECT_EQ(vt_stat("faults_soft"), 2 * PAGES);
 	ASSERT_EQ(madvise(self->mem, PAGES * VT_PAGE, MADV_NORMAL), 0);
 	ASSERT_EQ(posix_fadvise(self->fd, 0, 0, POSIX_FADV_RANDOM), 0);
@@ -131,20 +137,29 @@ TEST_F(around, turned_off)
 	EXPECT_GT(vt_stat("fault_around_pages"), PAGES - FEW);
 }
 
-/* What is no sequence brings no page beside the one that was touched. */
+/* What is no sequence brings no page beside the one that was touched, while pages come and go. */
 TEST_F(around, no_sequence_no_pages)
 {
 	size_t i;
 
-	for (i = 0; i < PAGES; i++)
+	for (i = 0; i < PAGES; i++) {
+		if (i % (CALM / 2) == 0)
+			stir(self->fd);
 		touch(self->mem, i * 37 % PAGES);
+	}
 	drop(self->mem, PAGES);
-	for (i = PAGES; i-- > 0;)
+	for (i = PAGES; i-- > 0;) {
+		if (i % (CALM / 2) == 0)
+			stir(self->fd);
 		touch(self->mem, i);
+	}
 	drop(self->mem, PAGES);
 	/* Two of every five. */
-	for (i = 0; i < PAGES / 5; i++)
+	for (i = 0; i < PAGES / 5; i++) {
+		if (i % (CALM / 4) == 0)
+			stir(self->fd);
 		touch_all(self->mem + 5 * i * VT_PAGE, 2);
+	}
 	EXPECT_EQ(vt_stat("faults_soft"), 2 * PAGES + 2 * (PAGES / 5));
 	EXPECT_EQ(vt_stat("fault_around_pages"), 0);
 }

@@ -50,6 +50,18 @@ static inline void fetch(size_t first, size_t pages)
 	close(fd);
 }
 
+/* Soft faults after which a pool is calm; and the pages that one of them maps then at most. */
+#define CALM	64
+#define NEAR	(65536 / VT_PAGE ?: 1)
+
+/* A page comes in, for a pool in which pages come and go is not calm. */
+static inline void stir(int fd)
+{
+	if (vt_range(fd, VMDEMO_IOC_EVICT, 2 * PAGES - 1, 1, NULL))
+		vt_fail("EVICT: %s", strerror(errno));
+	fetch(2 * PAGES - 1, 1);
+}
+
 /* A mapping whose first page has entry 'slot' of a page table; nothing else is near it. */
 static inline char *map_at(size_t slot, int fd, size_t first, size_t pages, int prot, int flags)
 {

@@ -8,7 +8,7 @@ here=$(dirname "$0")
 results=$(mktemp) || exit 1
 trap 'rm -f "$results"' EXIT
 export TARGETS=vmdemo
-ROWS='randread randwrite seqread seqwrite zipfread resseq' "$here/inside.sh" icount >"$results" &&
+ROWS='randread randwrite seqread seqwrite zipfread resseq resrand' "$here/inside.sh" icount >"$results" &&
 	ROWS='zerofill randread randwrite seqread seqwrite' "$here/inside.sh" space >>"$results" ||
 	echo "# the measurement broke off"
 "$here/report.py" --tap "$(uname -r)" <"$results"

@@ -305,6 +305,7 @@ mode_pools() {
 		what="\"at\": $FRAMES, "
 		load /dev/vast
 		measure randread vmdemo --reps 1 --ops 30016 >>"$results" || exit
+		echo 0 >/sys/class/vmdemo/vmdemo/read_ahead_pages # a soft fault is to map its own page only
 		measure resrand vmdemo --reps 1 --ops 30016 >>"$results" || exit
 	done
 }

@@ -60,6 +60,8 @@ mutant "lru inserts on standby" policy_lru.c \
 mutant "lru does not spare" policy_lru.c '/lru_spare(struct/,/^}/s/true/false/'
 mutant "lru spares frames it did not demote" policy_lru.c \
 	'/lru_spare(struct/,/^}/s/return false/(void)0/'
+mutant "a pool is calm at once" policy.h 's/soft_faults >= VMDEMO_CALM/soft_faults/'
+mutant "a page that comes in does not end the calm" policy.h '/policy->soft_faults = 0/d'
 mutant "a demotion starts one frame late" policy.h \
 	'/policy_demote(/,/^}/s/last = NULL/last = vmdemo_policy_oldest(policy, 1)/'
 mutant "a demoted frame does not know where it is" policy.h \

@@ -5,7 +5,8 @@
  * The simulator does what the module does, one access at a time and without a reserve of free
  * frames: a resident, mapped page is a hit nobody sees; a resident, unmapped one a soft fault that
  * costs one credit; anything else is a hard fault, which earns credit, demotes what is due and
- * evicts one frame if none is free. Mapped frames are unmapped by aligned ranges of RANGE pages.
+ * evicts one frame if none is free. Mapped frames are unmapped by aligned ranges of RANGE pages,
+ * and in a calm pool mapped by aligned ranges of NEAR pages.
  *
  * The oracle is a folder, named by VMDEMO_ORACLE, with gen-traces.py, which writes traces, and
  * expected.csv, which says how often exact policies miss on them in pools of several sizes.
@@ -20,6 +21,7 @@
 #include "test.h"
 
 #define RANGE		512	/* pages one unmapping covers */
+#define NEAR		16	/* pages one soft fault maps in a calm pool */
 #define MAX_POINTS	64
 
 /*
@@ -42,6 +44,7 @@ static const struct {
 
 #define NR_SETTINGS	ARRAY_SIZE(settings)
 #define BOUND_SMALL	50	/* a small pool, all but the newest frame on standby */
+#define BOUND_NEAR	50	/* what the mapping of neighbours may change, the same */
 
 struct trace {
 	u32 *pages;
@@ -55,6 +58,7 @@ struct sim {
 	u32 *frame_of;		/* by page; VMDEMO_NONE if absent */
 	bool *mapped;		/* by frame */
 	u32 free;		/* frames never used yet: the last ones */
+	bool alone;		/* a page comes alone, also in a calm pool */
 	u32 limit;
 	u64 hard, soft, unmaps;
 };
@@ -151,32 +155,62 @@ static void sim_hard_fault(struct sim *sim, u32 page)
 	policy->ops->insert(policy, &sim->pool.nodes[frame]);
 }
 
+/* Map the active pages around @page, and tell nobody. */
+static void sim_map_near(struct sim *sim, u32 page)
+{
+	u32 i, frame, first = page / NEAR * NEAR;
+
+	for (i = first; i < first + NEAR && i < sim->limit; i++) {
+		frame = sim->frame_of[i];
+		if (frame != VMDEMO_NONE && sim->pool.nodes[frame].list == VMDEMO_LIST_ACTIVE)
+			sim->mapped[frame] = true;
+	}
+}
+
 static void sim_access(struct sim *sim, u32 page)
 {
 	struct vmdemo_policy *policy = &sim->pool.policy;
 	u32 frame = sim->frame_of[page];
+	bool calm;
 
 	if (frame == VMDEMO_NONE) {
 		sim_hard_fault(sim, page);
 	} else if (!sim->mapped[frame]) {
 		sim->soft++;
-		policy->credit--;
+		calm = vmdemo_policy_soft_fault(policy);
 		sim->mapped[frame] = true;
 		policy->ops->touch(policy, &sim->pool.nodes[frame]);
+		if (calm && !sim->alone)
+			sim_map_near(sim, page);
 	}
 }
 
 /* Run @trace through @frames frames; the numbers stay in @sim, its memory is gone. */
 static void sim_run(struct sim *sim, const struct vmdemo_policy_ops *ops, u32 frames,
-		    u32 standby_pct, const struct trace *trace)
+		    u32 standby_pct, bool alone, const struct trace *trace)
 {
 	u32 i;
 
 	sim_create(sim, ops, frames, trace->limit);
+	sim->alone = alone;
 	sim->pool.policy.standby_pct = standby_pct;
 	for (i = 0; i < trace->nr; i++)
 		sim_access(sim, trace->pages[i]);
 	sim_destroy(sim);
+}
+
+/* A calm pool maps pages that nobody has touched: does it miss more often for that, or less? */
+static bool check_near(u32 frames, const struct trace *trace, const struct sim *near)
+{
+	struct sim alone;
+	s64 off;
+
+	sim_run(&alone, &vmdemo_policy_lru, frames, VMDEMO_STANDBY_PCT, true, trace);
+	off = (s64)(near->hard - alone.hard) * 10000 / (s64)alone.hard;
+	printf("#      with neighbours %+.2f %%, soft faults %llu, alone %llu\n", off / 100.0,
+	       near->soft, alone.soft);
+	return expect(llabs(off) <= BOUND_NEAR, "neighbours change more than %.2f %%",
+		      BOUND_NEAR / 100.0);
 }
 
 /* Compare lru's misses with @exact ones, and its soft faults with what the misses have paid for. */
@@ -187,7 +221,7 @@ static bool check_setting(const char *name, u32 frames, u32 standby_pct, s64 bou
 	s64 off;
 	bool ok;
 
-	sim_run(&sim, &vmdemo_policy_lru, frames, standby_pct, trace);
+	sim_run(&sim, &vmdemo_policy_lru, frames, standby_pct, false, trace);
 	off = (s64)(sim.hard - exact) * 10000 / (s64)exact;
 	printf("# lru  %-9s %5u frames, %u %% standby: %7llu misses, exact %7llu, ", name, frames,
 	       standby_pct, sim.hard, exact);
@@ -198,6 +232,8 @@ static bool check_setting(const char *name, u32 frames, u32 standby_pct, s64 bou
 	if (frames > VMDEMO_SMALL_POOL)
 		ok &= expect(sim.soft <= sim.hard * sim.pool.policy.demote_pages + frames,
 			     "more soft faults than the misses have paid for");
+	if (standby_pct == VMDEMO_STANDBY_PCT)
+		ok &= check_near(frames, trace, &sim);
 	return ok;
 }
 
@@ -218,7 +254,7 @@ static bool check_fifo(const char *name, u32 frames, const struct trace *trace, 
 {
 	struct sim sim;
 
-	sim_run(&sim, &vmdemo_policy_fifo, frames, 25, trace);
+	sim_run(&sim, &vmdemo_policy_fifo, frames, 25, false, trace);
 	printf("# fifo %-9s %5u frames: %7llu misses, exact %7llu\n", name, frames,
 	       sim.hard, exact);
 	return expect(sim.hard == exact, "the numbers differ") &&
