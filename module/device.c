@@ -451,7 +451,7 @@ void vmdemo_device_closed(struct vmdemo_device *device)
  * @frames: new size
  *
  * May sleep, killably, up to 5 s when it shrinks. Returns 0, -EINVAL, -ENOMEM, -EINTR, or -EBUSY if
- * programs hold frames, or need them too much: then the rest goes when it can.
+ * programs hold frames, or take them at once: then the rest goes when it can.
  */
 int vmdemo_device_resize(struct vmdemo_device *device, u32 frames)
 {

@@ -38,7 +38,7 @@
 #include "trace.h"
 #include "writeback.h"
 
-/* A soft fault brings as many pages as it does for the kernel's own files: 64 KiB. */
+/* A soft fault in a calm pool brings as many pages as for the kernel's own files: 64 KiB. */
 #define VMDEMO_VM_NEAR	(SZ_64K / PAGE_SIZE ?: 1)
 
 static DEFINE_PER_CPU(u64, vmdemo_fault_ids);

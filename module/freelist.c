@@ -3,16 +3,16 @@
  * freelist.c - frames that hold no page
  *
  * A free frame is in no list of the policy and not in the index; its folio is locked and has no
- * references. Frames whose number is above the pool's target leave the pool here, but not the last
- * free ones: the oldest pages may all be in such frames, and then there would be none for programs
- * until the pool has shrunk.
+ * references. Frames whose number is above the pool's target leave the pool here, but not at once
+ * if they are the last free ones: the oldest pages may all be in such frames, and then there would
+ * be none for programs until the pool has shrunk.
  */
 #include "freelist.h"
 
 /* Free frames looked at under one hold of the pool lock. */
 #define VMDEMO_FREE_LOOK	64U
 
-/* Free frames that a pool with a reserve does not give up: as many as are evicted in one go. */
+/* Free frames that a pool with a reserve keeps at first: as many as are evicted in one go. */
 #define VMDEMO_FREE_LAST	32U
 
 /* Frame @nr, its number above the target, leaves the pool. */
@@ -113,7 +113,7 @@ void vmdemo_free_put(struct vmdemo_pool *pool, u32 frame)
 }
 
 /**
- * vmdemo_free_give_up - take a frame that eviction handed over away from the pool
+ * vmdemo_free_give_up - take from the pool a frame that eviction handed over
  * @pool:  the pool
  * @frame: number of the frame; still locked and without references
  *
@@ -166,7 +166,7 @@ static bool vmdemo_free_trim_some(struct vmdemo_pool *pool)
  * @pool: the pool; its target has been lowered
  *
  * What becomes free from now on is seen to by vmdemo_free_excess(). What that keeps, and what two
- * callers at once miss, is found by the reclaim thread's next call. Takes the pool lock, each time
+ * callers at once miss, are found by the reclaim thread's next call. Takes the pool lock, each time
  * for a few frames. May sleep.
  */
 void vmdemo_free_trim_all(struct vmdemo_pool *pool)
@@ -178,12 +178,16 @@ void vmdemo_free_trim_all(struct vmdemo_pool *pool)
 	spin_unlock(&pool->lock);
 	while (vmdemo_free_trim_some(pool))
 		;
-	if (!again)
-		return;
-	/* Those that an earlier call has kept. */
+	if (again) {
+		spin_lock(&pool->lock);
+		swap(pool->free, pool->kept);
+		spin_unlock(&pool->lock);
+		while (vmdemo_free_trim_some(pool))
+			;
+	}
+	/* What stays is used before what vmdemo_free_excess() will keep. */
 	spin_lock(&pool->lock);
-	swap(pool->free, pool->kept);
+	if (pool->free == VMDEMO_NONE)
+		swap(pool->free, pool->kept);
 	spin_unlock(&pool->lock);
-	while (vmdemo_free_trim_some(pool))
-		;
 }

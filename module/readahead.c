@@ -2,8 +2,8 @@
 /*
  * readahead.c - pages are read and mapped before they are asked for, once a sequence is proven
  *
- * Decides only; access.c reads, fault.c maps. A reference alone has no page read but its own. Three
- * in a row of one stream prove it. From then on
+ * Decides only; access.c reads, fault.c maps. A single reference has no page read but its own.
+ * Three in a row of one stream prove it. From then on
  *
  *   a fault maps the resident pages that follow it as well (fault-around), twice as many each time,
  *   so that a sequence costs one fault in VMDEMO_AROUND_MAX pages;

@@ -14,8 +14,8 @@
  * what everything waits for.
  *
  * One task at a time demotes, and one evicts, each under a lock of its own: to unmap is most of the
- * work, and what is on standby can go meanwhile. An evictor that finds too little there waits until
- * the demoter is done: what it took instead would be mapped, and cost a shootdown each.
+ * work, and what is on standby can go meanwhile. A fault that finds too little there does not evict
+ * while another demotes: what it took instead would be mapped, and cost a shootdown each.
  *
  * Which victims go is evict.c's. The writes that it gathers are submitted when the reclaim lock has
  * been let go of: that may take as long as the disk.
@@ -90,7 +90,7 @@ static void vmdemo_reclaim_demote_locked(struct vmdemo_pool *pool, u32 most)
 }
 
 /*
- * The same, unless another task is at it. False: it is, and there is less than @enough on standby.
+ * The same, unless another task is at it. False: it is, and fewer than @enough are on standby.
  * A faulter with its locks does not wait for that.
  */
 static bool vmdemo_reclaim_try_demote(struct vmdemo_pool *pool, u32 most, u32 enough)

@@ -28,6 +28,9 @@
 /* After this many writing batches in a row that free nothing, wait for a write to end. */
 #define VMDEMO_THREAD_VAIN	8
 
+/* Batches between looks for frames in excess. */
+#define VMDEMO_THREAD_TURN	8
+
 /* After an attempt to replace a missing frame failed for want of memory: wait this long. */
 #define VMDEMO_THREAD_MEND	(2 * HZ)
 
@@ -62,20 +65,25 @@ static bool vmdemo_thread_needed(const struct vmdemo_pool *pool)
 	return vmdemo_thread_low(pool) || vmdemo_thread_shrinking(pool);
 }
 
-/* Work until the reserve is there, or in @most batches. Returns false if nothing could be done. */
+/*
+ * Work until the reserve is there, or in @most batches; in VMDEMO_THREAD_TURN if the pool has to
+ * shrink, which programs that take each frame at once must not hold up. Returns false if nothing
+ * could be done.
+ */
 static bool vmdemo_thread_refill(struct vmdemo_pool *pool, u32 most)
 {
-	u32 vain = 0;
+	u32 vain = 0, batches;
 	bool moved = false;
 
-	while (!kthread_should_stop() && most--) {
+	for (batches = 0; !kthread_should_stop() && batches < most; batches++) {
 		u32 reserve = vmdemo_free_reserve(pool);
 		u32 nr_free = READ_ONCE(pool->nr_free);
 		struct bio_list bios[VMDEMO_NR_DISKS] = {};
 		struct vmdemo_want want = { .bios = bios, .patience = VMDEMO_SILENT };
 		u32 freed;
 
-		if (nr_free >= reserve)
+		if (nr_free >= reserve ||
+		    (batches >= VMDEMO_THREAD_TURN && vmdemo_thread_shrinking(pool)))
 			return true;
 		/* Lent frames are not taken away for it. */
 		if (READ_ONCE(pool->besieged))
@@ -183,8 +191,10 @@ static bool vmdemo_thread_cut(struct vmdemo_pool *pool, struct vmdemo_chores *ch
 	vmdemo_pager_submit(&cut.io);
 	vmdemo_thread_hand_over(pool, cut.bios);
 	/* Those that were kept for programs. */
+	now = ktime_get_ns();
 	if (vmdemo_thread_shrinking(pool))
 		vmdemo_free_trim_all(pool);
+	cut.searched += ktime_get_ns() - now;
 	chores->cut_target = target;
 	chores->cut_at = 0;
 	cut.freed |= READ_ONCE(pool->nr_frames) < frames;
@@ -236,9 +246,7 @@ static int vmdemo_thread_run(void *data)
 		bool moved;
 
 		vmdemo_thread_sleep(pool, &chores);
-		/* Programs that take each frame at once do not keep the pool from shrinking. */
-		moved = vmdemo_thread_refill(pool, vmdemo_thread_shrinking(pool) ?
-						   VMDEMO_THREAD_VAIN : U32_MAX);
+		moved = vmdemo_thread_refill(pool, U32_MAX);
 		if (vmdemo_thread_shrinking(pool))
 			moved &= vmdemo_thread_cut(pool, &chores);
 		/* Until a write ends. If none is on its way all is pinned: no event tells. */

@@ -2,8 +2,9 @@
 /*
  * near.c - in a calm pool a soft fault maps the resident pages around its own, too
  *
- * Calm: many soft faults, and no page has come in meanwhile, as when a program starts that others
- * have left their pages. The policy must not be deceived by it, nor any store be missed.
+ * Calm: many soft faults, and no page has come in meanwhile, as when a program starts and finds in
+ * frames the pages that others have left there. The policy must not be deceived by it, nor any
+ * store be missed.
  */
 #include <pthread.h>
 
