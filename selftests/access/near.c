@@ -160,7 +160,7 @@ TEST_F(around, not_everywhere)
 	size_t i, k;
 
 	for (k = 0; k < ARRAY_SIZE(settings); k++) {
-		ASSERT_EQ(vt_set(settings[k][0], settings[k][1]), 0);
+		ASSERT_EQ(vt_set(settings[k][0], "%s", settings[k][1]), 0);
 		drop(self->mem, PAGES);
 		for (i = 0; i < PAGES; i++)
 			if (vt_page(self->fd, scattered(i)).frame != VMDEMO_NO_FRAME)
@@ -168,7 +168,7 @@ TEST_F(around, not_everywhere)
 		EXPECT_EQ(vt_stat("fault_around_pages"), 0) {
 			TH_LOG("%s %s", settings[k][0], settings[k][1]);
 		}
-		ASSERT_EQ(vt_set(settings[k][0], settings[k][2]), 0);
+		ASSERT_EQ(vt_set(settings[k][0], "%s", settings[k][2]), 0);
 	}
 }
 
