@@ -373,6 +373,7 @@ TEST_F(space, killed_while_truncating)
 	int fd = make_space(self->dev, PAGES * VT_PAGE), round;
 	char *mem = map_space(fd, 0, PAGES * VT_PAGE, MAP_SHARED);
 	const __u64 takes = truncating_takes(fd, mem);
+	bool whole = false;
 	int cut = 0;
 	size_t i;
 
@@ -381,15 +382,17 @@ TEST_F(space, killed_while_truncating)
 		struct stat st;
 		pid_t pid;
 
-		fill(mem, 0, PAGES, SEED + round);
+		if (!whole)
+			fill(mem, 0, PAGES, SEED + cut);
 		pid = start_truncating(fd);
 		usleep(round * takes * 1000 / 200);
 		end(pid);
 		ASSERT_EQ(fstat(fd, &st), 0);
-		if (st.st_size != 8) {
+		whole = st.st_size != 8;
+		if (whole) {
 			ASSERT_EQ(st.st_size, PAGES * VT_PAGE);
-			for (i = 1; i < PAGES; i++)
-				ASSERT_EQ(vt_check(mem + i * VT_PAGE, i, SEED + round), -1);
+			for (i = 1 + round % 8; i < PAGES; i += 8)
+				ASSERT_EQ(vt_check(mem + i * VT_PAGE, i, SEED + cut), -1);
 			continue;
 		}
 		cut++;

@@ -197,19 +197,24 @@ static bool becomes(int fd, size_t page, int state, struct vmdemo_page *seen)
 	return false;
 }
 
-/* Swap to a device that takes two seconds for all it does. */
-static void swap_slowly(struct _test_data_space *self)
+/*
+ * Swap to a device of @slots slots that dm-@target makes of the second disk; @more ends its table.
+ * One slot's worth is the header's.
+ */
+static void swap_by(struct _test_data_space *self, __u64 slots, const char *target,
+		    const char *more)
 {
-	const __u64 sectors = (vt_get("swap_slots") + 1) * 8;
+	const __u64 sectors = (slots + 1) * (VT_PAGE / 512);
 
 	close(self->dev);
 	self->dev = -1;
-	if (!vt_shell("modprobe dm-delay && dmsetup version >/dev/null"))
-		vt_skip("dm-delay or dmsetup is missing");
+	if (!vt_shell("modprobe -q dm-mod; modprobe -q dm-%s; dmsetup targets | grep -q %s", target,
+		      target))
+		vt_skip("dm-%s or dmsetup is missing", target);
 	if (vt_set("swap", "none") ||
-	    !vt_shell("dmsetup create " DM " --table '0 %llu delay %s 0 2000'; dmsetup mknodes " DM,
-		      sectors, vt_disk2()) || vt_set("swap", "/dev/mapper/" DM))
-		vt_fail("there is no slow device to swap to");
+	    !vt_shell("dmsetup create " DM " --table '0 %llu %s %s 0%s'; dmsetup mknodes " DM,
+		      sectors, target, vt_disk2(), more) || vt_set("swap", "/dev/mapper/" DM))
+		vt_fail("there is no dm-%s device to swap to", target);
 	self->dev = vt_open(O_RDWR);
 }
 
@@ -222,7 +227,8 @@ TEST_F(space, pagemap_on_the_way)
 	pid_t pid;
 	int fd, i;
 
-	swap_slowly(self);
+	/* Two seconds for all it does. */
+	swap_by(self, vt_get("swap_slots"), "delay", " 2000");
 	fd = make_space(self->dev, PAGES * VT_PAGE);
 	mem = map_space(fd, 0, PAGES * VT_PAGE, MAP_SHARED);
 	fill(mem, 0, 8, SEED);
@@ -374,14 +380,19 @@ TEST_F(space, no_space_takes_all_slots)
 
 TEST_F(space, swap_is_full)
 {
-	const __u64 slots = vt_get("swap_slots");
+	const __u64 slots = 32 * FRAMES;
 	const size_t bytes = (slots + 64) * VT_PAGE;
-	int fd = make_space(self->dev, bytes), other = make_space(self->dev, PAGES * VT_PAGE);
-	char *mem = map_space(fd, 0, bytes, MAP_SHARED | MAP_NORESERVE);
-	char *theirs = map_space(other, 0, PAGES * VT_PAGE, MAP_SHARED);
-	char *linear = vt_map(self->dev, 0, PAGES, VT_RW, MAP_SHARED);
+	char *mem, *theirs, *linear;
 	__u64 i, state = 3;
+	int fd, other;
 
+	swap_by(self, slots, "linear", "");
+	ASSERT_EQ(vt_get("swap_slots"), slots);
+	fd = make_space(self->dev, bytes);
+	other = make_space(self->dev, PAGES * VT_PAGE);
+	mem = map_space(fd, 0, bytes, MAP_SHARED | MAP_NORESERVE);
+	theirs = map_space(other, 0, PAGES * VT_PAGE, MAP_SHARED);
+	linear = vt_map(self->dev, 0, PAGES, VT_RW, MAP_SHARED);
 	ASSERT_EQ(vt_try_write(theirs, NULL), 0);
 	for (i = 0; i < slots - 1; i++) {
 		mem[i * VT_PAGE] = i % 251;
