@@ -315,6 +315,14 @@ enum vmdemo_tried vmdemo_access_try(struct vmdemo_access *acc)
 	return tried;
 }
 
+/* A frame that was not needed after all. */
+static void vmdemo_access_give_back(struct vmdemo_access *acc)
+{
+	if (acc->spare != VMDEMO_NONE)
+		vmdemo_free_put(acc->space->pool, acc->spare);
+	acc->spare = VMDEMO_NONE;
+}
+
 /**
  * vmdemo_access_wait - wait for what an attempt has lacked
  * @acc: the request
@@ -328,11 +336,14 @@ int vmdemo_access_wait(struct vmdemo_access *acc)
 	int err;
 
 	acc->lack = VMDEMO_LACK_NOTHING;
+	/* Others may need it meanwhile. */
+	if (lack != VMDEMO_LACK_FRAME)
+		vmdemo_access_give_back(acc);
 	trace_vmdemo_wait(acc->id, acc->index, lack == VMDEMO_LACK_FRAME);
 	if (lack == VMDEMO_LACK_OPEN)
 		return vmdemo_space_wait_open(acc->space, acc->index, acc->index);
 	if (lack == VMDEMO_LACK_FRAME)
-		return vmdemo_reclaim_wait(pool, &acc->spare);
+		return vmdemo_reclaim_wait(pool, acc->space->key + acc->index, &acc->spare);
 	if (lack == VMDEMO_LACK_WRITE)
 		err = vmdemo_dirty_wait_write(pool, vmdemo_frame_nr(acc->folio), TASK_KILLABLE);
 	else
@@ -411,7 +422,5 @@ void vmdemo_access_end(struct vmdemo_access *acc)
 	if (acc->lack == VMDEMO_LACK_PAGE || acc->lack == VMDEMO_LACK_WRITE)
 		folio_put(acc->folio);
 	acc->lack = VMDEMO_LACK_NOTHING;
-	if (acc->spare != VMDEMO_NONE)
-		vmdemo_free_put(acc->space->pool, acc->spare);
-	acc->spare = VMDEMO_NONE;
+	vmdemo_access_give_back(acc);
 }

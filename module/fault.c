@@ -119,10 +119,10 @@ static vm_fault_t vmdemo_vm_wait(struct vm_fault *vmf, struct vmdemo_access *acc
 		return VM_FAULT_SIGBUS;
 	file = vmdemo_vm_unlock(vmf);
 	vmdemo_access_fetch(acc);
+	vmdemo_access_end(acc);
+	/* The file keeps the space. */
 	if (vmdemo_vm_crowded(acc))
 		vmdemo_writeback_pause(acc->space->pool);
-	/* The file keeps the space. */
-	vmdemo_access_end(acc);
 	fput(file);
 	/* MAJOR makes the kernel see the next attempt as the second, also after a VMA lock. */
 	return VM_FAULT_RETRY | VM_FAULT_MAJOR;
@@ -234,6 +234,20 @@ static int vmdemo_vm_make_writable(pte_t *pte, unsigned long addr, void *data)
 	return 0;
 }
 
+/* Release what was mapped, or is not to be. */
+static void vmdemo_vm_release(struct page **pages, u32 nr)
+{
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		if (!pages[i])
+			continue;
+		/* The lock keeps it. Unlocked with a reference it would look as if held. */
+		put_page(pages[i]);
+		unlock_page(pages[i]);
+	}
+}
+
 /*
  * A sequence is proven: map resident pages that follow with the one that faulted. For a sequence of
  * writes they are made dirty and writable, as if each had gone through page_mkwrite: the folio
@@ -262,9 +276,9 @@ static noinline_for_stack void vmdemo_vm_map_around(struct vm_fault *vmf, struct
 	/* What was never written has no slot reserved. Locked, they do not change that. */
 	if (write && acc->space->swap)
 		run = vmdemo_swap_run(acc->space, acc->index + 1, nr, false);
-	while (nr > run) {
-		unlock_page(pages[--nr]);
-		put_page(pages[nr]);
+	if (nr > run) {
+		vmdemo_vm_release(pages + run, nr - run);
+		nr = run;
 	}
 	if (!nr)
 		return;
@@ -277,11 +291,7 @@ static noinline_for_stack void vmdemo_vm_map_around(struct vm_fault *vmf, struct
 	if (write && mapped)
 		apply_to_page_range(vma->vm_mm, addr, mapped << PAGE_SHIFT,
 				    vmdemo_vm_make_writable, vma);
-	for (i = 0; i < nr; i++) {
-		/* The lock keeps it. Unlocked with a reference it would look as if held. */
-		put_page(pages[i]);
-		unlock_page(pages[i]);
-	}
+	vmdemo_vm_release(pages, nr);
 	vmdemo_readahead_mapped(acc->streams, acc->plan.stream, acc->index, mapped);
 	vmdemo_stat_add(pool, fault_around_pages, mapped);
 	if (write)
@@ -321,13 +331,7 @@ static noinline_for_stack void vmdemo_vm_map_near(struct vm_fault *vmf, struct v
 		;
 	if (acc->plan.stream && i >= nr)
 		vmdemo_readahead_mapped(acc->streams, acc->plan.stream, acc->index, run);
-	for (i = 0; i < nr; i++) {
-		if (!pages[i])
-			continue;
-		/* The lock keeps it. Unlocked with a reference it would look as if held. */
-		put_page(pages[i]);
-		unlock_page(pages[i]);
-	}
+	vmdemo_vm_release(pages, nr);
 	vmdemo_stat_add(acc->space->pool, fault_around_pages, mapped);
 }
 

@@ -137,6 +137,10 @@ struct vmdemo_pool {
 	u32 free;			/* under lock: head of the free list */
 	u32 kept;			/* under lock: and of another, used when that is empty */
 	u32 nr_free;			/* under lock, in both; read anywhere as a hint */
+	u32 nr_waiters;			/* under lock: tasks that wait for a frame */
+	struct list_head waiters;	/* under lock: these, in turn */
+	struct list_head served;	/* under lock: those to be woken */
+	unsigned long served_at;	/* under lock: when one got a frame, in jiffies */
 	u32 nr_frames;			/* under lock: frames that exist */
 	u32 top;			/* under lock; others: vmdemo_pool_top() */
 	u32 target;			/* under lock: frames that should exist */
@@ -163,7 +167,7 @@ struct vmdemo_pool {
 	unsigned long stalled_until;	/* ... and until when others need not try, in jiffies */
 	kuid_t stalled_by;		/* whose attempt that was */
 	wait_queue_head_t reclaim_wait;	/* the reclaim thread sleeps here */
-	wait_queue_head_t free_wait;	/* a frame became free, or a write ended */
+	wait_queue_head_t free_wait;	/* a write ended, or a frame became free */
 	wait_queue_head_t clean_wait;	/* nr_unwritten fell, or the pool shrank */
 	struct delayed_work flush_work;
 	struct vmdemo_dirty *flush_batch;	/* flusher only: what it sorts */

@@ -6,14 +6,142 @@
  * references. Frames whose number is above the pool's target leave the pool here, but not at once
  * if they are the last free ones: the oldest pages may all be in such frames, and then there would
  * be none for programs until the pool has shrunk.
+ *
+ * Tasks that wait for a frame stand in a queue. A frame that becomes free is the first one's at
+ * once: no newcomer takes it, and no other task is woken, but for those whose page somebody else
+ * has put into a frame meanwhile. Without a reserve few come here: each task evicts for itself.
  */
 #include "freelist.h"
+#include "hash.h"
 
 /* Free frames looked at under one hold of the pool lock. */
 #define VMDEMO_FREE_LOOK	64U
 
 /* Free frames that a pool with a reserve keeps at first: as many as are evicted in one go. */
 #define VMDEMO_FREE_LAST	32U
+
+/* Tasks that need no frame any more, and are let go when one becomes free. */
+#define VMDEMO_FREE_PASS	8
+
+/* ---- tasks that wait for a frame ---- */
+
+/* A task leaves the queue, to be woken by vmdemo_free_finish(). */
+static void vmdemo_free_call(struct vmdemo_pool *pool, struct vmdemo_waiter *waiter)
+{
+	waiter->queued = false;
+	WRITE_ONCE(waiter->over, true);
+	list_move_tail(&waiter->list, &pool->served);
+	WRITE_ONCE(pool->nr_waiters, pool->nr_waiters - 1);
+}
+
+static bool vmdemo_free_has_page(struct vmdemo_pool *pool, u64 key)
+{
+	return vmdemo_hash_find(pool, vmdemo_hash_bucket(vmdemo_hash_buckets(pool), key), key,
+				U32_MAX) != VMDEMO_NONE;
+}
+
+/**
+ * vmdemo_free_serve - a frame has become free, and tasks wait for one
+ * @pool: the pool; its lock is held
+ * @nr:   the frame
+ *
+ * vmdemo_free_finish() is next. Returns whether a task has got it.
+ */
+bool vmdemo_free_serve(struct vmdemo_pool *pool, u32 nr)
+{
+	struct vmdemo_waiter *waiter;
+	u32 passed = 0;
+
+	lockdep_assert_held(&pool->lock);
+	if (vmdemo_folio_poisoned(vmdemo_frame(pool, nr)->folio))
+		return false;
+	while (pool->nr_waiters) {
+		waiter = list_first_entry(&pool->waiters, struct vmdemo_waiter, list);
+		vmdemo_free_call(pool, waiter);
+		/* Many may have waited for the same page. */
+		if (passed++ < VMDEMO_FREE_PASS && vmdemo_free_has_page(pool, waiter->key))
+			continue;
+		waiter->frame = nr;
+		WRITE_ONCE(pool->served_at, jiffies);
+		return true;
+	}
+	return false;
+}
+
+/* Wake the tasks that were called, each under a hold of its own; it may return at once. */
+static void vmdemo_free_wake(struct vmdemo_pool *pool)
+{
+	struct vmdemo_waiter *waiter;
+
+	do {
+		spin_lock(&pool->lock);
+		waiter = list_first_entry_or_null(&pool->served, struct vmdemo_waiter, list);
+		if (waiter) {
+			list_del_init(&waiter->list);
+			complete(&waiter->called);
+		}
+		spin_unlock(&pool->lock);
+	} while (waiter);
+}
+
+/**
+ * vmdemo_free_wait - take a free frame, or wait in turn for one
+ * @pool:   the pool
+ * @waiter: of the task; in the queue if it was before
+ * @spare:  out: the number of the frame, which is the caller's, or VMDEMO_NONE
+ *
+ * Does not wait itself: @waiter->called is completed when another call makes sense. Takes the pool
+ * lock, does not sleep. Returns true if there is a frame, or the page of the task is there by now.
+ */
+bool vmdemo_free_wait(struct vmdemo_pool *pool, struct vmdemo_waiter *waiter, u32 *spare)
+{
+	bool over;
+
+	spin_lock(&pool->lock);
+	if (!waiter->over) {
+		waiter->frame = vmdemo_free_pop(pool);
+		waiter->over = waiter->frame != VMDEMO_NONE ||
+			       vmdemo_free_has_page(pool, waiter->key);
+	}
+	if (!waiter->over && !waiter->queued) {
+		waiter->queued = true;
+		list_add_tail(&waiter->list, &pool->waiters);
+		WRITE_ONCE(pool->nr_waiters, pool->nr_waiters + 1);
+	}
+	*spare = waiter->frame;
+	over = waiter->over;
+	spin_unlock(&pool->lock);
+	return over;
+}
+
+/**
+ * vmdemo_free_wait_end - the task waits no longer
+ * @pool:   the pool
+ * @waiter: of the task
+ * @spare:  a frame that it has by now, or VMDEMO_NONE: then set to the one it was served, if any
+ *
+ * A second frame goes to the next task, or to the free list. The task may wait again. Takes the
+ * pool lock, does not sleep.
+ */
+void vmdemo_free_wait_end(struct vmdemo_pool *pool, struct vmdemo_waiter *waiter, u32 *spare)
+{
+	u32 frame;
+
+	spin_lock(&pool->lock);
+	list_del_init(&waiter->list);
+	if (waiter->queued)
+		WRITE_ONCE(pool->nr_waiters, pool->nr_waiters - 1);
+	waiter->queued = false;
+	frame = waiter->frame;
+	waiter->frame = VMDEMO_NONE;
+	spin_unlock(&pool->lock);
+	if (*spare == VMDEMO_NONE)
+		*spare = frame;
+	else if (frame != VMDEMO_NONE && frame != *spare)
+		vmdemo_free_put(pool, frame);
+}
+
+/* ---- frames ---- */
 
 /* Frame @nr, its number above the target, leaves the pool. */
 static void vmdemo_free_leave(struct vmdemo_pool *pool, u32 nr, struct folio **gone)
@@ -32,17 +160,21 @@ static void vmdemo_free_leave(struct vmdemo_pool *pool, u32 nr, struct folio **g
  * @nr:   the frame, its number above the target
  * @gone: if it leaves the pool its page is put before these: for vmdemo_free_finish()
  *
- * It leaves, unless it is one of the last that are free: then it is used when there is no other,
- * and goes when vmdemo_free_trim_all() finds it. What is lent always leaves.
+ * It leaves, unless it is one of the last that are free: then a task that waits gets it, or it is
+ * used when there is no other, and goes when vmdemo_free_trim_all() finds it. What is lent always
+ * leaves.
  */
 void vmdemo_free_excess(struct vmdemo_pool *pool, u32 nr, struct folio **gone)
 {
 	lockdep_assert_held(&pool->lock);
+	/* While tasks wait, one of two goes all the same. */
 	if (pool->nr_free >= min(VMDEMO_FREE_LAST, vmdemo_free_low(pool)) ||
-	    nr >= pool->top - VMDEMO_LOANS) {
+	    nr >= pool->top - VMDEMO_LOANS || (pool->nr_waiters && (nr & 1))) {
 		vmdemo_free_leave(pool, nr, gone);
 		return;
 	}
+	if (pool->nr_waiters && vmdemo_free_serve(pool, nr))
+		return;
 	WRITE_ONCE(vmdemo_frame(pool, nr)->next, pool->kept);
 	pool->kept = nr;
 	WRITE_ONCE(pool->nr_free, pool->nr_free + 1);
@@ -83,7 +215,7 @@ static void vmdemo_free_release(struct folio *folio)
  * @pool: the pool
  * @gone: pages that left the pool, or NULL
  *
- * Wakes tasks that wait for a frame, or for the pool to shrink. Does not sleep.
+ * Wakes tasks that have got a frame, or that wait for the pool to shrink. Does not sleep.
  */
 void vmdemo_free_finish(struct vmdemo_pool *pool, struct folio *gone)
 {
@@ -91,6 +223,8 @@ void vmdemo_free_finish(struct vmdemo_pool *pool, struct folio *gone)
 		vmdemo_free_release(gone);
 		wake_up_all(&pool->clean_wait);
 	}
+	if (unlikely(!list_empty(&pool->served)))
+		vmdemo_free_wake(pool);
 	if (wq_has_sleeper(&pool->free_wait))
 		wake_up_all(&pool->free_wait);
 }

@@ -5,7 +5,19 @@
 #ifndef VMDEMO_FREELIST_H
 #define VMDEMO_FREELIST_H
 
+#include <linux/completion.h>
+
 #include "frame.h"
+
+/* A task that waits for a frame; on its stack. */
+struct vmdemo_waiter {
+	struct list_head list;		/* pool lock: in pool->waiters or ->served, or empty */
+	bool queued;			/* pool lock: in ->waiters */
+	bool over;			/* pool lock to write: it has a frame, or needs none now */
+	struct completion called;	/* this is so */
+	u64 key;			/* of the page that it needs a frame for */
+	u32 frame;			/* pool lock: VMDEMO_NONE, or its frame */
+};
 
 /* Free frames to keep, by setting or by size. */
 static inline u32 vmdemo_free_reserve(const struct vmdemo_pool *pool)
@@ -55,10 +67,12 @@ static inline u32 vmdemo_free_pop(struct vmdemo_pool *pool)
 }
 
 void vmdemo_free_excess(struct vmdemo_pool *pool, u32 nr, struct folio **gone);
+bool vmdemo_free_serve(struct vmdemo_pool *pool, u32 nr);
 
 /*
  * Frame @nr, not in the index, its folio locked and without references, becomes free. The pool lock
- * is held. If the frame goes, its page is put before those of @gone: for vmdemo_free_finish().
+ * is held. A task that waits for one gets it. If the frame goes, its page is put before those of
+ * @gone: for vmdemo_free_finish().
  */
 static inline void vmdemo_free_push(struct vmdemo_pool *pool, u32 nr, struct folio **gone)
 {
@@ -67,6 +81,8 @@ static inline void vmdemo_free_push(struct vmdemo_pool *pool, u32 nr, struct fol
 		vmdemo_free_excess(pool, nr, gone);
 		return;
 	}
+	if (unlikely(pool->nr_waiters) && vmdemo_free_serve(pool, nr))
+		return;
 	WRITE_ONCE(vmdemo_frame(pool, nr)->next, pool->free);
 	pool->free = nr;
 	WRITE_ONCE(pool->nr_free, pool->nr_free + 1);
@@ -76,5 +92,8 @@ void vmdemo_free_finish(struct vmdemo_pool *pool, struct folio *gone);
 void vmdemo_free_put(struct vmdemo_pool *pool, u32 frame);
 void vmdemo_free_give_up(struct vmdemo_pool *pool, u32 frame);
 void vmdemo_free_trim_all(struct vmdemo_pool *pool);
+
+bool vmdemo_free_wait(struct vmdemo_pool *pool, struct vmdemo_waiter *waiter, u32 *spare);
+void vmdemo_free_wait_end(struct vmdemo_pool *pool, struct vmdemo_waiter *waiter, u32 *spare);
 
 #endif /* VMDEMO_FREELIST_H */

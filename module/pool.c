@@ -270,6 +270,9 @@ struct vmdemo_pool *vmdemo_pool_create(void)
 	mutex_init(&pool->demote_lock);
 	mutex_init(&pool->reclaim_lock);
 	init_waitqueue_head(&pool->reclaim_wait);
+	INIT_LIST_HEAD(&pool->waiters);
+	INIT_LIST_HEAD(&pool->served);
+	pool->served_at = jiffies;
 	init_waitqueue_head(&pool->free_wait);
 	init_waitqueue_head(&pool->clean_wait);
 	INIT_LIST_HEAD(&pool->lent);

@@ -145,6 +145,9 @@ static bool vmdemo_reclaim_spin(struct vmdemo_pool *pool)
 	for (i = 0; i < VMDEMO_RECLAIM_SPINS && !need_resched(); i++) {
 		if (READ_ONCE(pool->nr_free))
 			return true;
+		/* They come first. */
+		if (READ_ONCE(pool->nr_waiters))
+			break;
 		cpu_relax();
 	}
 	return false;
@@ -192,7 +195,6 @@ bool vmdemo_reclaim_try(struct vmdemo_pool *pool, u32 *spare)
 		.exact		= exact,
 		.patience	= VMDEMO_SILENT,
 	};
-	u32 freed;
 
 	vmdemo_stat_inc(pool, reclaim_waits);
 	if ((!READ_ONCE(pool->besieged) &&
@@ -200,11 +202,12 @@ bool vmdemo_reclaim_try(struct vmdemo_pool *pool, u32 *spare)
 	    !mutex_trylock(&pool->reclaim_lock))
 		return vmdemo_reclaim_spin(pool);
 	if (READ_ONCE(pool->besieged))
-		freed = vmdemo_reclaim_besieged(pool, spare, NULL);
+		vmdemo_reclaim_besieged(pool, spare, NULL);
 	else
-		freed = vmdemo_evict_frames(pool, &want);
+		vmdemo_evict_frames(pool, &want);
 	mutex_unlock(&pool->reclaim_lock);
-	return freed;
+	/* What is freed goes to tasks that wait, first. */
+	return *spare != VMDEMO_NONE || READ_ONCE(pool->nr_free);
 }
 
 /**
@@ -212,8 +215,9 @@ bool vmdemo_reclaim_try(struct vmdemo_pool *pool, u32 *spare)
  * @pool: the pool
  * @nr:   frames wanted in all, free ones included
  *
- * Windows must not shrink because the reclaim thread has not run yet. Takes the locks of reclaim
- * only if they are free, so it may be called with a folio locked. May sleep, briefly.
+ * Windows must not shrink because the reclaim thread has not run yet; but tasks that wait for a
+ * frame come first. Takes the locks of reclaim only if they are free, so it may be called with a
+ * folio locked. May sleep, briefly.
  */
 void vmdemo_reclaim_help(struct vmdemo_pool *pool, u32 nr)
 {
@@ -223,7 +227,7 @@ void vmdemo_reclaim_help(struct vmdemo_pool *pool, u32 nr)
 		.patience	= VMDEMO_SILENT,
 	};
 
-	if (nr_free >= nr || READ_ONCE(pool->besieged))
+	if (nr_free >= nr || READ_ONCE(pool->besieged) || READ_ONCE(pool->nr_waiters))
 		return;
 	want.frames = nr - nr_free;
 	if (!vmdemo_reclaim_try_demote(pool, 2 * nr, want.frames) ||
@@ -265,13 +269,25 @@ static bool vmdemo_reclaim_stuck(const struct vmdemo_pool *pool)
 	return since && time_after(jiffies, since + VMDEMO_SOON);
 }
 
+/* With a reserve freeing frames is the thread's work, as long as waiters are served. */
+static bool vmdemo_reclaim_by_thread(const struct vmdemo_pool *pool,
+				     const struct vmdemo_patience *patience)
+{
+	unsigned long now = jiffies;
+
+	if (!vmdemo_free_reserve(pool) || READ_ONCE(pool->besieged) || vmdemo_reclaim_stuck(pool))
+		return false;
+	return time_before(now, patience->began + VMDEMO_SOON) ||
+	       (time_before(now, patience->began + VMDEMO_SILENT) &&
+		time_before(now, READ_ONCE(pool->served_at) + VMDEMO_SOON));
+}
+
 /*
- * One attempt of a waiter that may sleep. With a reserve it is the thread's work, as long as that
- * gets on; a waiter that does it in its place keeps away from the disk that the thread may be stuck
- * at. Without a reserve the order is kept, but no waiter waits for a single write for long. Returns
- * frames freed, or -EINTR.
+ * One attempt of a waiter that may sleep. One that does the thread's work keeps away from the disk
+ * that the thread may be stuck at. Without a reserve the order is kept, but no waiter waits for a
+ * single write for long. Returns 0 if it is no use to look for a frame at once, or -EINTR.
  */
-static int vmdemo_reclaim_direct(struct vmdemo_pool *pool, u32 *spare,
+static int vmdemo_reclaim_direct(struct vmdemo_pool *pool, struct vmdemo_waiter *waiter, u32 *spare,
 				 const struct vmdemo_patience *patience)
 {
 	bool reserve = vmdemo_free_reserve(pool);
@@ -287,13 +303,13 @@ static int vmdemo_reclaim_direct(struct vmdemo_pool *pool, u32 *spare,
 	struct vmdemo_io io = { .write = true, .later = bios };
 	u32 freed;
 
-	if (reserve && !READ_ONCE(pool->besieged) && !vmdemo_reclaim_stuck(pool) &&
-	    time_before(jiffies, patience->began + VMDEMO_SOON)) {
-		wake_up(&pool->reclaim_wait);
-		return 0;
-	}
 	if (mutex_lock_killable(&pool->reclaim_lock))
 		return -EINTR;
+	/* Others have done enough. */
+	if (READ_ONCE(waiter->over) || READ_ONCE(pool->nr_free)) {
+		mutex_unlock(&pool->reclaim_lock);
+		return 1;
+	}
 	freed = READ_ONCE(pool->besieged) ? 0 : vmdemo_evict_frames(pool, &want);
 	/* It may have turned out just now. */
 	if (!freed && READ_ONCE(pool->besieged)) {
@@ -301,6 +317,9 @@ static int vmdemo_reclaim_direct(struct vmdemo_pool *pool, u32 *spare,
 		vmdemo_pager_submit(&io);
 	}
 	mutex_unlock(&pool->reclaim_lock);
+	/* As long as a disk takes no request, no frame is to wait for this task. */
+	if (vmdemo_evict_sent(bios))
+		vmdemo_free_wait_end(pool, waiter, spare);
 	vmdemo_evict_submit(pool, bios);
 	return freed;
 }
@@ -342,44 +361,80 @@ static bool vmdemo_reclaim_hope(struct vmdemo_pool *pool, struct vmdemo_patience
 	return false;
 }
 
+/*
+ * Sleep until the waiter is called, but not for ever. One that frees frames itself sleeps until
+ * something has moved since @seen, too, and for @nap jiffies at most. Returns -EINTR when killed.
+ */
+static int vmdemo_reclaim_nap(struct vmdemo_pool *pool, struct vmdemo_waiter *waiter, bool thread,
+			      long seen, long nap)
+{
+	long left;
+
+	if (thread)
+		left = wait_for_completion_killable_timeout(&waiter->called, VMDEMO_SOON);
+	else
+		left = wait_event_killable_timeout(pool->free_wait,
+						   READ_ONCE(waiter->over) ||
+						   READ_ONCE(pool->nr_free) ||
+						   seen != atomic_long_read(&pool->progress), nap);
+	return left < 0 ? -EINTR : 0;
+}
+
 /**
  * vmdemo_reclaim_wait - wait for a frame
  * @pool:  the pool
- * @spare: set to the number of a frame freed for the caller; VMDEMO_NONE: look in the free list
+ * @key:   of the page that needs it
+ * @spare: set to the number of a frame, which is the caller's; VMDEMO_NONE: the page may be there
  *
- * Sleeps, killably, for as long as there is hope. Returns 0 when another attempt makes sense,
- * -EINTR when killed, -EBUSY when nothing moved for VMDEMO_STALL: all frames are pinned, or dirty
- * and the device does not take them.
+ * In turn, behind the tasks that wait already. Sleeps, killably, for as long as there is hope.
+ * Returns 0 when another attempt makes sense, -EINTR when killed, -EBUSY when nothing moved for
+ * VMDEMO_STALL: all frames are pinned, or dirty and the device does not take them.
  */
-int vmdemo_reclaim_wait(struct vmdemo_pool *pool, u32 *spare)
+int vmdemo_reclaim_wait(struct vmdemo_pool *pool, u64 key, u32 *spare)
 {
 	struct vmdemo_patience patience = {
 		.began		= jiffies,
 		.since		= jiffies,
 		.progress	= atomic_long_read(&pool->progress),
 	};
+	struct vmdemo_waiter waiter = { .key = key, .frame = VMDEMO_NONE };
 	ktime_t start = ktime_get();
 	long nap = 1;
-	int ret;
+	int ret = 0;
 
-	/* Nothing tells that a page that was being read can go now: look soon, then less often. */
-	for (;; nap = min(2 * nap, VMDEMO_SOON)) {
+	INIT_LIST_HEAD(&waiter.list);
+	init_completion(&waiter.called);
+	while (!vmdemo_free_wait(pool, &waiter, spare)) {
 		long seen = atomic_long_read(&pool->progress);
+		bool thread = vmdemo_reclaim_by_thread(pool, &patience);
 
-		ret = READ_ONCE(pool->nr_free) ?: vmdemo_reclaim_direct(pool, spare, &patience);
+		ret = 0;
+		if (thread)
+			wake_up(&pool->reclaim_wait);
+		else
+			ret = vmdemo_reclaim_direct(pool, &waiter, spare, &patience);
+		if (ret < 0 || *spare != VMDEMO_NONE)
+			break;
+		/* What was freed may have gone to tasks that have waited longer. */
+		if (ret > 0 && !fatal_signal_pending(current)) {
+			cond_resched();
+			continue;
+		}
+		ret = vmdemo_reclaim_nap(pool, &waiter, thread, seen, nap);
 		if (ret)
 			break;
-		if (wait_event_killable_timeout(pool->free_wait, READ_ONCE(pool->nr_free) ||
-						seen != atomic_long_read(&pool->progress),
-						nap) < 0) {
-			ret = -EINTR;
-			break;
-		}
+		if (READ_ONCE(waiter.over))
+			continue;
+		/* Nothing tells that a page that was being read can go now: look often at first. */
+		if (!thread)
+			nap = min(2 * nap, VMDEMO_SOON);
 		if (!vmdemo_reclaim_hope(pool, &patience)) {
 			ret = -EBUSY;
 			break;
 		}
 	}
+	vmdemo_free_wait_end(pool, &waiter, spare);
 	vmdemo_stat_add(pool, reclaim_wait_ns, ktime_to_ns(ktime_sub(ktime_get(), start)));
-	return min(ret, 0);
+	/* The last moment has been soon enough. */
+	return ret == -EBUSY && waiter.over ? 0 : min(ret, 0);
 }

@@ -88,7 +88,8 @@ static bool vmdemo_thread_refill(struct vmdemo_pool *pool, u32 most)
 		/* Lent frames are not taken away for it. */
 		if (READ_ONCE(pool->besieged))
 			return moved;
-		want.frames = min_t(u32, reserve - nr_free, VMDEMO_THREAD_REFILL);
+		want.frames = min_t(u32, reserve - nr_free + READ_ONCE(pool->nr_waiters),
+				    VMDEMO_THREAD_REFILL);
 		vmdemo_reclaim_demote(pool, 2 * want.frames, want.frames);
 		mutex_lock(&pool->reclaim_lock);
 		freed = vmdemo_evict_frames(pool, &want);

@@ -4,6 +4,8 @@
  * of the swap device, and come back
  */
 #include <linux/falloc.h>
+#include <sched.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 
@@ -417,6 +419,105 @@ TEST_F(space, swap_is_full)
 	munmap(theirs, PAGES * VT_PAGE);
 	close(other);
 	munmap(linear, PAGES * VT_PAGE);
+}
+
+#define TASKS	256
+#define EACH	16	/* pages of a task; all of them are eight times the frames */
+
+#define FAULTS	32	/* of each task, on average */
+
+struct together {
+	__u64 faults[TASKS];
+	bool enough;
+};
+
+static __u64 own_faults(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_minflt + usage.ru_majflt;
+}
+
+/* Store to one's own pages again and again, and count how often they are not there. */
+static void store_until_enough(char *mem, struct together *all, __u64 *faults)
+{
+	const __u64 begun = own_faults();
+	size_t i;
+
+	for (i = 0; !__atomic_load_n(&all->enough, __ATOMIC_RELAXED); i++) {
+		mem[i * 7 % EACH * VT_PAGE] = i;
+		if (own_faults() - begun == *faults)
+			sched_yield();
+		*faults = own_faults() - begun;
+	}
+}
+
+static __u64 wait_for_faults(struct together *all, __u64 enough)
+{
+	__u64 sum, deadline = vt_now_ms() + 60000;
+	int i;
+
+	do {
+		usleep(1000);
+		for (i = 0, sum = 0; i < TASKS; i++)
+			sum += __atomic_load_n(&all->faults[i], __ATOMIC_RELAXED);
+	} while (sum < enough && vt_now_ms() < deadline);
+	__atomic_store_n(&all->enough, true, __ATOMIC_RELAXED);
+	return sum;
+}
+
+/*
+ * Many tasks wait for frames, each of which has to be written first. A task that is woken has got
+ * one, so there are few wakeups, and none is passed over. A task looks what goes on ten times a
+ * second.
+ */
+TEST_F(space, waiters_in_turn)
+{
+	struct together *all = mmap(NULL, sizeof(*all), VT_RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	__u64 start, ms, faults, waits, least = ~0ULL;
+	struct rusage before, after;
+	pid_t pids[TASKS];
+	int fd, i, gate[2];
+	char *mem, go;
+
+	ASSERT_NE(all, MAP_FAILED);
+	swap_by(self, vt_get("swap_slots"), "delay", " 30");
+	ASSERT_EQ(vt_set("frames", "%d", TASKS * EACH / 8), 0);
+	fd = make_space(self->dev, TASKS * EACH * VT_PAGE);
+	mem = map_space(fd, 0, TASKS * EACH * VT_PAGE, MAP_SHARED);
+	ASSERT_EQ(pipe(gate), 0);
+	getrusage(RUSAGE_CHILDREN, &before);
+	for (i = 0; i < TASKS; i++) {
+		pids[i] = fork();
+		ASSERT_GE(pids[i], 0);
+		if (pids[i])
+			continue;
+		close(gate[1]);
+		if (read(gate[0], &go, 1))
+			_exit(1);
+		store_until_enough(mem + i * EACH * VT_PAGE, all, &all->faults[i]);
+		_exit(0);
+	}
+	start = vt_now_ms();
+	close(gate[1]);
+	faults = wait_for_faults(all, TASKS * FAULTS);
+	for (i = 0; i < TASKS; i++)
+		least = all->faults[i] < least ? all->faults[i] : least;
+	for (i = 0; i < TASKS; i++)
+		ASSERT_EQ(vt_reap(pids[i]), 0);
+	ms = vt_now_ms() - start;
+	getrusage(RUSAGE_CHILDREN, &after);
+	waits = after.ru_nvcsw - before.ru_nvcsw;
+	TH_LOG("%llu faults in %llu ms, at least %llu of each; %llu waits", faults, ms, least,
+	       waits);
+	EXPECT_GE(faults, TASKS * FAULTS);
+	EXPECT_LT(waits, 3 * faults + TASKS * ms / 100);
+	EXPECT_GT(least, 0);
+	close(gate[0]);
+	munmap(mem, TASKS * EACH * VT_PAGE);
+	close(fd);
+	munmap(all, sizeof(*all));
 }
 
 /* A page in a pipe stays what it was, whatever becomes of its space; the pool loses no frame. */
