@@ -315,7 +315,7 @@ enum vmdemo_tried vmdemo_access_try(struct vmdemo_access *acc)
 	return tried;
 }
 
-/* A frame that was not needed after all. */
+/* Give back a frame that was not needed after all. */
 static void vmdemo_access_give_back(struct vmdemo_access *acc)
 {
 	if (acc->spare != VMDEMO_NONE)
@@ -336,7 +336,7 @@ int vmdemo_access_wait(struct vmdemo_access *acc)
 	int err;
 
 	acc->lack = VMDEMO_LACK_NOTHING;
-	/* Others may need it meanwhile. */
+	/* Others may need a spare frame meanwhile. */
 	if (lack != VMDEMO_LACK_FRAME)
 		vmdemo_access_give_back(acc);
 	trace_vmdemo_wait(acc->id, acc->index, lack == VMDEMO_LACK_FRAME);

@@ -119,8 +119,8 @@ static vm_fault_t vmdemo_vm_wait(struct vm_fault *vmf, struct vmdemo_access *acc
 		return VM_FAULT_SIGBUS;
 	file = vmdemo_vm_unlock(vmf);
 	vmdemo_access_fetch(acc);
+	/* With a spare frame, if there is one. The file keeps the space. */
 	vmdemo_access_end(acc);
-	/* The file keeps the space. */
 	if (vmdemo_vm_crowded(acc))
 		vmdemo_writeback_pause(acc->space->pool);
 	fput(file);
@@ -234,7 +234,7 @@ static int vmdemo_vm_make_writable(pte_t *pte, unsigned long addr, void *data)
 	return 0;
 }
 
-/* Release what was mapped, or is not to be. */
+/* Release pages that have been mapped, or will not be. */
 static void vmdemo_vm_release(struct page **pages, u32 nr)
 {
 	u32 i;
@@ -242,7 +242,7 @@ static void vmdemo_vm_release(struct page **pages, u32 nr)
 	for (i = 0; i < nr; i++) {
 		if (!pages[i])
 			continue;
-		/* The lock keeps it. Unlocked with a reference it would look as if held. */
+		/* The lock keeps the page. Unlocked with this reference it would look held. */
 		put_page(pages[i]);
 		unlock_page(pages[i]);
 	}

@@ -138,9 +138,9 @@ struct vmdemo_pool {
 	u32 kept;			/* under lock: and of another, used when that is empty */
 	u32 nr_free;			/* under lock, in both; read anywhere as a hint */
 	u32 nr_waiters;			/* under lock: tasks that wait for a frame */
-	struct list_head waiters;	/* under lock: these, in turn */
-	struct list_head served;	/* under lock: those to be woken */
-	unsigned long served_at;	/* under lock: when one got a frame, in jiffies */
+	struct list_head waiters;	/* under lock: these, the longest wait first */
+	struct list_head served;	/* under lock: those called, and not yet woken */
+	unsigned long served_at;	/* under lock: when one last got a frame, in jiffies */
 	u32 nr_frames;			/* under lock: frames that exist */
 	u32 top;			/* under lock; others: vmdemo_pool_top() */
 	u32 target;			/* under lock: frames that should exist */

@@ -7,9 +7,9 @@
  * if they are the last free ones: the oldest pages may all be in such frames, and then there would
  * be none for programs until the pool has shrunk.
  *
- * Tasks that wait for a frame stand in a queue. A frame that becomes free is the first one's at
- * once: no newcomer takes it, and no other task is woken, but for those whose page somebody else
- * has put into a frame meanwhile. Without a reserve few come here: each task evicts for itself.
+ * Tasks that wait for a frame stand in a queue. A frame that becomes free belongs to the first of
+ * them at once: no newcomer takes it, and no other task is woken except those whose page has come
+ * into a frame meanwhile. Without a reserve few tasks wait here: each evicts for itself.
  */
 #include "freelist.h"
 #include "hash.h"
@@ -20,7 +20,7 @@
 /* Free frames that a pool with a reserve keeps at first: as many as are evicted in one go. */
 #define VMDEMO_FREE_LAST	32U
 
-/* Tasks that need no frame any more, and are let go when one becomes free. */
+/* At most this many tasks whose page has come are let go each time a frame becomes free. */
 #define VMDEMO_FREE_PASS	8
 
 /* ---- tasks that wait for a frame ---- */
@@ -68,7 +68,10 @@ bool vmdemo_free_serve(struct vmdemo_pool *pool, u32 nr)
 	return false;
 }
 
-/* Wake the tasks that were called, each under a hold of its own; it may return at once. */
+/*
+ * Wake the tasks that were called. The lock is taken anew for each: a waiter is on the stack of its
+ * task, and may be gone as soon as the lock is let go of.
+ */
 static void vmdemo_free_wake(struct vmdemo_pool *pool)
 {
 	struct vmdemo_waiter *waiter;
@@ -87,11 +90,11 @@ static void vmdemo_free_wake(struct vmdemo_pool *pool)
 /**
  * vmdemo_free_wait - take a free frame, or wait in turn for one
  * @pool:   the pool
- * @waiter: of the task; in the queue if it was before
+ * @waiter: the task's; it may be in the queue already
  * @spare:  out: the number of the frame, which is the caller's, or VMDEMO_NONE
  *
  * Does not wait itself: @waiter->called is completed when another call makes sense. Takes the pool
- * lock, does not sleep. Returns true if there is a frame, or the page of the task is there by now.
+ * lock, does not sleep. Returns true if there is a frame, or the task's page has come meanwhile.
  */
 bool vmdemo_free_wait(struct vmdemo_pool *pool, struct vmdemo_waiter *waiter, u32 *spare)
 {
@@ -105,7 +108,7 @@ bool vmdemo_free_wait(struct vmdemo_pool *pool, struct vmdemo_waiter *waiter, u3
 	}
 	if (!waiter->over && !waiter->queued) {
 		waiter->queued = true;
-		list_add_tail(&waiter->list, &pool->waiters);
+		list_add(&waiter->list, waiter->first ? &pool->waiters : pool->waiters.prev);
 		WRITE_ONCE(pool->nr_waiters, pool->nr_waiters + 1);
 	}
 	*spare = waiter->frame;
@@ -117,11 +120,11 @@ bool vmdemo_free_wait(struct vmdemo_pool *pool, struct vmdemo_waiter *waiter, u3
 /**
  * vmdemo_free_wait_end - the task waits no longer
  * @pool:   the pool
- * @waiter: of the task
- * @spare:  a frame that it has by now, or VMDEMO_NONE: then set to the one it was served, if any
+ * @waiter: the task's
+ * @spare:  the task's frame, or VMDEMO_NONE: then set to the frame that it was served, if any
  *
- * A second frame goes to the next task, or to the free list. The task may wait again. Takes the
- * pool lock, does not sleep.
+ * A second frame goes to the next task, or to the free list. If the task waits again, it is first.
+ * Takes the pool lock, does not sleep.
  */
 void vmdemo_free_wait_end(struct vmdemo_pool *pool, struct vmdemo_waiter *waiter, u32 *spare)
 {
@@ -132,6 +135,7 @@ void vmdemo_free_wait_end(struct vmdemo_pool *pool, struct vmdemo_waiter *waiter
 	if (waiter->queued)
 		WRITE_ONCE(pool->nr_waiters, pool->nr_waiters - 1);
 	waiter->queued = false;
+	waiter->first = true;
 	frame = waiter->frame;
 	waiter->frame = VMDEMO_NONE;
 	spin_unlock(&pool->lock);
@@ -160,14 +164,14 @@ static void vmdemo_free_leave(struct vmdemo_pool *pool, u32 nr, struct folio **g
  * @nr:   the frame, its number above the target
  * @gone: if it leaves the pool its page is put before these: for vmdemo_free_finish()
  *
- * It leaves, unless it is one of the last that are free: then a task that waits gets it, or it is
- * used when there is no other, and goes when vmdemo_free_trim_all() finds it. What is lent always
- * leaves.
+ * The frame leaves, unless it is one of the last that are free: then a waiting task gets it, or it
+ * goes to the list that is used when the other is empty, and leaves when vmdemo_free_trim_all()
+ * finds it. While tasks wait, every other frame leaves all the same. A lent frame always does.
  */
 void vmdemo_free_excess(struct vmdemo_pool *pool, u32 nr, struct folio **gone)
 {
 	lockdep_assert_held(&pool->lock);
-	/* While tasks wait, one of two goes all the same. */
+	/* While tasks wait, every other frame goes all the same, or the pool would not shrink. */
 	if (pool->nr_free >= min(VMDEMO_FREE_LAST, vmdemo_free_low(pool)) ||
 	    nr >= pool->top - VMDEMO_LOANS || (pool->nr_waiters && (nr & 1))) {
 		vmdemo_free_leave(pool, nr, gone);
@@ -215,7 +219,8 @@ static void vmdemo_free_release(struct folio *folio)
  * @pool: the pool
  * @gone: pages that left the pool, or NULL
  *
- * Wakes tasks that have got a frame, or that wait for the pool to shrink. Does not sleep.
+ * Wakes the tasks that were called, those that evict for themselves, and those that wait for the
+ * pool to shrink. Does not sleep.
  */
 void vmdemo_free_finish(struct vmdemo_pool *pool, struct folio *gone)
 {

@@ -9,13 +9,14 @@
 
 #include "frame.h"
 
-/* A task that waits for a frame; on its stack. */
+/* A task that waits for a frame; lives on the task's stack. */
 struct vmdemo_waiter {
 	struct list_head list;		/* pool lock: in pool->waiters or ->served, or empty */
 	bool queued;			/* pool lock: in ->waiters */
+	bool first;			/* it has left the queue for a while: it joins in front */
 	bool over;			/* pool lock to write: it has a frame, or needs none now */
-	struct completion called;	/* this is so */
-	u64 key;			/* of the page that it needs a frame for */
+	struct completion called;	/* another task has set ->over */
+	u64 key;			/* of the page that needs the frame */
 	u32 frame;			/* pool lock: VMDEMO_NONE, or its frame */
 };
 

@@ -86,11 +86,11 @@ long vmdemo_range_prefetch(struct vmdemo_space *space, pgoff_t first, pgoff_t la
 				err = vmdemo_reclaim_wait(pool, space->key + index, &spare);
 			break;
 		case VMDEMO_INSERT_CLOSED:
-			/* The discard may be waiting for pages gathered here. */
-			vmdemo_pager_submit(&io);
 			if (spare != VMDEMO_NONE)
 				vmdemo_free_put(pool, spare);
 			spare = VMDEMO_NONE;
+			/* The discard may be waiting for pages gathered here. */
+			vmdemo_pager_submit(&io);
 			err = vmdemo_space_wait_open(space, index, index);
 			break;
 		case VMDEMO_INSERT_BEYOND:

@@ -145,7 +145,7 @@ static bool vmdemo_reclaim_spin(struct vmdemo_pool *pool)
 	for (i = 0; i < VMDEMO_RECLAIM_SPINS && !need_resched(); i++) {
 		if (READ_ONCE(pool->nr_free))
 			return true;
-		/* They come first. */
+		/* Tasks in the queue come first. */
 		if (READ_ONCE(pool->nr_waiters))
 			break;
 		cpu_relax();
@@ -206,7 +206,7 @@ bool vmdemo_reclaim_try(struct vmdemo_pool *pool, u32 *spare)
 	else
 		vmdemo_evict_frames(pool, &want);
 	mutex_unlock(&pool->reclaim_lock);
-	/* What is freed goes to tasks that wait, first. */
+	/* Tasks in the queue are served first: there may be nothing left. */
 	return *spare != VMDEMO_NONE || READ_ONCE(pool->nr_free);
 }
 
@@ -269,7 +269,10 @@ static bool vmdemo_reclaim_stuck(const struct vmdemo_pool *pool)
 	return since && time_after(jiffies, since + VMDEMO_SOON);
 }
 
-/* With a reserve freeing frames is the thread's work, as long as waiters are served. */
+/*
+ * With a reserve, the reclaim thread frees the frames as long as waiters are served; but no waiter
+ * leaves it to the thread for longer than a second.
+ */
 static bool vmdemo_reclaim_by_thread(const struct vmdemo_pool *pool,
 				     const struct vmdemo_patience *patience)
 {
@@ -283,9 +286,10 @@ static bool vmdemo_reclaim_by_thread(const struct vmdemo_pool *pool,
 }
 
 /*
- * One attempt of a waiter that may sleep. One that does the thread's work keeps away from the disk
- * that the thread may be stuck at. Without a reserve the order is kept, but no waiter waits for a
- * single write for long. Returns 0 if it is no use to look for a frame at once, or -EINTR.
+ * One attempt by a waiter that may sleep. A waiter that does the thread's work keeps away from the
+ * disk that the thread may be stuck at. Without a reserve the order is kept, but no waiter waits
+ * long for a single write. Returns more than 0 if it makes sense to look for a frame at once, 0 if
+ * not, -EINTR when killed.
  */
 static int vmdemo_reclaim_direct(struct vmdemo_pool *pool, struct vmdemo_waiter *waiter, u32 *spare,
 				 const struct vmdemo_patience *patience)
@@ -305,7 +309,7 @@ static int vmdemo_reclaim_direct(struct vmdemo_pool *pool, struct vmdemo_waiter 
 
 	if (mutex_lock_killable(&pool->reclaim_lock))
 		return -EINTR;
-	/* Others have done enough. */
+	/* Others have freed frames while this task waited for the lock. */
 	if (READ_ONCE(waiter->over) || READ_ONCE(pool->nr_free)) {
 		mutex_unlock(&pool->reclaim_lock);
 		return 1;
@@ -317,7 +321,7 @@ static int vmdemo_reclaim_direct(struct vmdemo_pool *pool, struct vmdemo_waiter 
 		vmdemo_pager_submit(&io);
 	}
 	mutex_unlock(&pool->reclaim_lock);
-	/* As long as a disk takes no request, no frame is to wait for this task. */
+	/* A disk may take no request for long: no more frames must wait for this task then. */
 	if (vmdemo_evict_sent(bios))
 		vmdemo_free_wait_end(pool, waiter, spare);
 	vmdemo_evict_submit(pool, bios);
@@ -362,8 +366,9 @@ static bool vmdemo_reclaim_hope(struct vmdemo_pool *pool, struct vmdemo_patience
 }
 
 /*
- * Sleep until the waiter is called, but not for ever. One that frees frames itself sleeps until
- * something has moved since @seen, too, and for @nap jiffies at most. Returns -EINTR when killed.
+ * Sleep until the waiter is called, or for VMDEMO_SOON. A waiter that frees frames itself, not the
+ * @thread, also wakes when something has moved since @seen, and sleeps for @nap jiffies at most.
+ * Returns -EINTR when killed.
  */
 static int vmdemo_reclaim_nap(struct vmdemo_pool *pool, struct vmdemo_waiter *waiter, bool thread,
 			      long seen, long nap)
@@ -383,10 +388,10 @@ static int vmdemo_reclaim_nap(struct vmdemo_pool *pool, struct vmdemo_waiter *wa
 /**
  * vmdemo_reclaim_wait - wait for a frame
  * @pool:  the pool
- * @key:   of the page that needs it
- * @spare: set to the number of a frame, which is the caller's; VMDEMO_NONE: the page may be there
+ * @key:   of the page that needs the frame
+ * @spare: set to the number of the caller's frame; VMDEMO_NONE: the page may be there by now
  *
- * In turn, behind the tasks that wait already. Sleeps, killably, for as long as there is hope.
+ * Queues behind the tasks that wait already. Sleeps, killably, for as long as there is hope.
  * Returns 0 when another attempt makes sense, -EINTR when killed, -EBUSY when nothing moved for
  * VMDEMO_STALL: all frames are pinned, or dirty and the device does not take them.
  */
@@ -415,8 +420,12 @@ int vmdemo_reclaim_wait(struct vmdemo_pool *pool, u64 key, u32 *spare)
 			ret = vmdemo_reclaim_direct(pool, &waiter, spare, &patience);
 		if (ret < 0 || *spare != VMDEMO_NONE)
 			break;
+		if (fatal_signal_pending(current)) {
+			ret = -EINTR;
+			break;
+		}
 		/* What was freed may have gone to tasks that have waited longer. */
-		if (ret > 0 && !fatal_signal_pending(current)) {
+		if (ret > 0) {
 			cond_resched();
 			continue;
 		}
@@ -435,6 +444,6 @@ int vmdemo_reclaim_wait(struct vmdemo_pool *pool, u64 key, u32 *spare)
 	}
 	vmdemo_free_wait_end(pool, &waiter, spare);
 	vmdemo_stat_add(pool, reclaim_wait_ns, ktime_to_ns(ktime_sub(ktime_get(), start)));
-	/* The last moment has been soon enough. */
+	/* What came at the last moment counts. */
 	return ret == -EBUSY && waiter.over ? 0 : min(ret, 0);
 }

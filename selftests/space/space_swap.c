@@ -200,8 +200,8 @@ static bool becomes(int fd, size_t page, int state, struct vmdemo_page *seen)
 }
 
 /*
- * Swap to a device of @slots slots that dm-@target makes of the second disk; @more ends its table.
- * One slot's worth is the header's.
+ * Swap to a device with @slots slots that dm-@target makes from the second disk; @more is the end of
+ * its table. The header takes the space of one more slot.
  */
 static void swap_by(struct _test_data_space *self, __u64 slots, const char *target,
 		    const char *more)
@@ -229,7 +229,7 @@ TEST_F(space, pagemap_on_the_way)
 	pid_t pid;
 	int fd, i;
 
-	/* Two seconds for all it does. */
+	/* Each request takes two seconds. */
 	swap_by(self, vt_get("swap_slots"), "delay", " 2000");
 	fd = make_space(self->dev, PAGES * VT_PAGE);
 	mem = map_space(fd, 0, PAGES * VT_PAGE, MAP_SHARED);
@@ -422,9 +422,9 @@ TEST_F(space, swap_is_full)
 }
 
 #define TASKS	256
-#define EACH	16	/* pages of a task; all of them are eight times the frames */
+#define EACH	16	/* pages of a task; together eight times the frames */
 
-#define FAULTS	32	/* of each task, on average */
+#define FAULTS	32	/* page faults of a task, on average */
 
 struct together {
 	__u64 faults[TASKS];
@@ -439,7 +439,7 @@ static __u64 own_faults(void)
 	return usage.ru_minflt + usage.ru_majflt;
 }
 
-/* Store to one's own pages again and again, and count how often they are not there. */
+/* Store to the task's own pages over and over, and count its page faults. */
 static void store_until_enough(char *mem, struct together *all, __u64 *faults)
 {
 	const __u64 begun = own_faults();
@@ -468,9 +468,9 @@ static __u64 wait_for_faults(struct together *all, __u64 enough)
 }
 
 /*
- * Many tasks wait for frames, each of which has to be written first. A task that is woken has got
- * one, so there are few wakeups, and none is passed over. A task looks what goes on ten times a
- * second.
+ * Many tasks wait for frames whose pages have to be written first. A task is woken when it has a
+ * frame, so there are few wakeups, and no task is passed over. Ten times a second a waiting task
+ * checks how things stand.
  */
 TEST_F(space, waiters_in_turn)
 {
