@@ -94,7 +94,8 @@ static void vmdemo_free_wake(struct vmdemo_pool *pool)
  * @spare:  out: the number of the frame, which is the caller's, or VMDEMO_NONE
  *
  * Does not wait itself: @waiter->called is completed when another call makes sense. Takes the pool
- * lock, does not sleep. Returns true if there is a frame, or the task's page has come meanwhile.
+ * lock, does not sleep. Returns true if there is a frame, or the task's page has come meanwhile;
+ * otherwise @waiter->first says whether the task is the next one.
  */
 bool vmdemo_free_wait(struct vmdemo_pool *pool, struct vmdemo_waiter *waiter, u32 *spare)
 {
@@ -108,9 +109,10 @@ bool vmdemo_free_wait(struct vmdemo_pool *pool, struct vmdemo_waiter *waiter, u3
 	}
 	if (!waiter->over && !waiter->queued) {
 		waiter->queued = true;
-		list_add(&waiter->list, waiter->first ? &pool->waiters : pool->waiters.prev);
+		list_add(&waiter->list, waiter->before ? &pool->waiters : pool->waiters.prev);
 		WRITE_ONCE(pool->nr_waiters, pool->nr_waiters + 1);
 	}
+	waiter->first = pool->waiters.next == &waiter->list;
 	*spare = waiter->frame;
 	over = waiter->over;
 	spin_unlock(&pool->lock);
@@ -135,7 +137,7 @@ void vmdemo_free_wait_end(struct vmdemo_pool *pool, struct vmdemo_waiter *waiter
 	if (waiter->queued)
 		WRITE_ONCE(pool->nr_waiters, pool->nr_waiters - 1);
 	waiter->queued = false;
-	waiter->first = true;
+	waiter->before = true;
 	frame = waiter->frame;
 	waiter->frame = VMDEMO_NONE;
 	spin_unlock(&pool->lock);

@@ -13,7 +13,8 @@
 struct vmdemo_waiter {
 	struct list_head list;		/* pool lock: in pool->waiters or ->served, or empty */
 	bool queued;			/* pool lock: in ->waiters */
-	bool first;			/* it has left the queue for a while: it joins in front */
+	bool before;			/* it has left the queue for a while: it joins in front */
+	bool first;			/* it was in front when it looked last */
 	bool over;			/* pool lock to write: it has a frame, or needs none now */
 	struct completion called;	/* another task has set ->over */
 	u64 key;			/* of the page that needs the frame */

@@ -270,19 +270,21 @@ static bool vmdemo_reclaim_stuck(const struct vmdemo_pool *pool)
 }
 
 /*
- * With a reserve, the reclaim thread frees the frames as long as waiters are served; but no waiter
- * leaves it to the thread for longer than a second.
+ * Does a waiter leave it to the reclaim thread to free frames? Where there is a reserve it does.
+ * Only the first in the queue looks after the thread: if that is stuck, or serves nobody for a
+ * while, the waiter does its work for all. If they all did, every write would wake them all.
  */
 static bool vmdemo_reclaim_by_thread(const struct vmdemo_pool *pool,
+				     const struct vmdemo_waiter *waiter,
 				     const struct vmdemo_patience *patience)
 {
-	unsigned long now = jiffies;
-
-	if (!vmdemo_free_reserve(pool) || READ_ONCE(pool->besieged) || vmdemo_reclaim_stuck(pool))
+	if (!vmdemo_free_reserve(pool) || READ_ONCE(pool->besieged))
 		return false;
-	return time_before(now, patience->began + VMDEMO_SOON) ||
-	       (time_before(now, patience->began + VMDEMO_SILENT) &&
-		time_before(now, READ_ONCE(pool->served_at) + VMDEMO_SOON));
+	if (!waiter->first)
+		return true;
+	return !vmdemo_reclaim_stuck(pool) &&
+	       (time_before(jiffies, patience->began + VMDEMO_SOON) ||
+		time_before(jiffies, READ_ONCE(pool->served_at) + VMDEMO_SOON));
 }
 
 /*
@@ -411,7 +413,7 @@ int vmdemo_reclaim_wait(struct vmdemo_pool *pool, u64 key, u32 *spare)
 	init_completion(&waiter.called);
 	while (!vmdemo_free_wait(pool, &waiter, spare)) {
 		long seen = atomic_long_read(&pool->progress);
-		bool thread = vmdemo_reclaim_by_thread(pool, &patience);
+		bool thread = vmdemo_reclaim_by_thread(pool, &waiter, &patience);
 
 		ret = 0;
 		if (thread)

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# install.sh - make install through DKMS, for each kernel; then boot it and use what was installed.
+# install.sh - make install through DKMS, for the oldest kernel and the newest; then boot it and use what was installed.
 #
 # DKMS writes to /usr/src, /var/lib/dkms and /lib/modules. Here it does so in a mount namespace with
 # memory laid over them, and the virtual machine is started in there: the machine itself keeps
@@ -20,6 +20,7 @@ fi
 layers=$(mktemp -d) || exit
 trap 'umount -l "$layers" && rmdir "$layers"' EXIT
 mount -t tmpfs tmpfs "$layers" || exit
+oldest=${series[0]}
 newest=$(scripts/newest-kernel)
 for dir in /usr/src /var/lib/dkms /lib/modules ${newest:+"$newest"}; do
 	mkdir -p "$layers/upper$dir" "$layers/work$dir" "$dir"
@@ -118,7 +119,7 @@ try_kernel() {
 	check "DKMS knows it for $1" known "$2"
 	check "make install leaves this version only" only_this
 	check "modprobe finds it and it works on $1" use "$1"
-	if [ "$1" = "${series[0]}" ]; then
+	if [ "$1" = "$oldest" ]; then
 		check "Linux 5.10 is refused" refuses 5.10.0
 		check "Linux 6.0 is refused" refuses 6.0.19
 	fi
@@ -126,12 +127,10 @@ try_kernel() {
 }
 
 echo "TAP version 13"
-echo "1..$((5 * ${#series[@]} + 3 + 5))"
+echo "1..13"
 check "other versions can be registered" register_others
-for k in "${series[@]}"; do
-	release=$(need_kernel "$k") || exit
-	try_kernel "$k" "$release"
-done
+release=$(need_kernel "$oldest") || exit
+try_kernel "$oldest" "$release"
 if [ -n "$newest" ]; then
 	root=$newest
 	try_kernel newest "${newest##*/newest-}"
