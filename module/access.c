@@ -315,14 +315,6 @@ enum vmdemo_tried vmdemo_access_try(struct vmdemo_access *acc)
 	return tried;
 }
 
-/* Give back a frame that was not needed after all. */
-static void vmdemo_access_give_back(struct vmdemo_access *acc)
-{
-	if (acc->spare != VMDEMO_NONE)
-		vmdemo_free_put(acc->space->pool, acc->spare);
-	acc->spare = VMDEMO_NONE;
-}
-
 /**
  * vmdemo_access_wait - wait for what an attempt has lacked
  * @acc: the request
@@ -338,7 +330,7 @@ int vmdemo_access_wait(struct vmdemo_access *acc)
 	acc->lack = VMDEMO_LACK_NOTHING;
 	/* Others may need a spare frame meanwhile. */
 	if (lack != VMDEMO_LACK_FRAME)
-		vmdemo_access_give_back(acc);
+		vmdemo_free_put_spare(pool, &acc->spare);
 	trace_vmdemo_wait(acc->id, acc->index, lack == VMDEMO_LACK_FRAME);
 	if (lack == VMDEMO_LACK_OPEN)
 		return vmdemo_space_wait_open(acc->space, acc->index, acc->index);
@@ -422,5 +414,5 @@ void vmdemo_access_end(struct vmdemo_access *acc)
 	if (acc->lack == VMDEMO_LACK_PAGE || acc->lack == VMDEMO_LACK_WRITE)
 		folio_put(acc->folio);
 	acc->lack = VMDEMO_LACK_NOTHING;
-	vmdemo_access_give_back(acc);
+	vmdemo_free_put_spare(acc->space->pool, &acc->spare);
 }

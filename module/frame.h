@@ -137,10 +137,10 @@ struct vmdemo_pool {
 	u32 free;			/* under lock: head of the free list */
 	u32 kept;			/* under lock: and of another, used when that is empty */
 	u32 nr_free;			/* under lock, in both; read anywhere as a hint */
-	u32 nr_waiters;			/* under lock: tasks that wait for a frame */
+	u32 nr_waiters;			/* under lock: tasks that wait; read as a hint */
 	struct list_head waiters;	/* under lock: these, the longest wait first */
 	struct list_head served;	/* under lock: those called, and not yet woken */
-	unsigned long served_at;	/* under lock: when one last got a frame, in jiffies */
+	unsigned long served_at;	/* the same: when one last got a frame, in jiffies */
 	u32 nr_frames;			/* under lock: frames that exist */
 	u32 top;			/* under lock; others: vmdemo_pool_top() */
 	u32 target;			/* under lock: frames that should exist */

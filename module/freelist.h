@@ -92,6 +92,14 @@ static inline void vmdemo_free_push(struct vmdemo_pool *pool, u32 nr, struct fol
 
 void vmdemo_free_finish(struct vmdemo_pool *pool, struct folio *gone);
 void vmdemo_free_put(struct vmdemo_pool *pool, u32 frame);
+/* The same for a spare frame, if there is one, that was not needed after all. */
+static inline void vmdemo_free_put_spare(struct vmdemo_pool *pool, u32 *spare)
+{
+	if (*spare != VMDEMO_NONE)
+		vmdemo_free_put(pool, *spare);
+	*spare = VMDEMO_NONE;
+}
+
 void vmdemo_free_give_up(struct vmdemo_pool *pool, u32 frame);
 void vmdemo_free_trim_all(struct vmdemo_pool *pool);
 

@@ -86,9 +86,7 @@ long vmdemo_range_prefetch(struct vmdemo_space *space, pgoff_t first, pgoff_t la
 				err = vmdemo_reclaim_wait(pool, space->key + index, &spare);
 			break;
 		case VMDEMO_INSERT_CLOSED:
-			if (spare != VMDEMO_NONE)
-				vmdemo_free_put(pool, spare);
-			spare = VMDEMO_NONE;
+			vmdemo_free_put_spare(pool, &spare);
 			/* The discard may be waiting for pages gathered here. */
 			vmdemo_pager_submit(&io);
 			err = vmdemo_space_wait_open(space, index, index);
@@ -103,8 +101,7 @@ long vmdemo_range_prefetch(struct vmdemo_space *space, pgoff_t first, pgoff_t la
 		cond_resched();
 	}
 	vmdemo_pager_submit(&io);
-	if (spare != VMDEMO_NONE)
-		vmdemo_free_put(pool, spare);
+	vmdemo_free_put_spare(pool, &spare);
 	vmdemo_stat_add(pool, prefetch_pages, nr);
 	return nr ?: err;
 }
