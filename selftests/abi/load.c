@@ -6,11 +6,12 @@
 #include <sys/uio.h>
 
 #include "kselftest_harness.h"
+#include "dm.h"
 #include "vmdemo_test.h"
 
 #define SEED	12
-#define DM	"vmdemo-load"
-#define DM_PATH	"/dev/mapper/" DM
+#define DM_RO	"vmdemo-load-ro"
+#define DM_SMALL	"vmdemo-load-small"
 
 FIXTURE(load) {
 	int unused;
@@ -228,14 +229,6 @@ TEST_F(load, bad_backing_parameter)
 	close(log);
 }
 
-static void make_device(const char *options, const char *name, int sectors)
-{
-	vt_shell("dmsetup remove " DM "-%s 2>/dev/null", name);
-	if (!vt_shell("dmsetup create %s " DM "-%s --table '0 %d linear %s 0'; dmsetup mknodes",
-		      options, name, sectors, vt_disk2()))
-		vt_fail("dmsetup makes no device of %d sectors", sectors);
-}
-
 /* The same of a disk that cannot be swapped to; the backing device is let go again. */
 TEST_F(load, bad_swap_parameter)
 {
@@ -244,15 +237,17 @@ TEST_F(load, bad_swap_parameter)
 		int error;
 	} bad[] = {
 		{ "/dev/nonexistent", -ENXIO }, { "/", -ENOTBLK }, { "/dev/null", -ENOTBLK },
-		{ DM_PATH "-ro", -EROFS }, { DM_PATH "-small", -ENOSPC },
+		{ DM_PATH(DM_RO), -EROFS }, { DM_PATH(DM_SMALL), -ENOSPC },
 	};
 	char params[256];
 	int claimed;
 
-	if (!vt_shell("modprobe dm-mod && dmsetup version >/dev/null"))
-		SKIP(return, "the device mapper or dmsetup is missing");
-	make_device("-r", "ro", 800);
-	make_device("", "small", 15);
+	if (!dm_has("linear"))
+		SKIP(return, "there is no device mapper");
+	dm_remove(DM_RO);
+	dm_remove(DM_SMALL);
+	dm_create(DM_RO, DM_READONLY_FLAG, "0 800 linear %s 0", vt_disk2());
+	dm_create(DM_SMALL, 0, "0 15 linear %s 0", vt_disk2());
 	for (size_t i = 0; i <= ARRAY_SIZE(bad); i++) {
 		bool same = i == ARRAY_SIZE(bad);
 
@@ -266,8 +261,8 @@ TEST_F(load, bad_swap_parameter)
 		close(claimed);
 	}
 	EXPECT_EQ(vt_try_load("swap=a,b"), -EINVAL);
-	EXPECT_TRUE(vt_shell("dmsetup remove --retry " DM "-ro"));
-	EXPECT_TRUE(vt_shell("dmsetup remove --retry " DM "-small"));
+	EXPECT_TRUE(dm_remove(DM_RO));
+	EXPECT_TRUE(dm_remove(DM_SMALL));
 }
 
 /* Pages of a space and of the device, more than there are frames. */

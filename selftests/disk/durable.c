@@ -10,11 +10,11 @@
  * something newer. The format is that of drivers/md/dm-log-writes.c.
  */
 #include <endian.h>
-#include <linux/dm-ioctl.h>
 #include <pthread.h>
 #include <sys/sysmacros.h>
 
 #include "kselftest_harness.h"
+#include "dm.h"
 #include "vmdemo_test.h"
 
 #define DM		"vmdemo-durable"
@@ -233,18 +233,15 @@ FIXTURE(durable) {
 
 FIXTURE_SETUP(durable)
 {
-	if (!vt_shell("modprobe dm-log-writes"))
+	if (!dm_has("log-writes"))
 		vt_skip("this kernel has no dm-log-writes");
 	stop();
-	vt_shell("dmsetup remove --retry " DM " 2>/dev/null");
+	dm_remove(DM);
 	if (!vt_shell("dd if=/dev/zero of=%s bs=1M count=16 oflag=direct status=none", vt_disk()))
 		vt_fail("%s cannot be cleared", vt_disk());
-	if (!vt_shell("dmsetup create " DM " --table '0 %zu log-writes %s %s'",
-		      PAGES * VT_PAGE / SECTOR, vt_disk(), vt_disk2()) ||
-	    !vt_shell("dmsetup mknodes " DM))
-		vt_fail("dmsetup makes no " DM);
+	dm_create(DM, 0, "0 %zu log-writes %s %s", PAGES * VT_PAGE / SECTOR, vt_disk(), vt_disk2());
 	self->control = open_control();
-	vt_load("backing=/dev/mapper/" DM " frames=%u", FRAMES);
+	vt_load("backing=" DM_PATH(DM) " frames=%u", FRAMES);
 	self->fd = vt_open(O_RDWR);
 	self->replay = vt_buffer(sizeof(*self->replay) / VT_PAGE + 1);
 }
@@ -254,7 +251,7 @@ FIXTURE_TEARDOWN(durable)
 	close(self->fd);
 	stop();
 	close(self->control);
-	vt_shell("dmsetup remove --retry " DM " 2>/dev/null");
+	dm_remove(DM);
 }
 
 /* End the log and play it back. */
@@ -263,7 +260,7 @@ static void finish(int *fd, struct replay *log)
 	close(*fd);
 	*fd = -1;
 	stop();
-	if (!vt_shell("dmsetup remove --retry " DM))
+	if (!dm_remove(DM))
 		vt_fail(DM " does not go");
 	replay(log);
 }

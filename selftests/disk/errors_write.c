@@ -146,7 +146,7 @@ TEST_F(errors, acknowledged_under_pressure)
 	slow_down(lower, 300, false);
 	/* So the flusher is at it already. */
 	ASSERT_EQ(vt_set("dirty_age_ms", "5"), 0);
-	/* Not before: on a machine that is busy dmsetup alone may take as long. */
+	/* Not before: on a machine that is busy a new table alone may take as long. */
 	deadline = vt_now_ms() + 5000;
 	for (i = 0; i < 2; i++) {
 		pids[i] = fork();

@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 
 #include "kselftest_harness.h"
+#include "dm.h"
 #include "loops.h"
 #include "vmdemo_test.h"
 #include "workload.h"
@@ -58,13 +59,12 @@ static void end_racers(struct _test_data_loops *self)
 FIXTURE_TEARDOWN(loops)
 {
 	end_racers(self);
-	if (!access("/dev/mapper/" DM, F_OK)) {
-		vt_shell("dmsetup resume " DM);
+	if (dm_exists(DM)) {
+		dm_resume(DM);
 		while (vt_loaded() && vt_try_unload())
 			vt_nap(50);
-		vt_shell("dmsetup remove --retry " DM);
-		if (!access("/dev/mapper/" DM_SWAP, F_OK))
-			vt_shell("dmsetup remove --retry " DM_SWAP);
+		dm_remove(DM);
+		dm_remove(DM_SWAP);
 	}
 	munmap(shared, sizeof(*shared));
 }
@@ -246,11 +246,9 @@ TEST_F(loops, cpu_hotplug)
 
 static void make_dm(const char *name, const char *target, const char *disk, const char *rest)
 {
-	if (!vt_shell("modprobe dm-mod; modprobe dm-delay; dmsetup version >/dev/null"))
-		vt_skip("the device mapper or dmsetup is missing");
-	if (!vt_shell("dmsetup create %s --table '0 131072 %s %s %s' && dmsetup mknodes %s", name,
-		      target, disk, rest, name))
-		vt_fail("dmsetup does not create %s", name);
+	if (!dm_has(target))
+		vt_skip("there is no dm-%s", target);
+	dm_create(name, 0, "0 131072 %s %s %s", target, disk, rest);
 }
 
 /* Two devices work at once; when the disk of one stands still, the other goes on. */
@@ -260,7 +258,7 @@ TEST_F(loops, two_devices)
 	__u64 before;
 
 	make_dm(DM, "linear", vt_disk2(), "0");
-	vt_load("num_devices=2 backing=%s,/dev/mapper/" DM " frames=%u,%u", vt_disk(), FRAMES,
+	vt_load("num_devices=2 backing=%s," DM_PATH(DM) " frames=%u,%u", vt_disk(), FRAMES,
 		FRAMES / 2);
 	work_init(&one, VT_DEV, 0, PAGES, SEED, 2);
 	work_init(&two, VT_DEV "1", 0, PAGES, SEED2, 2);
@@ -268,13 +266,13 @@ TEST_F(loops, two_devices)
 	work_start(&two);
 	EXPECT_TRUE(work_wait_done(&one, 200, SLOW));
 	EXPECT_TRUE(work_wait_done(&two, 200, SLOW));
-	ASSERT_TRUE(vt_shell("dmsetup suspend --noflush --nolockfs " DM));
+	ASSERT_TRUE(dm_suspend(DM));
 	vt_nap(1000);
 	before = two.done[0] + two.done[1];
 	EXPECT_TRUE(work_wait_done(&one, 500, SLOW));
 	/* Some pages are resident, and what needs no disk goes on for a while. */
 	EXPECT_LT(two.done[0] + two.done[1] - before, 500);
-	ASSERT_TRUE(vt_shell("dmsetup resume " DM));
+	ASSERT_TRUE(dm_resume(DM));
 	EXPECT_TRUE(work_wait_done(&two, 100, SLOW));
 	all_right(_metadata, &one, vt_disk());
 	all_right(_metadata, &two, vt_disk2());
@@ -494,7 +492,7 @@ TEST_F(loops, killed)
 	int round, i;
 
 	make_dm(DM, "delay", vt_disk(), "0 20");
-	vt_load("backing=/dev/mapper/" DM " frames=%u", FRAMES);
+	vt_load("backing=" DM_PATH(DM) " frames=%u", FRAMES);
 	ASSERT_EQ(vt_set("dirty_pct", "5"), 0);
 	victim.fd = vt_open(O_RDWR);
 	victim.mem = vt_map(victim.fd, 0, SPARE + SPARES, VT_RW, MAP_SHARED);
@@ -602,7 +600,7 @@ TEST_F(loops, killed_in_a_space)
 
 	make_dm(DM, "delay", vt_disk2(), "0 10");
 	make_dm(DM_SWAP, "delay", vt_disk(), "0 10");
-	vt_load("backing=/dev/mapper/" DM " swap=/dev/mapper/" DM_SWAP " frames=%u", FRAMES);
+	vt_load("backing=" DM_PATH(DM) " swap=" DM_PATH(DM_SWAP) " frames=%u", FRAMES);
 	victim.dev = vt_open(O_RDWR);
 	victim.fd = ioctl(victim.dev, VMDEMO_IOC_SPACE, &args);
 	ASSERT_GE(victim.fd, 0);

@@ -5,6 +5,7 @@
  * The disk is one of the device mapper.
  */
 #include "kselftest_harness.h"
+#include "dm.h"
 #include "removal.h"
 
 #define DM	"vmdemo-removal"
@@ -19,9 +20,7 @@ FIXTURE(dm) {
 
 static void set_sectors(const char *lower, size_t sectors)
 {
-	if (!vt_shell("dmsetup reload " DM " --table '0 %zu linear %s 0'", sectors, lower) ||
-	    !vt_shell("dmsetup resume --nolockfs " DM))
-		vt_fail("dmsetup does not take the table");
+	dm_reload(DM, "0 %zu linear %s 0", sectors, lower);
 }
 
 static void set_table(const char *lower, size_t pages)
@@ -32,34 +31,32 @@ static void set_table(const char *lower, size_t pages)
 FIXTURE_SETUP(dm)
 {
 	unload();
-	if (!vt_shell("modprobe dm-mod; dmsetup version >/dev/null"))
-		vt_skip("the device mapper or dmsetup is missing");
+	if (!dm_has("linear"))
+		vt_skip("there is no device mapper");
 	snprintf(self->lower, sizeof(self->lower), "%s", vt_disk());
-	if (!vt_shell("dmsetup create " DM " --table '0 131072 linear %s 0' && dmsetup mknodes "
-			DM, self->lower))
-		vt_fail("dmsetup does not create " DM);
-	use_disk("/dev/mapper/" DM);
+	dm_create(DM, 0, "0 131072 linear %s 0", self->lower);
+	use_disk(DM_PATH(DM));
 	work_init(&self->work, VT_DEV, 0, PAGES, SEED, WORKERS);
 }
 
 FIXTURE_TEARDOWN(dm)
 {
-	vt_shell("dmsetup resume " DM);
+	dm_resume(DM);
 	work_free(&self->work);
 	unload();
-	EXPECT_TRUE(vt_shell("dmsetup remove --retry " DM));
+	EXPECT_TRUE(dm_remove(DM));
 	setenv("VMDEMO_TEST_DISK", self->lower, 1);
 }
 
 static void silence(void)
 {
-	if (!vt_shell("dmsetup suspend --noflush --nolockfs " DM))
+	if (!dm_suspend(DM))
 		vt_fail("the device does not stand still");
 }
 
 static void answer(void)
 {
-	if (!vt_shell("dmsetup resume " DM))
+	if (!dm_resume(DM))
 		vt_fail("the device does not go on");
 }
 
@@ -80,11 +77,9 @@ static void nothing_lost(struct __test_metadata *_metadata, struct _test_data_dm
 /* Writes fail for a second, after two in which they do not, and so on: nobody notices but fsync. */
 TEST_F(dm, flakey)
 {
-	if (!vt_shell("modprobe dm-flakey"))
+	if (!dm_has("flakey"))
 		SKIP(return, "there is no dm-flakey");
-	ASSERT_TRUE(vt_shell("dmsetup reload " DM " --table '0 131072 flakey %s 0 2 1 %s'",
-			     self->lower, "1 error_writes"));
-	ASSERT_TRUE(vt_shell("dmsetup resume --nolockfs " DM));
+	dm_reload(DM, "0 131072 flakey %s 0 2 1 1 error_writes", self->lower);
 	work_start(&self->work);
 	vt_nap(12000);
 	ASSERT_TRUE(work_wait_done(&self->work, 50, SLOW));
@@ -293,7 +288,7 @@ static void rebind(const char *lower, size_t sectors)
 	if (vt_set("backing", "none"))
 		vt_fail("the disk is not let go of");
 	set_sectors(lower, sectors);
-	if (vt_set("backing", "/dev/mapper/" DM))
+	if (vt_set("backing", DM_PATH(DM)))
 		vt_fail("the disk is not bound again");
 }
 
@@ -389,7 +384,7 @@ TEST_F(dm, grows_within_a_page)
 
 /* ---- a swap disk that wants to hear what is not needed any more ---- */
 
-#define ZDM	"/dev/mapper/" DM
+#define ZDM	DM_PATH(DM)
 
 FIXTURE(thin) {
 	char disk[32];
@@ -424,17 +419,17 @@ FIXTURE_SETUP(thin)
 		vt_skip("there is no zram");
 	snprintf(self->disk, sizeof(self->disk), "/dev/zram0");
 	snprintf(self->stat, sizeof(self->stat), "/sys/block/zram0/mm_stat");
-	if (!vt_shell("modprobe dm-mod && dmsetup create " DM
-		      " --table '0 131072 linear %s 0' && dmsetup mknodes " DM, self->disk))
-		vt_skip("the device mapper or dmsetup is missing");
+	if (!dm_has("linear"))
+		vt_skip("there is no device mapper");
+	dm_create(DM, 0, "0 131072 linear %s 0", self->disk);
 	vt_load("swap=" ZDM " frames=%u", FRAMES);
 }
 
 FIXTURE_TEARDOWN(thin)
 {
-	vt_shell("dmsetup resume " DM);
+	dm_resume(DM);
 	unload();
-	EXPECT_TRUE(vt_shell("dmsetup remove --retry " DM));
+	EXPECT_TRUE(dm_remove(DM));
 	EXPECT_TRUE(vt_shell("for i in 1 2 3 4 5 6 7 8 9; do rmmod zram && break; sleep 1; done"));
 }
 

@@ -13,89 +13,42 @@
 char lower[256];
 static __u64 lower_sectors;
 
-/* Without udev dmsetup has to be told to make the node. */
-static void make_device(const char *name, const char *table)
-{
-	if (!vt_shell("dmsetup create %s --table '%s' && dmsetup mknodes %s", name, table, name))
-		vt_fail("dmsetup does not create %s", name);
-}
-
-static const char *node(const char *name)
-{
-	static char path[64];
-
-	snprintf(path, sizeof(path), "/dev/mapper/%s", name);
-	return path;
-}
-
-/* By its node: on a debug kernel, asking dmsetup takes longer than many a test. */
-static bool exists(const char *name)
-{
-	return !access(node(name), F_OK);
-}
-
-static void remove_device(const char *name)
-{
-	if (exists(name) && vt_shell("dmsetup remove --retry %s", name))
-		unlink(node(name));
-}
-
-static void set_table(const char *table)
-{
-	if (!vt_shell("dmsetup reload " DM " <<END\n%s\nEND\ndmsetup resume --nolockfs " DM, table))
-		vt_fail("dmsetup does not take the table: %s", table);
-}
-
 /* All pages are right again. */
 void heal(void)
 {
-	char table[512];
-
-	snprintf(table, sizeof(table), "0 %llu linear %s 0", lower_sectors, lower);
-	set_table(table);
+	dm_reload(DM, "0 %llu linear %s 0", lower_sectors, lower);
 }
 
 /* These pages fail, not those before and behind; first is not 0. */
 void break_pages(size_t first, size_t pages)
 {
 	__u64 start = first * 8, end = (first + pages) * 8;
-	char table[1024];
 
-	snprintf(table, sizeof(table),
-		 "0 %llu linear %s 0\n%llu %llu error\n%llu %llu linear %s %llu",
-		 start, lower, start, end - start, end, lower_sectors - end, lower, end);
-	set_table(table);
+	dm_reload(DM, "0 %llu linear %s 0\n%llu %llu error\n%llu %llu linear %s %llu", start, lower,
+		  start, end - start, end, lower_sectors - end, lower, end);
 }
 
 void break_all(void)
 {
-	char table[128];
-
-	snprintf(table, sizeof(table), "0 %llu error", lower_sectors);
-	set_table(table);
+	dm_reload(DM, "0 %llu error", lower_sectors);
 }
 
 /* Writes go to @disk, and with @reads reads too, but only after @ms milliseconds. */
 void slow_down(const char *disk, unsigned int ms, bool reads)
 {
-	char table[640], at_once[280];
+	char at_once[280];
 
-	if (!vt_shell("modprobe dm-delay"))
+	if (!dm_has("delay"))
 		vt_skip("there is no dm-delay");
 	snprintf(at_once, sizeof(at_once), "%s 0 0 ", lower);
-	snprintf(table, sizeof(table), "0 %llu delay %s%s 0 %u", lower_sectors,
-		 reads ? "" : at_once, disk, ms);
-	set_table(table);
+	dm_reload(DM, "0 %llu delay %s%s 0 %u", lower_sectors, reads ? "" : at_once, disk, ms);
 }
 
 /* Writes fail, and with @reads reads too, but only after @ms milliseconds. */
 void break_slowly(unsigned int ms, bool reads)
 {
-	char dead[64];
-
-	snprintf(dead, sizeof(dead), "0 %llu error", lower_sectors);
-	make_device(DM_DEAD, dead);
-	slow_down("/dev/mapper/" DM_DEAD, ms, reads);
+	dm_create(DM_DEAD, 0, "0 %llu error", lower_sectors);
+	slow_down(DM_PATH(DM_DEAD), ms, reads);
 }
 
 /*
@@ -104,54 +57,48 @@ void break_slowly(unsigned int ms, bool reads)
  */
 void have_write_cache(bool fails)
 {
-	char table[512];
-
-	if (!exists(DM_CACHE)) {
-		if (!vt_shell("modprobe dm-log-writes && modprobe dm-flakey"))
+	if (!dm_exists(DM_CACHE)) {
+		if (!dm_has("log-writes") || !dm_has("flakey"))
 			vt_skip("there is no dm-log-writes, or no dm-flakey");
-		snprintf(table, sizeof(table), "0 %llu log-writes %s %s", lower_sectors, lower,
-			 vt_disk2());
-		make_device(DM_CACHE, table);
+		dm_create(DM_CACHE, 0, "0 %llu log-writes %s %s", lower_sectors, lower, vt_disk2());
 	}
-	snprintf(table, sizeof(table), "0 %llu %s /dev/mapper/" DM_CACHE " 0 %s", lower_sectors,
-		 fails ? "flakey" : "linear", fails ? "0 1000 1 error_writes" : "");
-	set_table(table);
+	dm_reload(DM, "0 %llu %s " DM_PATH(DM_CACHE) " 0 %s", lower_sectors,
+		  fails ? "flakey" : "linear", fails ? "0 1000 1 error_writes" : "");
 }
 
 /* The device takes requests and does not answer; it answers them all after answer(). */
 void silence(void)
 {
-	if (!vt_shell("dmsetup suspend --noflush --nolockfs " DM))
-		vt_fail("dmsetup suspend fails");
+	if (!dm_suspend(DM))
+		vt_fail(DM " does not stand still");
 }
 
 void answer(void)
 {
-	if (!vt_shell("dmsetup resume " DM))
-		vt_fail("dmsetup resume fails");
+	if (!dm_resume(DM))
+		vt_fail(DM " does not go on");
 }
 
 /* A test that failed may have left module and device in any state. */
 void clear_away(void)
 {
-	if (exists(DM)) {
+	if (dm_exists(DM)) {
 		setenv("VMDEMO_TEST_DISK", FAULTY_DISK, 1);
 		heal();
 		vt_stop();
-		remove_device(DM);
+		dm_remove(DM);
 	}
-	remove_device(DM_DEAD);
-	remove_device(DM_CACHE);
+	dm_remove(DM_DEAD);
+	dm_remove(DM_CACHE);
 }
 
 void put_between(size_t pages, __u64 seed)
 {
-	char table[512];
 	__u64 bytes;
 	int disk;
 
-	if (!exists("control") && !vt_shell("modprobe dm-mod; dmsetup version >/dev/null"))
-		vt_skip("the device mapper or dmsetup is missing");
+	if (!dm_has("linear"))
+		vt_skip("there is no device mapper");
 	snprintf(lower, sizeof(lower), "%s", vt_disk());
 	disk = open(lower, O_RDONLY);
 	if (disk < 0 || ioctl(disk, BLKGETSIZE64, &bytes))
@@ -162,7 +109,6 @@ void put_between(size_t pages, __u64 seed)
 	setenv("VMDEMO_TEST_DISK", lower, 1);
 	vt_stop();
 	vt_disk_fill(lower, 0, pages, seed);
-	snprintf(table, sizeof(table), "0 %llu linear %s 0", lower_sectors, lower);
-	make_device(DM, table);
+	dm_create(DM, 0, "0 %llu linear %s 0", lower_sectors, lower);
 	setenv("VMDEMO_TEST_DISK", FAULTY_DISK, 1);
 }

@@ -3,15 +3,15 @@
  * faulty.h - a disk that refuses, is slow, or does not answer, as it is told
  *
  * Between vmdemo and the disk stands a device of the device mapper, whose table decides which pages
- * fail. dmsetup(8) changes it while vmdemo has it bound.
+ * fail. It is changed while vmdemo has the device bound.
  */
 #ifndef VMDEMO_FAULTY_H
 #define VMDEMO_FAULTY_H
 
-#include "vmdemo_test.h"
+#include "dm.h"
 
 #define FAULTY_NAME	"vmdemo-errors"
-#define FAULTY_DISK	"/dev/mapper/" FAULTY_NAME
+#define FAULTY_DISK	DM_PATH(FAULTY_NAME)
 
 /* The disk below. */
 extern char lower[256];

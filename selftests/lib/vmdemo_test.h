@@ -31,7 +31,10 @@
 #include "kselftest.h"
 #include "../../uapi/vmdemo.h"
 
-/* An emulated processor, shared with others, is slow: this ends what hangs, nothing else. */
+/*
+ * An emulated processor, shared with others, is slow: this ends what hangs, nothing else. It counts
+ * if the harness is included before this file.
+ */
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT	600
 

@@ -13,10 +13,12 @@
 #include <sys/uio.h>
 
 #include "kselftest_harness.h"
+#include "dm.h"
 #include "vmdemo_test.h"
 
 #define FRAMES	64
 #define PAGES	256
+#define PIECE	(FRAMES / 4)	/* pages that process_vm_readv() pins together: frames are left */
 #define SECRET	31	/* the first disk's contents */
 #define OTHER	32	/* the second's */
 #define DM	"vmdemo-secrets"
@@ -46,9 +48,9 @@ static void leave(struct _test_data_secrets *self)
 
 FIXTURE_SETUP(secrets)
 {
-	if (!access("/dev/mapper/" DM, F_OK)) {
+	if (dm_exists(DM)) {
 		vt_try_unload();
-		vt_shell("dmsetup remove --retry " DM "; rm -f /dev/mapper/" DM);
+		dm_remove(DM);
 	}
 	vt_stop();
 	vt_disk_fill(vt_disk(), 0, PAGES, SECRET);
@@ -63,9 +65,9 @@ FIXTURE_TEARDOWN(secrets)
 {
 	munmap(self->buffer, PAGES * VT_PAGE);
 	leave(self);
-	if (!access("/dev/mapper/" DM, F_OK)) {
+	if (dm_exists(DM)) {
 		vt_try_unload();
-		vt_shell("dmsetup remove --retry " DM "; rm -f /dev/mapper/" DM);
+		dm_remove(DM);
 	}
 }
 
@@ -75,11 +77,10 @@ static void bind_table(struct _test_data_secrets *self, const char *table)
 	leave(self);
 	if (vt_set("backing", "none"))
 		vt_fail("backing cannot be unbound");
-	if (!vt_shell("modprobe dm-mod; dmsetup version >/dev/null"))
-		vt_skip("the device mapper or dmsetup is missing");
-	if (!vt_shell("dmsetup create " DM " <<END\n%s\nEND\ndmsetup mknodes " DM, table))
-		vt_fail("dmsetup does not take the table: %s", table);
-	if (vt_set("backing", "/dev/mapper/" DM))
+	if (!dm_has("linear"))
+		vt_skip("there is no device mapper");
+	dm_create(DM, 0, "%s", table);
+	if (vt_set("backing", DM_PATH(DM)))
 		vt_fail("the device cannot be bound");
 	self->fd = vt_open(O_RDWR);
 	self->mem = mmap(NULL, PAGES * VT_PAGE, VT_RW, MAP_SHARED, self->fd, 0);
@@ -87,13 +88,21 @@ static void bind_table(struct _test_data_secrets *self, const char *table)
 		vt_fail("mmap: %s", strerror(errno));
 }
 
+/* Read @pages pages, a multiple of PIECE, into the buffer. False: not all could be read. */
+static bool read_by_vm_readv(struct _test_data_secrets *self, char *mem, size_t pages)
+{
+	struct iovec local = { self->buffer, pages * VT_PAGE }, remote[PAGES / PIECE];
+	size_t at, nr = 0;
+
+	for (at = 0; at < pages; at += PIECE)
+		remote[nr++] = (struct iovec){ mem + at * VT_PAGE, PIECE * VT_PAGE };
+	memset(self->buffer, FILLER, local.iov_len);
+	return process_vm_readv(getpid(), &local, 1, remote, nr, 0) == (ssize_t)local.iov_len;
+}
+
 static size_t count_bad_by_vm_readv(struct _test_data_secrets *self, size_t pages, __u64 seed)
 {
-	struct iovec local = { self->buffer, pages * VT_PAGE };
-	struct iovec remote = { self->mem, pages * VT_PAGE };
-
-	memset(self->buffer, FILLER, pages * VT_PAGE);
-	if (process_vm_readv(getpid(), &local, 1, &remote, 1, 0) != (ssize_t)(pages * VT_PAGE))
+	if (!read_by_vm_readv(self, self->mem, pages))
 		return pages;
 	return vt_count_bad(self->buffer, 0, pages, seed);
 }
@@ -253,9 +262,7 @@ TEST_F(secrets, shrunken_disk)
 
 	snprintf(table, sizeof(table), "0 %d linear %s 0", PAGES * 8, vt_disk2());
 	bind_table(self, table);
-	if (!vt_shell("dmsetup reload " DM " --table '0 %d linear %s 0' && dmsetup resume " DM,
-		      BAD * 8, vt_disk2()))
-		vt_fail("the device cannot be made smaller");
+	dm_reload(DM, "0 %d linear %s 0", BAD * 8, vt_disk2());
 	for (i = BAD; i < PAGES; i += 40)
 		expect_nothing(_metadata, self, i);
 	EXPECT_EQ(vt_count_bad(self->mem, 0, BAD, OTHER), 0);
@@ -303,12 +310,10 @@ static void bind_swap(struct _test_data_secrets *self, const char *disk)
 /* A device of @sectors sectors to swap to, on the second disk. */
 static void swap_to_table(struct _test_data_secrets *self, int sectors)
 {
-	if (!vt_shell("modprobe dm-mod; dmsetup version >/dev/null"))
-		vt_skip("the device mapper or dmsetup is missing");
-	if (!vt_shell("dmsetup create " DM " --table '0 %d linear %s 0'; dmsetup mknodes " DM,
-		      sectors, vt_disk2()))
-		vt_fail("dmsetup makes no device of %d sectors", sectors);
-	bind_swap(self, "/dev/mapper/" DM);
+	if (!dm_has("linear"))
+		vt_skip("there is no device mapper");
+	dm_create(DM, 0, "0 %d linear %s 0", sectors, vt_disk2());
+	bind_swap(self, DM_PATH(DM));
 }
 
 static size_t count_nonzero(const char *pages, size_t nr)
@@ -325,15 +330,13 @@ static size_t count_nonzero_everywhere(struct _test_data_secrets *self, int fd)
 {
 	char *shared = vt_map(fd, 0, PAGES, PROT_READ, MAP_SHARED);
 	char *private = vt_map(fd, 0, PAGES, VT_RW, MAP_PRIVATE);
-	struct iovec local = { self->buffer, PAGES * VT_PAGE }, remote = { shared, local.iov_len };
 	size_t i, bad;
 
-	memset(self->buffer, FILLER, local.iov_len);
-	if (pread(fd, self->buffer, local.iov_len, 0) != (ssize_t)local.iov_len)
+	memset(self->buffer, FILLER, PAGES * VT_PAGE);
+	if (pread(fd, self->buffer, PAGES * VT_PAGE, 0) != (ssize_t)(PAGES * VT_PAGE))
 		return PAGES;
 	bad = count_nonzero(self->buffer, PAGES) + count_nonzero(shared, PAGES);
-	memset(self->buffer, FILLER, local.iov_len);
-	if (process_vm_readv(getpid(), &local, 1, &remote, 1, 0) != (ssize_t)local.iov_len)
+	if (!read_by_vm_readv(self, shared, PAGES))
 		return PAGES;
 	bad += count_nonzero(self->buffer, PAGES);
 	/* A copy is made of what was in the frame, before its first byte is stored. */
@@ -434,7 +437,7 @@ TEST_F(secrets, used_slots)
 	for (way = 0; way < 4; way++) {
 		close(full_space(self->fd, OTHER + 1));
 		if (way & 2)
-			bind_swap(self, "/dev/mapper/" DM);
+			bind_swap(self, DM_PATH(DM));
 		ASSERT_TRUE(vt_wait_stat("swap_free", PAGES, PAGES, 20));
 		fd = make_space(self->fd);
 		EXPECT_EQ(way & 1 ? count_nonzero_beside_a_store(fd) :
@@ -459,9 +462,7 @@ TEST_F(secrets, unreadable_slot)
 	was = self->fd;
 	fd = full_space(self->fd, OTHER + 1);
 	ASSERT_EQ(vt_count_bad(self->mem, 0, FRAMES, SECRET), 0);
-	if (!vt_shell("dmsetup reload " DM " --table '0 %d error' && dmsetup resume " DM,
-		      DISK_PAGES(2 * PAGES)))
-		vt_fail("the device cannot be made to fail");
+	dm_reload(DM, "0 %d error", DISK_PAGES(2 * PAGES));
 	munmap(self->mem, PAGES * VT_PAGE);
 	self->fd = fd;
 	self->mem = vt_map(fd, 0, PAGES, VT_RW, MAP_SHARED);

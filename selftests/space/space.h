@@ -9,6 +9,7 @@
 
 #include <sys/stat.h>
 
+#include "dm.h"
 #include "vmdemo_test.h"
 
 #define FRAMES	64
@@ -22,10 +23,10 @@ FIXTURE(space) {
 
 static inline void remove_dm(void)
 {
-	if (access("/dev/mapper/" DM, F_OK))
+	if (!dm_exists(DM))
 		return;
 	vt_try_unload();
-	vt_shell("dmsetup remove --retry " DM "; rm -f /dev/mapper/" DM);
+	dm_remove(DM);
 }
 
 FIXTURE_SETUP(space)

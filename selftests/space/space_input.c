@@ -324,19 +324,17 @@ TEST_F(space, too_many)
 }
 
 /* Swap to a device of @sectors sectors: how many slots there are then, or -errno. */
-static int try_swap_to(const char *options, int sectors)
+static int try_swap_to(__u32 flags, int sectors)
 {
 	int ret;
 
-	if (!vt_shell("dmsetup create %s " DM " --table '0 %d linear %s 0'; dmsetup mknodes " DM,
-		      options, sectors, vt_disk2()))
-		vt_fail("dmsetup makes no device of %d sectors", sectors);
-	ret = vt_set("swap", "/dev/mapper/" DM);
+	dm_create(DM, flags, "0 %d linear %s 0", sectors, vt_disk2());
+	ret = vt_set("swap", DM_PATH(DM));
 	if (!ret) {
 		ret = vt_get("swap_slots");
 		vt_set("swap", "none");
 	}
-	vt_shell("dmsetup remove --retry " DM "; rm -f /dev/mapper/" DM);
+	dm_remove(DM);
 	return ret;
 }
 
@@ -358,10 +356,10 @@ TEST_F(space, bad_swap)
 	ASSERT_GE(claimed, 0);
 	EXPECT_EQ(vt_set("swap", "%s", vt_disk2()), -EBUSY);
 	close(claimed);
-	if (vt_shell("modprobe dm-mod && dmsetup version >/dev/null")) {
-		EXPECT_EQ(try_swap_to("-r", 800), -EROFS);
-		EXPECT_EQ(try_swap_to("", 15), -ENOSPC);
-		EXPECT_EQ(try_swap_to("", 16), 1);
+	if (dm_has("linear")) {
+		EXPECT_EQ(try_swap_to(DM_READONLY_FLAG, 800), -EROFS);
+		EXPECT_EQ(try_swap_to(0, 15), -ENOSPC);
+		EXPECT_EQ(try_swap_to(0, 16), 1);
 	}
 	EXPECT_STREQ(vt_show("swap"), "none");
 	EXPECT_EQ(vt_get("swap_slots"), 0);

@@ -209,12 +209,12 @@ static void swap_by(struct _test_data_space *self, __u64 slots, const char *targ
 
 	close(self->dev);
 	self->dev = -1;
-	if (!vt_shell("modprobe -q dm-mod; modprobe -q dm-%s; dmsetup targets | grep -q %s", target,
-		      target))
-		vt_skip("dm-%s or dmsetup is missing", target);
-	if (vt_set("swap", "none") ||
-	    !vt_shell("dmsetup create " DM " --table '0 %llu %s %s 0%s'; dmsetup mknodes " DM,
-		      sectors, target, vt_disk2(), more) || vt_set("swap", "/dev/mapper/" DM))
+	if (!dm_has(target))
+		vt_skip("there is no dm-%s", target);
+	if (vt_set("swap", "none"))
+		vt_fail("swap cannot be unbound");
+	dm_create(DM, 0, "0 %llu %s %s 0%s", sectors, target, vt_disk2(), more);
+	if (vt_set("swap", DM_PATH(DM)))
 		vt_fail("there is no dm-%s device to swap to", target);
 	self->dev = vt_open(O_RDWR);
 }
