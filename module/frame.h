@@ -140,6 +140,7 @@ struct vmdemo_pool {
 	u32 nr_waiters;			/* under lock: tasks that wait; read as a hint */
 	struct list_head waiters;	/* under lock: these, the longest wait first */
 	struct list_head served;	/* under lock: those called, and not yet woken */
+	struct vmdemo_waiter *watcher;	/* under lock: the one that looks after the thread */
 	unsigned long served_at;	/* the same: when one last got a frame, in jiffies */
 	u32 nr_frames;			/* under lock: frames that exist */
 	u32 top;			/* under lock; others: vmdemo_pool_top() */

@@ -25,13 +25,26 @@
 
 /* ---- tasks that wait for a frame ---- */
 
+/* A task leaves the queue. If it was the watcher, the one that has longest to wait takes over. */
+static void vmdemo_free_unqueue(struct vmdemo_pool *pool, struct vmdemo_waiter *waiter)
+{
+	list_del_init(&waiter->list);
+	waiter->queued = false;
+	WRITE_ONCE(pool->nr_waiters, pool->nr_waiters - 1);
+	if (pool->watcher != waiter)
+		return;
+	pool->watcher = pool->nr_waiters ? list_last_entry(&pool->waiters, typeof(*waiter), list) :
+					   NULL;
+	if (pool->watcher)
+		complete(&pool->watcher->called);
+}
+
 /* A task leaves the queue, to be woken by vmdemo_free_finish(). */
 static void vmdemo_free_call(struct vmdemo_pool *pool, struct vmdemo_waiter *waiter)
 {
-	waiter->queued = false;
+	vmdemo_free_unqueue(pool, waiter);
 	WRITE_ONCE(waiter->over, true);
-	list_move_tail(&waiter->list, &pool->served);
-	WRITE_ONCE(pool->nr_waiters, pool->nr_waiters - 1);
+	list_add_tail(&waiter->list, &pool->served);
 }
 
 static bool vmdemo_free_has_page(struct vmdemo_pool *pool, u64 key)
@@ -95,7 +108,7 @@ static void vmdemo_free_wake(struct vmdemo_pool *pool)
  *
  * Does not wait itself: @waiter->called is completed when another call makes sense. Takes the pool
  * lock, does not sleep. Returns true if there is a frame, or the task's page has come meanwhile;
- * otherwise @waiter->first says whether the task is the next one.
+ * otherwise @waiter->watches says whether the task is to look after the reclaim thread.
  */
 bool vmdemo_free_wait(struct vmdemo_pool *pool, struct vmdemo_waiter *waiter, u32 *spare)
 {
@@ -111,8 +124,10 @@ bool vmdemo_free_wait(struct vmdemo_pool *pool, struct vmdemo_waiter *waiter, u3
 		waiter->queued = true;
 		list_add(&waiter->list, waiter->before ? &pool->waiters : pool->waiters.prev);
 		WRITE_ONCE(pool->nr_waiters, pool->nr_waiters + 1);
+		if (!pool->watcher)
+			pool->watcher = waiter;
 	}
-	waiter->first = pool->waiters.next == &waiter->list;
+	waiter->watches = pool->watcher == waiter;
 	*spare = waiter->frame;
 	over = waiter->over;
 	spin_unlock(&pool->lock);
@@ -133,10 +148,9 @@ void vmdemo_free_wait_end(struct vmdemo_pool *pool, struct vmdemo_waiter *waiter
 	u32 frame;
 
 	spin_lock(&pool->lock);
-	list_del_init(&waiter->list);
 	if (waiter->queued)
-		WRITE_ONCE(pool->nr_waiters, pool->nr_waiters - 1);
-	waiter->queued = false;
+		vmdemo_free_unqueue(pool, waiter);
+	list_del_init(&waiter->list);
 	waiter->before = true;
 	frame = waiter->frame;
 	waiter->frame = VMDEMO_NONE;

@@ -14,9 +14,9 @@ struct vmdemo_waiter {
 	struct list_head list;		/* pool lock: in pool->waiters or ->served, or empty */
 	bool queued;			/* pool lock: in ->waiters */
 	bool before;			/* it has left the queue for a while: it joins in front */
-	bool first;			/* it was in front when it looked last */
+	bool watches;			/* it was pool->watcher when it looked last */
 	bool over;			/* pool lock to write: it has a frame, or needs none now */
-	struct completion called;	/* another task has set ->over */
+	struct completion called;	/* it is over, or it is the watcher now */
 	u64 key;			/* of the page that needs the frame */
 	u32 frame;			/* pool lock: VMDEMO_NONE, or its frame */
 };

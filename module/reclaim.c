@@ -271,8 +271,8 @@ static bool vmdemo_reclaim_stuck(const struct vmdemo_pool *pool)
 
 /*
  * Does a waiter leave it to the reclaim thread to free frames? Where there is a reserve it does.
- * Only the first in the queue looks after the thread: if that is stuck, or serves nobody for a
- * while, the waiter does its work for all. If they all did, every write would wake them all.
+ * Only the watcher looks after the thread: if that is stuck, or serves nobody for a while, the
+ * watcher does its work for all. If all waiters did, every write would wake them all.
  */
 static bool vmdemo_reclaim_by_thread(const struct vmdemo_pool *pool,
 				     const struct vmdemo_waiter *waiter,
@@ -280,7 +280,7 @@ static bool vmdemo_reclaim_by_thread(const struct vmdemo_pool *pool,
 {
 	if (!vmdemo_free_reserve(pool) || READ_ONCE(pool->besieged))
 		return false;
-	if (!waiter->first)
+	if (!waiter->watches)
 		return true;
 	return !vmdemo_reclaim_stuck(pool) &&
 	       (time_before(jiffies, patience->began + VMDEMO_SOON) ||
@@ -368,17 +368,22 @@ static bool vmdemo_reclaim_hope(struct vmdemo_pool *pool, struct vmdemo_patience
 }
 
 /*
- * Sleep until the waiter is called, or for VMDEMO_SOON. A waiter that frees frames itself, not the
- * @thread, also wakes when something has moved since @seen, and sleeps for @nap jiffies at most.
- * Returns -EINTR when killed.
+ * Sleep until the waiter is called, or for a while: VMDEMO_SOON if it is the watcher, otherwise the
+ * longer the more tasks wait, up to a second. A waiter that frees frames itself, not the @thread,
+ * also wakes when something has moved since @seen, and sleeps for @nap jiffies at most. Returns
+ * -EINTR when killed.
  */
 static int vmdemo_reclaim_nap(struct vmdemo_pool *pool, struct vmdemo_waiter *waiter, bool thread,
 			      long seen, long nap)
 {
 	long left;
 
+	if (thread && !waiter->watches)
+		nap = clamp_t(long, READ_ONCE(pool->nr_waiters) * HZ / 100, VMDEMO_SOON, HZ);
+	else if (thread)
+		nap = VMDEMO_SOON;
 	if (thread)
-		left = wait_for_completion_killable_timeout(&waiter->called, VMDEMO_SOON);
+		left = wait_for_completion_killable_timeout(&waiter->called, nap);
 	else
 		left = wait_event_killable_timeout(pool->free_wait,
 						   READ_ONCE(waiter->over) ||
