@@ -106,9 +106,9 @@ struct vmdemo_buckets {
 	struct vmdemo_bucket bucket[] __aligned(8);
 };
 
-/* Settings of a pool, each written alone and read without a lock. */
+/* Settings of a pool, each written alone and, but for the reserve, read without a lock. */
 struct vmdemo_settings {
-	u32 reserve;		/* free frames to keep, or VMDEMO_NONE: by pool size */
+	u32 reserve;		/* to keep free, or VMDEMO_NONE: by pool size; under lock */
 	u32 read_ahead_pages;
 	u32 dirty_pct;
 	u32 dirty_age_ms;
@@ -143,6 +143,7 @@ struct vmdemo_pool {
 	struct vmdemo_waiter *watcher;	/* under lock: the one that looks after the thread */
 	unsigned long served_at;	/* the same: when one last got a frame, in jiffies */
 	u32 nr_frames;			/* under lock: frames that exist */
+	u32 reserve;			/* under lock to write: free frames to keep */
 	u32 top;			/* under lock; others: vmdemo_pool_top() */
 	u32 target;			/* under lock: frames that should exist */
 	struct vmdemo_policy policy;	/* under lock */
@@ -276,11 +277,23 @@ static inline bool vmdemo_frame_writing(const struct vmdemo_pool *pool, u32 nr)
 				pool->chunks[nr >> VMDEMO_CHUNK_SHIFT]->writing);
 }
 
+/* Work out pool->reserve from the setting and the number of frames. The pool lock is held. */
+static inline void vmdemo_pool_update_reserve(struct vmdemo_pool *pool)
+{
+	u32 frames = pool->nr_frames, set = pool->set.reserve;
+
+	if (set != VMDEMO_NONE)
+		WRITE_ONCE(pool->reserve, min(set, frames / 2));
+	else
+		WRITE_ONCE(pool->reserve, frames < VMDEMO_SMALL_POOL ? 0 : frames / 32);
+}
+
 /* The pool has @more frames than before, or fewer; its policy knows. The pool lock is held. */
 static inline void vmdemo_pool_count(struct vmdemo_pool *pool, int more)
 {
 	WRITE_ONCE(pool->nr_frames, pool->nr_frames + more);
 	pool->policy.nr_frames = pool->nr_frames;
+	vmdemo_pool_update_reserve(pool);
 }
 
 /* Has the memory of a frame failed? */

@@ -21,15 +21,10 @@ struct vmdemo_waiter {
 	u32 frame;			/* pool lock: VMDEMO_NONE, or its frame */
 };
 
-/* Free frames to keep, by setting or by size. */
+/* Free frames to keep. */
 static inline u32 vmdemo_free_reserve(const struct vmdemo_pool *pool)
 {
-	u32 reserve = READ_ONCE(pool->set.reserve);
-	u32 frames = READ_ONCE(pool->nr_frames);
-
-	if (reserve == VMDEMO_NONE)
-		return frames < VMDEMO_SMALL_POOL ? 0 : frames / 32;
-	return min(reserve, frames / 2);
+	return READ_ONCE(pool->reserve);
 }
 
 /* Below this many free frames the reclaim thread starts. */

@@ -294,6 +294,21 @@ struct vmdemo_pool *vmdemo_pool_create(void)
 }
 
 /**
+ * vmdemo_pool_set_reserve - set how many frames the reclaim thread keeps free
+ * @pool:    the pool
+ * @reserve: how many; the pool keeps no more than half of its frames free. VMDEMO_NONE: by its size
+ *
+ * Takes the pool lock, does not sleep.
+ */
+void vmdemo_pool_set_reserve(struct vmdemo_pool *pool, u32 reserve)
+{
+	spin_lock(&pool->lock);
+	pool->set.reserve = reserve;
+	vmdemo_pool_update_reserve(pool);
+	spin_unlock(&pool->lock);
+}
+
+/**
  * vmdemo_pool_destroy - free a pool whose frames are all free, or that has none
  * @pool: the pool; nobody uses it any more
  */

@@ -16,6 +16,7 @@
 #include "loan.h"
 #include "order.h"
 #include "orphan.h"
+#include "pool.h"
 #include "writeback.h"
 
 static struct vmdemo_device *vmdemo_sysfs_device(struct device *dev)
@@ -174,19 +175,17 @@ static ssize_t reserve_store(struct device *dev, struct device_attribute *attr, 
 			     size_t count)
 {
 	struct vmdemo_pool *pool = vmdemo_sysfs_pool(dev);
-	unsigned int reserve;
+	unsigned int reserve = VMDEMO_NONE;
 	int err;
 
-	if (sysfs_streq(buf, "auto")) {
-		WRITE_ONCE(pool->set.reserve, VMDEMO_NONE);
-		return count;
+	if (!sysfs_streq(buf, "auto")) {
+		err = kstrtouint(buf, 0, &reserve);
+		if (err)
+			return err;
+		if (reserve >= READ_ONCE(pool->target) / 2)
+			return -EINVAL;
 	}
-	err = kstrtouint(buf, 0, &reserve);
-	if (err)
-		return err;
-	if (reserve >= READ_ONCE(pool->target) / 2)
-		return -EINVAL;
-	WRITE_ONCE(pool->set.reserve, reserve);
+	vmdemo_pool_set_reserve(pool, reserve);
 	wake_up(&pool->reclaim_wait);
 	return count;
 }
