@@ -404,12 +404,12 @@ int vmdemo_access_get(struct vmdemo_access *acc)
 }
 
 /**
- * vmdemo_access_end - a request is done, or given up
+ * vmdemo_access_give_back - give back what a request still holds
  * @acc: the request
  *
- * Returns what it still holds; the page itself is the caller's. Does not sleep.
+ * The slow path of vmdemo_access_end(). The page itself is the caller's. Does not sleep.
  */
-void vmdemo_access_end(struct vmdemo_access *acc)
+void vmdemo_access_give_back(struct vmdemo_access *acc)
 {
 	if (acc->lack == VMDEMO_LACK_PAGE || acc->lack == VMDEMO_LACK_WRITE)
 		folio_put(acc->folio);

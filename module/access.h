@@ -38,7 +38,7 @@ enum vmdemo_lack {
 /*
  * A request, from the first attempt to the last, on its caller's stack:
  *
- *   vmdemo_access_begin()
+ *   VMDEMO_ACCESS_INIT()
  *   vmdemo_access_try()	until it is no longer VMDEMO_TRY_WAIT; in between, without locks,
  *   vmdemo_access_wait()
  *   vmdemo_access_end()
@@ -69,18 +69,24 @@ struct vmdemo_access {
 	bool fetch;			/* see vmdemo_access_fetch() */
 };
 
-static inline void vmdemo_access_begin(struct vmdemo_access *acc, struct vmdemo_space *space,
-				       pgoff_t index, enum vmdemo_asker asker)
-{
-	*acc = (struct vmdemo_access){
-		.space = space, .index = index, .asker = asker, .spare = VMDEMO_NONE,
-	};
-}
+/*
+ * Initializes a request where it is declared. An assignment later would fill it a second time: with
+ * CONFIG_INIT_STACK_ALL_ZERO the compiler zeroes a variable that has no initializer.
+ */
+#define VMDEMO_ACCESS_INIT(_space, _index, _asker) \
+	{ .space = (_space), .index = (_index), .asker = (_asker), .spare = VMDEMO_NONE }
 
 enum vmdemo_tried vmdemo_access_try(struct vmdemo_access *acc);
 int vmdemo_access_wait(struct vmdemo_access *acc);
 int vmdemo_access_get(struct vmdemo_access *acc);
 void vmdemo_access_fetch(struct vmdemo_access *acc);
-void vmdemo_access_end(struct vmdemo_access *acc);
+void vmdemo_access_give_back(struct vmdemo_access *acc);
+
+/* A request is done, or given up: give back what it still holds. The page is the caller's. */
+static inline void vmdemo_access_end(struct vmdemo_access *acc)
+{
+	if (unlikely(acc->lack != VMDEMO_LACK_NOTHING || acc->spare != VMDEMO_NONE))
+		vmdemo_access_give_back(acc);
+}
 
 #endif /* VMDEMO_ACCESS_H */

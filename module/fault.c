@@ -356,11 +356,10 @@ static vm_fault_t vmdemo_vm_fault(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	struct vmdemo_file *vf = vma->vm_file->private_data;
-	struct vmdemo_access acc;
+	struct vmdemo_access acc = VMDEMO_ACCESS_INIT(vf->space, vmf->pgoff, VMDEMO_ASK_FAULT);
 	u32 frame = VMDEMO_NONE;
 	vm_fault_t result;
 
-	vmdemo_access_begin(&acc, vf->space, vmf->pgoff, VMDEMO_ASK_FAULT);
 	acc.write = (vmf->flags & FAULT_FLAG_WRITE) && (vma->vm_flags & VM_SHARED);
 	acc.again = vmf->flags & FAULT_FLAG_TRIED;
 	acc.id = vmdemo_fault_id();

@@ -415,14 +415,13 @@ void vmdemo_range_cut(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
 int vmdemo_range_zero_part(struct vmdemo_space *space, u64 pos, size_t bytes)
 {
 	pgoff_t index = pos >> PAGE_SHIFT;
-	struct vmdemo_access acc;
+	struct vmdemo_access acc = VMDEMO_ACCESS_INIT(space, index, VMDEMO_ASK_RW);
 	struct folio *folio;
 	int err;
 
 	/* It is zeros. */
 	if (!bytes || !vmdemo_swap_written(space, index))
 		return 0;
-	vmdemo_access_begin(&acc, space, index, VMDEMO_ASK_RW);
 	acc.write = true;
 	err = vmdemo_access_get(&acc);
 	vmdemo_access_end(&acc);

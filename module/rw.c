@@ -36,11 +36,9 @@ static bool vmdemo_rw_allowed(const struct vmdemo_space *space, pgoff_t index, u
 	return seg && (seg->about.prot & prot);
 }
 
-static void vmdemo_rw_begin(struct vmdemo_access *acc, struct file *file, pgoff_t index)
+/* Tell a request what the file knows of its readers: their streams, and their advice. */
+static void vmdemo_rw_advise(struct vmdemo_access *acc, struct vmdemo_file *vf)
 {
-	struct vmdemo_file *vf = file->private_data;
-
-	vmdemo_access_begin(acc, vf->space, index, VMDEMO_ASK_RW);
 	acc->streams = &vf->streams;
 	acc->advice = READ_ONCE(vf->advice);
 }
@@ -64,7 +62,6 @@ static u64 vmdemo_rw_size(struct vmdemo_space *space, u64 end)
 ssize_t vmdemo_rw_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct vmdemo_file *vf = iocb->ki_filp->private_data;
-	struct vmdemo_access acc;
 	struct folio *folio;
 	ssize_t done = 0;
 	int err = 0;
@@ -77,13 +74,15 @@ ssize_t vmdemo_rw_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	while (iov_iter_count(to) && iocb->ki_pos < size) {
 		size_t offset = offset_in_page(iocb->ki_pos);
 		size_t bytes = min_t(u64, PAGE_SIZE - offset, size - iocb->ki_pos);
+		struct vmdemo_access acc = VMDEMO_ACCESS_INIT(vf->space, iocb->ki_pos >> PAGE_SHIFT,
+							      VMDEMO_ASK_RW);
 		size_t copied;
 
-		if (!vmdemo_rw_allowed(vf->space, iocb->ki_pos >> PAGE_SHIFT, PROT_READ)) {
+		if (!vmdemo_rw_allowed(vf->space, acc.index, PROT_READ)) {
 			err = -EFAULT;
 			break;
 		}
-		vmdemo_rw_begin(&acc, iocb->ki_filp, iocb->ki_pos >> PAGE_SHIFT);
+		vmdemo_rw_advise(&acc, vf);
 		err = vmdemo_access_get(&acc);
 		vmdemo_access_end(&acc);
 		if (err)
@@ -132,12 +131,12 @@ static ssize_t vmdemo_rw_write_page(struct file *file, loff_t pos, size_t bytes,
 {
 	struct vmdemo_file *vf = file->private_data;
 	struct vmdemo_space *space = vf->space;
-	struct vmdemo_access acc;
+	struct vmdemo_access acc = VMDEMO_ACCESS_INIT(space, pos >> PAGE_SHIFT, VMDEMO_ASK_RW);
 	struct folio *folio;
 	size_t copied;
 	ssize_t err;
 
-	vmdemo_rw_begin(&acc, file, pos >> PAGE_SHIFT);
+	vmdemo_rw_advise(&acc, vf);
 	acc.write = true;
 	acc.overwrite = bytes == PAGE_SIZE || pos + bytes >= READ_ONCE(space->size_bytes);
 	acc.overwrite &= !offset_in_page(pos);
