@@ -5,9 +5,10 @@
  * The index is an inverted page table: a hash (hash.h) of the pages that are in frames. It
  * allocates nothing on a fault, so a fault cannot fail for want of an index node, and what it takes
  * does not depend on how sparse the pages are. To pop a free frame, check for a duplicate, insert,
- * and enter the order is one section under the pool lock. Lookup runs under RCU. It may meet a
- * chain in motion and end in another one: then it misses, and the insertion that follows finds the
- * duplicate. A caller that inserts nothing looks up under the lock.
+ * and enter the order is one section under the pool lock. A lookup walks a chain under RCU
+ * only, and takes its reference afterwards. It may meet a chain in motion and end in another one:
+ * then it misses, and the insertion that follows finds the duplicate. A caller that inserts nothing
+ * looks up under the lock.
  */
 #include "dirty.h"
 #include "freelist.h"
@@ -15,9 +16,6 @@
 #include "index.h"
 #include "segment.h"
 #include "trace.h"
-
-/* A lookup without the lock gives up after this many hops, and takes the lock. */
-#define VMDEMO_MAX_CHAIN	64
 
 /**
  * vmdemo_index_lookup_sure - find a resident page; no race makes it miss
@@ -37,31 +35,6 @@ struct folio *vmdemo_index_lookup_sure(struct vmdemo_pool *pool, u64 key)
 	if (nr != VMDEMO_NONE)
 		folio = vmdemo_index_get_page(pool, nr, key);
 	spin_unlock(&pool->lock);
-	return folio;
-}
-
-/**
- * vmdemo_index_lookup - find a resident page
- * @pool: the pool
- * @key:  of the page
- *
- * Returns the folio with a reference, or NULL: it was not there at some moment, or a race was lost;
- * the insertion that follows tells. The caller locks the folio and checks that it still holds the
- * page. Does not sleep.
- */
-struct folio *vmdemo_index_lookup(struct vmdemo_pool *pool, u64 key)
-{
-	struct folio *folio = NULL;
-	u32 nr;
-
-	rcu_read_lock();
-	nr = vmdemo_hash_find(pool, vmdemo_hash_bucket(rcu_dereference(pool->buckets), key), key,
-			      VMDEMO_MAX_CHAIN);
-	if (nr < VMDEMO_HASH_LOST)
-		folio = vmdemo_index_get_page(pool, nr, key);
-	rcu_read_unlock();
-	if (nr == VMDEMO_HASH_LOST)
-		return vmdemo_index_lookup_sure(pool, key);
 	return folio;
 }
 

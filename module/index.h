@@ -7,7 +7,10 @@
 
 #include <vmdemo.h>
 
-#include "frame.h"
+#include "hash.h"
+
+/* A lookup without the lock gives up after this many hops, and takes the lock. */
+#define VMDEMO_MAX_CHAIN	64
 
 /* What an attempt to put a page into a frame has come to. */
 enum vmdemo_inserted {
@@ -18,7 +21,6 @@ enum vmdemo_inserted {
 	VMDEMO_INSERT_BEYOND,		/* there is no such page: beyond the end, or in a hole */
 };
 
-struct folio *vmdemo_index_lookup(struct vmdemo_pool *pool, u64 key);
 struct folio *vmdemo_index_lookup_sure(struct vmdemo_pool *pool, u64 key);
 struct folio *vmdemo_index_get_frame(struct vmdemo_pool *pool, u32 frame);
 struct folio *vmdemo_index_get_page_sure(struct vmdemo_pool *pool, u32 frame, u64 key);
@@ -40,7 +42,7 @@ bool vmdemo_index_closed(struct vmdemo_space *space, pgoff_t first, pgoff_t last
 /*
  * Reference the page in frame @nr if that frame holds page @key, and goes on to hold it; or NULL.
  * Needs no lock; without the pool lock it also fails while an eviction is being tried. Inline:
- * every page that is written comes by here.
+ * every page that is written passes through here.
  */
 static __always_inline struct folio *vmdemo_index_get_page(struct vmdemo_pool *pool, u32 nr,
 							   u64 key)
@@ -56,6 +58,29 @@ static __always_inline struct folio *vmdemo_index_get_page(struct vmdemo_pool *p
 		return folio;
 	folio_put(folio);
 	return NULL;
+}
+
+/**
+ * vmdemo_index_lookup - find a resident page
+ * @pool: the pool
+ * @key:  of the page
+ *
+ * Returns the folio with a reference, or NULL: it was not there at some moment, or a race was lost;
+ * the insertion that follows tells. The caller locks the folio and checks that it still holds the
+ * page. Does not sleep. Inline: every request passes through here.
+ */
+static __always_inline struct folio *vmdemo_index_lookup(struct vmdemo_pool *pool, u64 key)
+{
+	u32 nr;
+
+	/* Disabled preemption is an RCU section, too; unlike rcu_read_lock() it is always inline. */
+	rcu_read_lock_sched();
+	nr = vmdemo_hash_find(pool, vmdemo_hash_bucket(rcu_dereference_sched(pool->buckets), key),
+			      key, VMDEMO_MAX_CHAIN);
+	rcu_read_unlock_sched();
+	if (unlikely(nr == VMDEMO_HASH_LOST))
+		return vmdemo_index_lookup_sure(pool, key);
+	return nr == VMDEMO_NONE ? NULL : vmdemo_index_get_page(pool, nr, key);
 }
 
 #endif /* VMDEMO_INDEX_H */
