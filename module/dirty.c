@@ -11,16 +11,23 @@
 
 #include "dirty.h"
 
-static void vmdemo_dirty_mark(struct vmdemo_pool *pool, u32 frame)
+/* The first frame has become unwritten: have the flusher look before it is too old. Rare. */
+static noinline void vmdemo_dirty_arm_flusher(struct vmdemo_pool *pool)
+{
+	if (READ_ONCE(pool->set.dirty_age_ms))
+		queue_delayed_work(pool->flusher, &pool->flush_work,
+				   vmdemo_dirty_flush_delay(pool));
+}
+
+static __always_inline void vmdemo_dirty_mark(struct vmdemo_pool *pool, u32 frame)
 {
 	struct vmdemo_chunk *chunk = pool->chunks[frame >> VMDEMO_CHUNK_SHIFT];
 
 	if (test_and_set_bit(frame & (VMDEMO_CHUNK_FRAMES - 1), chunk->unwritten))
 		return;
 	/* Counted before the age is read: pairs with vmdemo_writeback_set_age(). */
-	if (atomic_inc_return(&pool->nr_unwritten) == 1 && READ_ONCE(pool->set.dirty_age_ms))
-		queue_delayed_work(pool->flusher, &pool->flush_work,
-				   vmdemo_dirty_flush_delay(pool));
+	if (atomic_inc_return(&pool->nr_unwritten) == 1)
+		vmdemo_dirty_arm_flusher(pool);
 }
 
 /**

@@ -102,11 +102,17 @@ int vmdemo_sync_wait(struct vmdemo_sync *sync)
  * Each vector of a bio of ours is one page: __bio_add_page() merges none.
  */
 
+/* The error of a bio, or 0. Looked up only if there is one: hardly any bio fails. */
+static int vmdemo_bio_error(const struct bio *bio)
+{
+	return unlikely(bio->bi_status) ? blk_status_to_errno(bio->bi_status) : 0;
+}
+
 static void vmdemo_read_endio(struct bio *bio)
 {
 	struct vmdemo_bio *vbio = vmdemo_bio(bio);
 	struct vmdemo_pool *pool = vbio->pool;
-	int err = blk_status_to_errno(bio->bi_status);
+	int err = vmdemo_bio_error(bio);
 	struct bio_vec *bv;
 	unsigned int i;
 
@@ -155,7 +161,7 @@ static void vmdemo_write_endio(struct bio *bio)
 	struct vmdemo_bio *vbio = vmdemo_bio(bio);
 	struct vmdemo_sync *sync = vbio->sync;
 	struct vmdemo_pool *pool = vbio->pool;
-	int err = blk_status_to_errno(bio->bi_status);
+	int err = vmdemo_bio_error(bio);
 	struct bio_vec *bv;
 	u32 nr = vbio->nr, clean = 0;
 	unsigned int i;
@@ -201,7 +207,7 @@ static void vmdemo_flush_endio(struct bio *bio)
 	struct vmdemo_space *space = vbio->flushed;
 	struct vmdemo_sync *sync = vbio->sync;
 	struct vmdemo_pool *pool = vbio->pool;
-	int err = blk_status_to_errno(bio->bi_status);
+	int err = vmdemo_bio_error(bio);
 
 	rcu_read_lock();
 	if (err)
@@ -254,8 +260,9 @@ static bool vmdemo_pager_careful(const struct vmdemo_io *io)
 	return io->write && vmdemo_backing_failing(io->space->backing);
 }
 
-static void vmdemo_pager_start(struct vmdemo_io *io, pgoff_t index, struct block_device *bdev,
-			       sector_t sector, unsigned int vecs)
+static __always_inline void vmdemo_pager_start(struct vmdemo_io *io, pgoff_t index,
+					       struct block_device *bdev, sector_t sector,
+					       unsigned int vecs)
 {
 	blk_opf_t opf = (io->write ? REQ_OP_WRITE : REQ_OP_READ) | VMDEMO_REQ_CACHE;
 	struct vmdemo_space *space = io->space;

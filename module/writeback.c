@@ -176,10 +176,13 @@ static u32 vmdemo_writeback_run(const struct vmdemo_dirty *batch, u32 nr)
  */
 static bool vmdemo_writeback_locked(struct vmdemo_pool *pool, u32 nr)
 {
-	struct folio *folio = READ_ONCE(vmdemo_frame(pool, nr)->folio);
+	struct folio *folio;
 
+	if (!VMDEMO_RMAP_FIRST)
+		return false;
+	folio = READ_ONCE(vmdemo_frame(pool, nr)->folio);
 	/* Not folio_test_locked(): if the frame goes just now it may be anything. */
-	return VMDEMO_RMAP_FIRST && folio && test_bit(PG_locked, vmdemo_folio_flags(folio));
+	return folio && test_bit(PG_locked, vmdemo_folio_flags(folio));
 }
 
 /*
