@@ -23,7 +23,7 @@
  *
  * References. A frame in the index has one reference, the pool's. A free frame has none and its
  * folio is locked, so a stale pointer to it can neither be referenced nor locked. Lookup takes a
- * reference under RCU, locks, and checks that the folio still belongs to the page it looked for.
+ * reference, locks, and checks that the folio still belongs to the page it looked for.
  */
 #ifndef VMDEMO_FRAME_H
 #define VMDEMO_FRAME_H
@@ -69,7 +69,7 @@
 
 struct vmdemo_frame {
 	struct folio *folio;	/* pool lock to write; NULL: no such frame now */
-	u64 key;		/* pool lock to write; read under RCU */
+	u64 key;		/* pool lock to write; read without, under RCU or not */
 	u32 next;		/* pool lock to write: next in hash chain or free list */
 	u32 flags;		/* folio lock */
 	struct vmdemo_node node;	/* pool lock: its place in the order */
@@ -140,8 +140,10 @@ struct vmdemo_pool {
 	u32 nr_waiters;			/* under lock: tasks that wait; read as a hint */
 	struct list_head waiters;	/* under lock: these, the longest wait first */
 	struct list_head served;	/* under lock: those called, and not yet woken */
-	struct vmdemo_waiter *watcher;	/* under lock: the one that looks after the thread */
-	unsigned long served_at;	/* the same: when one last got a frame, in jiffies */
+	struct vmdemo_waiter *watcher;	/* under lock: it looks after the reclaim thread */
+	u64 tickets;			/* under lock: the last one given out */
+	unsigned long watched_at;	/* under lock to write: jiffies, when a watcher last left */
+	unsigned long served_at;	/* the same: when a waiter last got a frame */
 	u32 nr_frames;			/* under lock: frames that exist */
 	u32 reserve;			/* under lock to write: free frames to keep */
 	u32 top;			/* under lock; others: vmdemo_pool_top() */

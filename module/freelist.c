@@ -25,7 +25,10 @@
 
 /* ---- tasks that wait for a frame ---- */
 
-/* A task leaves the queue. If it was the watcher, the one that has longest to wait takes over. */
+/*
+ * A task leaves the queue. If it was the watcher, the last in the queue takes over: it will stay
+ * the longest, so that handovers are few.
+ */
 static void vmdemo_free_unqueue(struct vmdemo_pool *pool, struct vmdemo_waiter *waiter)
 {
 	list_del_init(&waiter->list);
@@ -35,8 +38,29 @@ static void vmdemo_free_unqueue(struct vmdemo_pool *pool, struct vmdemo_waiter *
 		return;
 	pool->watcher = pool->nr_waiters ? list_last_entry(&pool->waiters, typeof(*waiter), list) :
 					   NULL;
+	WRITE_ONCE(pool->watched_at, jiffies);
 	if (pool->watcher)
 		complete(&pool->watcher->called);
+}
+
+/*
+ * A task joins the queue: at its end or, if it has been away, where its ticket belongs, before
+ * those that have come meanwhile.
+ */
+static void vmdemo_free_queue(struct vmdemo_pool *pool, struct vmdemo_waiter *waiter)
+{
+	struct vmdemo_waiter *other;
+
+	if (!waiter->ticket)
+		waiter->ticket = ++pool->tickets;
+	list_for_each_entry_reverse(other, &pool->waiters, list)
+		if (other->ticket < waiter->ticket)
+			break;
+	list_add(&waiter->list, &other->list);
+	waiter->queued = true;
+	WRITE_ONCE(pool->nr_waiters, pool->nr_waiters + 1);
+	if (!pool->watcher)
+		pool->watcher = waiter;
 }
 
 /* A task leaves the queue, to be woken by vmdemo_free_finish(). */
@@ -120,13 +144,8 @@ bool vmdemo_free_wait(struct vmdemo_pool *pool, struct vmdemo_waiter *waiter, u3
 		waiter->over = waiter->frame != VMDEMO_NONE ||
 			       vmdemo_free_has_page(pool, waiter->key);
 	}
-	if (!waiter->over && !waiter->queued) {
-		waiter->queued = true;
-		list_add(&waiter->list, waiter->before ? &pool->waiters : pool->waiters.prev);
-		WRITE_ONCE(pool->nr_waiters, pool->nr_waiters + 1);
-		if (!pool->watcher)
-			pool->watcher = waiter;
-	}
+	if (!waiter->over && !waiter->queued)
+		vmdemo_free_queue(pool, waiter);
 	waiter->watches = pool->watcher == waiter;
 	*spare = waiter->frame;
 	over = waiter->over;
@@ -140,8 +159,8 @@ bool vmdemo_free_wait(struct vmdemo_pool *pool, struct vmdemo_waiter *waiter, u3
  * @waiter: the task's
  * @spare:  the task's frame, or VMDEMO_NONE: then set to the frame that it was served, if any
  *
- * A second frame goes to the next task, or to the free list. If the task waits again, it is first.
- * Takes the pool lock, does not sleep.
+ * A second frame goes to the next task, or to the free list. If the task waits again, it takes its
+ * old place. Takes the pool lock, does not sleep.
  */
 void vmdemo_free_wait_end(struct vmdemo_pool *pool, struct vmdemo_waiter *waiter, u32 *spare)
 {
@@ -150,8 +169,8 @@ void vmdemo_free_wait_end(struct vmdemo_pool *pool, struct vmdemo_waiter *waiter
 	spin_lock(&pool->lock);
 	if (waiter->queued)
 		vmdemo_free_unqueue(pool, waiter);
+	/* It may have been called, and not yet woken: then it is in ->served. */
 	list_del_init(&waiter->list);
-	waiter->before = true;
 	frame = waiter->frame;
 	waiter->frame = VMDEMO_NONE;
 	spin_unlock(&pool->lock);

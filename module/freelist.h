@@ -13,10 +13,10 @@
 struct vmdemo_waiter {
 	struct list_head list;		/* pool lock: in pool->waiters or ->served, or empty */
 	bool queued;			/* pool lock: in ->waiters */
-	bool before;			/* it has left the queue for a while: it joins in front */
+	u64 ticket;			/* pool lock: its place in the queue; 0: none yet */
 	bool watches;			/* it was pool->watcher when it looked last */
 	bool over;			/* pool lock to write: it has a frame, or needs none now */
-	struct completion called;	/* it is over, or it is the watcher now */
+	struct completion called;	/* when it is over, or has become the watcher */
 	u64 key;			/* of the page that needs the frame */
 	u32 frame;			/* pool lock: VMDEMO_NONE, or its frame */
 };

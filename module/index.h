@@ -73,7 +73,7 @@ static __always_inline struct folio *vmdemo_index_lookup(struct vmdemo_pool *poo
 {
 	u32 nr;
 
-	/* Disabled preemption is an RCU section, too; unlike rcu_read_lock() it is always inline. */
+	/* Disabled preemption is an RCU section, too, and unlike rcu_read_lock() always inline. */
 	rcu_read_lock_sched();
 	nr = vmdemo_hash_find(pool, vmdemo_hash_bucket(rcu_dereference_sched(pool->buckets), key),
 			      key, VMDEMO_MAX_CHAIN);

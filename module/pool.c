@@ -273,6 +273,7 @@ struct vmdemo_pool *vmdemo_pool_create(void)
 	INIT_LIST_HEAD(&pool->waiters);
 	INIT_LIST_HEAD(&pool->served);
 	pool->served_at = jiffies;
+	pool->watched_at = jiffies;
 	init_waitqueue_head(&pool->free_wait);
 	init_waitqueue_head(&pool->clean_wait);
 	INIT_LIST_HEAD(&pool->lent);

@@ -272,7 +272,9 @@ static bool vmdemo_reclaim_stuck(const struct vmdemo_pool *pool)
 /*
  * Does a waiter leave it to the reclaim thread to free frames? Where there is a reserve it does.
  * Only the watcher looks after the thread: if that is stuck, or serves nobody for a while, the
- * watcher does its work for all. If all waiters did, every write would wake them all.
+ * watcher does its work for all. If all waiters did, every write would wake them all. A watcher
+ * that submits writes may be away for a long time: its successor waits a moment, so as not to
+ * follow it to the same disk at once.
  */
 static bool vmdemo_reclaim_by_thread(const struct vmdemo_pool *pool,
 				     const struct vmdemo_waiter *waiter,
@@ -280,7 +282,7 @@ static bool vmdemo_reclaim_by_thread(const struct vmdemo_pool *pool,
 {
 	if (!vmdemo_free_reserve(pool) || READ_ONCE(pool->besieged))
 		return false;
-	if (!waiter->watches)
+	if (!waiter->watches || time_before(jiffies, READ_ONCE(pool->watched_at) + VMDEMO_SOON))
 		return true;
 	return !vmdemo_reclaim_stuck(pool) &&
 	       (time_before(jiffies, patience->began + VMDEMO_SOON) ||
@@ -369,26 +371,26 @@ static bool vmdemo_reclaim_hope(struct vmdemo_pool *pool, struct vmdemo_patience
 
 /*
  * Sleep until the waiter is called, or for a while: VMDEMO_SOON if it is the watcher, otherwise the
- * longer the more tasks wait, up to a second. A waiter that frees frames itself, not the @thread,
- * also wakes when something has moved since @seen, and sleeps for @nap jiffies at most. Returns
- * -EINTR when killed.
+ * longer the more tasks wait, up to half a second. A waiter that frees frames itself, not the
+ * @thread, also wakes when something has moved since @seen, and sleeps for @nap jiffies at most.
+ * Returns -EINTR when killed.
  */
 static int vmdemo_reclaim_nap(struct vmdemo_pool *pool, struct vmdemo_waiter *waiter, bool thread,
 			      long seen, long nap)
 {
 	long left;
 
-	if (thread && !waiter->watches)
-		nap = clamp_t(long, READ_ONCE(pool->nr_waiters) * HZ / 100, VMDEMO_SOON, HZ);
-	else if (thread)
+	if (thread) {
 		nap = VMDEMO_SOON;
-	if (thread)
+		if (!waiter->watches)
+			nap = clamp_t(long, READ_ONCE(pool->nr_waiters) * HZ / 100, nap, HZ / 2);
 		left = wait_for_completion_killable_timeout(&waiter->called, nap);
-	else
+	} else {
 		left = wait_event_killable_timeout(pool->free_wait,
 						   READ_ONCE(waiter->over) ||
 						   READ_ONCE(pool->nr_free) ||
 						   seen != atomic_long_read(&pool->progress), nap);
+	}
 	return left < 0 ? -EINTR : 0;
 }
 
