@@ -477,8 +477,8 @@ static __u64 wait_for_faults(struct together *all, __u64 enough)
 
 /*
  * Many tasks wait for frames whose pages have to be written first. A task is woken when it has a
- * frame, so there are few wakeups, and no task is passed over. When many wait, each checks
- * twice a second how things stand.
+ * frame, so there are few wakeups, and no task is passed over. When many wait, each checks twice a
+ * second how things stand.
  */
 TEST_F(space, waiters_in_turn)
 {
