@@ -69,14 +69,15 @@ static u32 vmdemo_evict_span_far(struct vmdemo_space *space, pgoff_t index)
 	u32 looks = min(VMDEMO_SPAN_FAR_LOOKS * vmdemo_evict_processors(space),
 			VMDEMO_SPAN_FAR_MOST);
 	u32 span = roundup_pow_of_two(VMDEMO_SPAN_FAR * looks);
+	u32 vain = READ_ONCE(space->vain);
 
-	if (space->vain >= VMDEMO_SPAN_VAIN)
+	if (vain >= VMDEMO_SPAN_VAIN)
 		looks /= 4;
 	else
-		space->vain++;
+		WRITE_ONCE(space->vain, vain + 1);
 	if (!vmdemo_index_sample(space, index, span, looks, 1))
 		return 0;
-	space->vain = 0;
+	WRITE_ONCE(space->vain, 0);
 	return span;
 }
 
@@ -85,15 +86,13 @@ static u32 vmdemo_evict_span_far(struct vmdemo_space *space, pgoff_t index)
  * @space: the space
  * @index: the page, mapped
  *
- * By how dense the pages in frames are there, however large the space is. The demote lock of the
- * pool is held. Takes i_mmap_rwsem; may sleep. Returns a power of two: the aligned range of that
- * length around the page.
+ * By how dense the pages in frames are there, however large the space is. Takes i_mmap_rwsem; may
+ * sleep. Returns a power of two: the aligned range of that length around the page.
  */
 u32 vmdemo_evict_span(struct vmdemo_space *space, pgoff_t index)
 {
 	u32 near = 0, far;
 
-	lockdep_assert_held(&space->pool->demote_lock);
 	/* A small pool has no more than its newest page mapped, or a window. */
 	if (READ_ONCE(space->pool->nr_frames) > VMDEMO_SMALL_POOL) {
 		near = vmdemo_index_sample(space, index, VMDEMO_SPAN_NEAR, VMDEMO_SPAN_NEAR_LOOKS,

@@ -14,10 +14,11 @@
  *   mmap_lock or per-VMA lock          held by the kernel on entry to every vm_op
  *     a closed range of a space        one discarder; others wait until it is open
  *       pool->demote_lock, or
- *       pool->reclaim_lock             one task at a time that demotes, one evictor; with a folio
- *                                      locked only by trylock
+ *       pool->reclaim_lock             one task at a time that demotes in order, one evictor; with
+ *                                      a folio locked only by trylock
  *         folio lock                   state of a frame and its place in the index; a second
  *                                      one only by trylock
+ *           a range being unmapped     nobody waits for it
  *           i_mmap_rwsem, PTE locks    inside unmap_mapping_pages() and folio_mkclean()
  *           pool->lock                 index, order, free list: a leaf, no call out but to wake
  *
@@ -118,6 +119,9 @@ struct vmdemo_settings {
 	u32 spaces_per_user;	/* 0: no limit */
 };
 
+/* Of a pool: 2 to this; ranges of pages share them by a hash. */
+#define VMDEMO_RANGE_BITS	8
+
 struct vmdemo_pool {
 	/* immutable */
 	struct vmdemo_stats __percpu *stats;
@@ -156,7 +160,9 @@ struct vmdemo_pool {
 	kuid_t borrowers[VMDEMO_LOANS];	/* under lock: of the last frames, if they exist */
 	u32 loan_cursor;		/* under lock: the one looked at last */
 
-	struct mutex demote_lock;	/* one task at a time demotes */
+	struct mutex demote_lock;	/* without a reserve: one task at a time demotes, in order */
+	/* Atomic bit operations: a task unmaps one of the ranges that share the bit. */
+	DECLARE_BITMAP(unmapping, 1 << VMDEMO_RANGE_BITS);
 	struct mutex reclaim_lock;	/* one evictor at a time */
 	bool besieged;			/* reclaim_lock to write: all frames are held */
 
@@ -249,7 +255,7 @@ struct vmdemo_space {
 	pgoff_t closed_first;
 	pgoff_t closed_nr;
 
-	u32 vain;	/* pool->demote_lock: searches for dense pages in vain, in a row */
+	u32 vain;	/* a hint, without a lock: searches for dense pages in vain, in a row */
 };
 
 /* Frame numbers are below. Their chunks are there for a reader without the lock, too. */

@@ -167,7 +167,7 @@ u32 vmdemo_leave_release(struct vmdemo_pool *pool, u32 refused, u32 most)
 static noinline struct vmdemo_node *vmdemo_leave_next(const struct vmdemo_policy *policy,
 						      const struct vmdemo_node *cursor)
 {
-	if (cursor && (cursor->list == VMDEMO_LIST_NONE || cursor->list == VMDEMO_LIST_HELD))
+	if (cursor && cursor->list != VMDEMO_LIST_ACTIVE && cursor->list != VMDEMO_LIST_STANDBY)
 		cursor = NULL;
 	return vmdemo_policy_victim(policy, cursor);
 }

@@ -53,21 +53,6 @@ bool vmdemo_order_spare(struct vmdemo_pool *pool, u32 frame)
 }
 
 /**
- * vmdemo_order_rotate - a frame about to be demoted is mapped again
- * @pool:  the pool
- * @frame: locked
- *
- * Takes the pool lock, does not sleep.
- */
-void vmdemo_order_rotate(struct vmdemo_pool *pool, u32 frame)
-{
-	spin_lock(&pool->lock);
-	vmdemo_policy_move(&pool->policy, &vmdemo_frame(pool, frame)->node, VMDEMO_LIST_ACTIVE);
-	trace_vmdemo_policy(pool, "rotate", frame);
-	spin_unlock(&pool->lock);
-}
-
-/**
  * vmdemo_order_hold - a victim cannot go now: out of the evictor's way
  * @pool:  the pool
  * @frame: pinned or unwritable, locked
@@ -87,25 +72,32 @@ void vmdemo_order_hold(struct vmdemo_pool *pool, u32 frame)
  * @pool:   the pool
  * @most:   how many at most; VMDEMO_ORDER_DEMOTE in one go
  * @mapped: out: the folio, with a reference, of the frame that is next but has to be unmapped
- *          before; NULL: none is
+ *          before: vmdemo_order_unmapped() is to follow; NULL: none is
  *
- * Whether a frame is mapped is read without its folio lock here: mapping one that has just gone to
- * standby makes a late re-reference. Takes the pool lock, does not sleep. Returns how many.
+ * None, if the tasks that unmap ranges just now will most likely bring as many. Whether a frame is
+ * mapped is read without its folio lock here: mapping one that has just gone to standby makes a
+ * late re-reference. Takes the pool lock, does not sleep. Returns how many.
  */
 u32 vmdemo_order_demote(struct vmdemo_pool *pool, u32 most, struct folio **mapped)
 {
+	struct vmdemo_policy *policy = &pool->policy;
 	struct vmdemo_node *last = NULL, *node;
-	u32 done = 0;
+	u32 done = 0, excess, others;
 
 	*mapped = NULL;
 	spin_lock(&pool->lock);
-	most = min3(most, VMDEMO_ORDER_DEMOTE,
-		    pool->policy.ops->excess(&pool->policy, pool->nr_free));
-	node = vmdemo_policy_oldest(&pool->policy, VMDEMO_LIST_ACTIVE);
+	excess = policy->ops->excess(policy, pool->nr_free);
+	others = vmdemo_policy_nr(policy, VMDEMO_LIST_UNMAPPING);
+	if (others * VMDEMO_ORDER_UNMAP < excess)
+		most = min3(most, VMDEMO_ORDER_DEMOTE, excess);
+	else
+		most = 0;
+	node = vmdemo_policy_oldest(policy, VMDEMO_LIST_ACTIVE);
 	for (; done < most; done++) {
 		struct folio *folio = vmdemo_node_frame(node)->folio;
 
-		if (folio_mapped(folio)) {
+		/* What others have just unmapped has a reference until the TLBs are flushed. */
+		if (folio_mapped(folio) || (others && folio_ref_count(folio) > 1)) {
 			folio_get(folio);
 			*mapped = folio;
 			break;
@@ -114,12 +106,56 @@ u32 vmdemo_order_demote(struct vmdemo_pool *pool, u32 most, struct folio **mappe
 		trace_vmdemo_policy(pool, "demote", vmdemo_frame_nr(folio));
 		node->list = VMDEMO_LIST_STANDBY;
 		last = node;
-		node = vmdemo_policy_newer(&pool->policy, node, VMDEMO_LIST_ACTIVE);
+		node = vmdemo_policy_newer(policy, node, VMDEMO_LIST_ACTIVE);
 	}
 	if (done)
-		vmdemo_policy_demote_to(&pool->policy, last, done);
+		vmdemo_policy_demote_to(policy, last, done);
+	if (*mapped) {
+		vmdemo_policy_move(policy, node, VMDEMO_LIST_UNMAPPING);
+		trace_vmdemo_policy(pool, "unmap", vmdemo_frame_nr(*mapped));
+	}
 	spin_unlock(&pool->lock);
 	return done;
+}
+
+/**
+ * vmdemo_order_unmapped - go on with a frame that had to be unmapped
+ * @pool:  the pool
+ * @folio: from vmdemo_order_demote(); its reference is used up
+ * @done:  it was unmapped: it goes to standby, unless another thread has mapped it again; otherwise
+ *         it is the next in turn once more
+ *
+ * Frames of tasks that give up at the same time come back in any order. Takes the pool lock, does
+ * not sleep. Returns whether it went to standby.
+ */
+bool vmdemo_order_unmapped(struct vmdemo_pool *pool, struct folio *folio, bool done)
+{
+	u32 nr = vmdemo_frame_nr(folio);
+	struct vmdemo_frame *frame = vmdemo_frame(pool, nr);
+	bool standby = done && !folio_mapped(folio);
+
+	spin_lock(&pool->lock);
+	/* It may have been touched or held meanwhile, or left the pool with those who hold it. */
+	if (frame->folio != folio || frame->node.list != VMDEMO_LIST_UNMAPPING) {
+		spin_unlock(&pool->lock);
+		folio_put(folio);
+		return false;
+	}
+	if (standby) {
+		vmdemo_policy_move(&pool->policy, &frame->node, VMDEMO_LIST_STANDBY);
+		trace_vmdemo_demote(folio, nr);
+		trace_vmdemo_policy(pool, "demote", nr);
+	} else if (done) {
+		vmdemo_policy_move(&pool->policy, &frame->node, VMDEMO_LIST_ACTIVE);
+		trace_vmdemo_policy(pool, "rotate", nr);
+	} else {
+		vmdemo_policy_release(&pool->policy, &frame->node);
+		trace_vmdemo_policy(pool, "back", nr);
+	}
+	/* Not the last one, which is the pool's. With it the evictor would take it for held. */
+	folio_put(folio);
+	spin_unlock(&pool->lock);
+	return standby;
 }
 
 /**
@@ -129,7 +165,7 @@ u32 vmdemo_order_demote(struct vmdemo_pool *pool, u32 most, struct folio **mappe
  * @dirty:  out: those dirty, of a linear space, and not being written
  * @most:   how many at most
  *
- * Looks at VMDEMO_ORDER_LOOK frames at most. If the frame at the cursor has become free meanwhile,
+ * Looks at VMDEMO_ORDER_LOOK frames at most. If the frame at the cursor has left the order meanwhile,
  * the search starts over; if it has become young, it ends early. Takes the pool lock, does not
  * sleep. Returns how many; @cursor is NULL at the end of the order.
  */
@@ -140,7 +176,7 @@ u32 vmdemo_order_dirty(struct vmdemo_pool *pool, struct vmdemo_node **cursor,
 	u32 nr = 0, looked = 0, frame_nr;
 
 	spin_lock(&pool->lock);
-	if (node && node->list == VMDEMO_LIST_NONE)
+	if (node && (node->list == VMDEMO_LIST_NONE || node->list == VMDEMO_LIST_UNMAPPING))
 		node = NULL;
 	do {
 		const struct vmdemo_frame *frame;

@@ -41,7 +41,7 @@ static void vmdemo_policy_add_oldest(struct vmdemo_policy *policy, struct vmdemo
 }
 
 /**
- * vmdemo_policy_release - a held frame can go again
+ * vmdemo_policy_release - a held frame can go again, or one could not be unmapped now
  * @policy: in use
  * @node:   the frame
  *

@@ -10,7 +10,7 @@
  * kept on one of two lists:
  *
  *      touch                      demote                      victim
- *    ---------> [ active ] ------------------> [ standby ] ----------->
+ *    ---------> [ active ] --- (unmapping) --> [ standby ] ----------->
  *        ^  ^                                       |    |
  *        |  +---------- touch (soft fault) ---------+    | hold
  *        |                                               v
@@ -18,6 +18,9 @@
  *
  * Frames on standby are resident but unmapped: touching one is a cheap soft fault, and that fault
  * is an exact re-reference. Without standby an "LRU" by fault time is FIFO.
+ *
+ * A frame that is still mapped when it should be demoted is on neither list until it has been
+ * unmapped: so several tasks can unmap at the same time, as each finds another frame next.
  *
  * A victim that cannot go, since somebody holds its page or the disk does not take it, is held: it
  * is no victim any more, so that it costs the evictor one look and not one each time. Nothing tells
@@ -56,6 +59,7 @@ enum vmdemo_list_id {
 	VMDEMO_LIST_NONE,	/* not in the order: free, or absent */
 	VMDEMO_LIST_ACTIVE,
 	VMDEMO_LIST_STANDBY,
+	VMDEMO_LIST_UNMAPPING,	/* between active and standby: a task unmaps it */
 	VMDEMO_LIST_HELD,	/* cannot go for now */
 	VMDEMO_NR_LISTS
 };
@@ -87,7 +91,7 @@ struct vmdemo_policy;
  * @spare:     the evictor found victim @node mapped again (a late re-reference). True: the policy
  *             has moved it, take another. False: it goes all the same.
  * @excess:    how many of the oldest active frames should go to standby now. @slack is how many
- *             frames are free, which count as standby.
+ *             frames are free, which count as standby, as do those on their way there.
  *
  * Removal, rotation, demotion, holding and the choice of victims (oldest of standby, then oldest of
  * active) are the same for all and stand below. Nothing but the order keeps a page in its frame

@@ -33,7 +33,8 @@ static bool vmdemo_lru_spare(struct vmdemo_policy *policy, struct vmdemo_node *n
 static u32 vmdemo_lru_excess(const struct vmdemo_policy *policy, u32 slack)
 {
 	u32 target = vmdemo_policy_target(policy);
-	u32 have = slack + vmdemo_policy_nr(policy, VMDEMO_LIST_STANDBY);
+	u32 have = slack + vmdemo_policy_nr(policy, VMDEMO_LIST_STANDBY) +
+		   vmdemo_policy_nr(policy, VMDEMO_LIST_UNMAPPING);
 
 	return have < target ? min(target - have, vmdemo_policy_nr(policy, VMDEMO_LIST_ACTIVE)) : 0;
 }

@@ -13,13 +13,17 @@
  * unmapping them one by one would cost a TLB shootdown each, and with two CPUs those shootdowns are
  * what everything waits for.
  *
- * One task at a time demotes, and one evicts, each under a lock of its own: to unmap is most of the
- * work, and what is on standby can go meanwhile. A fault that finds too little there does not evict
- * while another demotes: what it took instead would be mapped, and cost a shootdown each.
+ * To unmap is most of the work, so several tasks demote at the same time if much is wanted: each
+ * takes the next frame out of the way of the others, and they hardly ever unmap the same range. What
+ * is on standby can go meanwhile, but one task at a time evicts. A fault that finds too little on
+ * standby does not evict while another task unmaps what would be next: what it took instead would
+ * be mapped, and cost a shootdown each.
  *
  * Which victims go is evict.c's. The writes that it gathers are submitted when the reclaim lock has
  * been let go of: that may take as long as the disk.
  */
+#include <linux/delay.h>
+#include <linux/hash.h>
 #include <linux/ktime.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -40,6 +44,9 @@
 /* How often to look for a free frame while another evicts: about as long as a batch takes. */
 #define VMDEMO_RECLAIM_SPINS	256
 
+/* How often the thread looks whether others have unmapped enough, before it goes on without. */
+#define VMDEMO_RECLAIM_TRIES	8
+
 /* ---- demotion ---- */
 
 /*
@@ -48,9 +55,11 @@
  */
 static bool vmdemo_reclaim_unmap(struct vmdemo_pool *pool, struct folio *folio)
 {
+	struct vmdemo_policy *policy = &pool->policy;
 	struct vmdemo_space *space;
 	pgoff_t span, first;
 	bool done = false;
+	u32 tasks, range;
 
 	if (!folio_trylock(folio))
 		return false;
@@ -58,65 +67,81 @@ static bool vmdemo_reclaim_unmap(struct vmdemo_pool *pool, struct folio *folio)
 		goto out;
 	space = vmdemo_folio_space(folio);
 	span = vmdemo_evict_span(space, folio->index);
-	if (!vmdemo_policy_affords(&pool->policy, span))
+	/* Others may be about to unmap as much: the credit is for all. */
+	tasks = max(READ_ONCE(policy->lists[VMDEMO_LIST_UNMAPPING].nr), 1U);
+	if (!vmdemo_policy_affords(policy, span * tasks))
 		goto out;
 	first = round_down(folio->index, span);
-	vmdemo_evict_unmap(space, first, first + span - 1);
-	/* Mapped again by another thread, from a fault that had it locked before us. */
+	range = hash_64(space->key + first, VMDEMO_RANGE_BITS);
+	if (test_and_set_bit_lock(range, pool->unmapping))
+		goto out;
+	/* Another task may have unmapped the range just now. */
 	if (folio_mapped(folio))
-		vmdemo_order_rotate(pool, vmdemo_frame_nr(folio));
+		vmdemo_evict_unmap(space, first, first + span - 1);
+	clear_bit_unlock(range, pool->unmapping);
 	done = true;
 out:
 	folio_unlock(folio);
 	return done;
 }
 
-/* The demote lock is held. */
-static void vmdemo_reclaim_demote_locked(struct vmdemo_pool *pool, u32 most)
+/* Put at most @most of the oldest active frames on standby. */
+static void vmdemo_reclaim_demote_some(struct vmdemo_pool *pool, u32 most)
 {
+	bool unmapped = true;
 	struct folio *mapped;
 	u32 done;
 
 	do {
 		done = vmdemo_order_demote(pool, most, &mapped);
-		vmdemo_stat_add(pool, demotions, done);
 		most -= done;
 		if (mapped) {
-			most = vmdemo_reclaim_unmap(pool, mapped) && most ? most - 1 : 0;
-			folio_put(mapped);
+			unmapped = vmdemo_reclaim_unmap(pool, mapped);
+			done += vmdemo_order_unmapped(pool, mapped, unmapped);
+			most--;
 		}
+		vmdemo_stat_add(pool, demotions, done);
 		cond_resched();
-	} while (most && (mapped || done == VMDEMO_ORDER_DEMOTE));
+	} while (most && unmapped && (mapped || done == VMDEMO_ORDER_DEMOTE));
 }
 
 /*
- * The same, unless another task is at it. False: it is, and fewer than @enough are on standby.
- * A faulter with its locks does not wait for that.
+ * The same. Without a reserve the order is exact, which takes one task at a time. A faulter with
+ * its locks does not wait for others. False: others are at it, and fewer than @enough are on
+ * standby.
  */
 static bool vmdemo_reclaim_try_demote(struct vmdemo_pool *pool, u32 most, u32 enough)
 {
-	if (!mutex_trylock(&pool->demote_lock))
-		return READ_ONCE(pool->policy.lists[VMDEMO_LIST_STANDBY].nr) >= enough;
-	vmdemo_reclaim_demote_locked(pool, most);
-	mutex_unlock(&pool->demote_lock);
-	return true;
+	struct vmdemo_list *lists = pool->policy.lists;
+	bool alone = true;
+
+	if (vmdemo_free_reserve(pool)) {
+		vmdemo_reclaim_demote_some(pool, most);
+	} else {
+		alone = mutex_trylock(&pool->demote_lock);
+		if (alone) {
+			vmdemo_reclaim_demote_some(pool, most);
+			mutex_unlock(&pool->demote_lock);
+		}
+	}
+	return (alone && !READ_ONCE(lists[VMDEMO_LIST_UNMAPPING].nr)) ||
+	       READ_ONCE(lists[VMDEMO_LIST_STANDBY].nr) >= enough;
 }
 
 /**
  * vmdemo_reclaim_demote - put the oldest active frames on standby, as the policy wants it
  * @pool:   the pool
  * @most:   how many at most
- * @enough: if another task is at it: do not wait for that if this many are on standby
+ * @enough: while other tasks unmap: wait a moment for so many on standby
  *
- * For the reclaim thread. May sleep, briefly. Takes the demote lock.
+ * For the reclaim thread. May sleep, briefly.
  */
 void vmdemo_reclaim_demote(struct vmdemo_pool *pool, u32 most, u32 enough)
 {
-	if (vmdemo_reclaim_try_demote(pool, most, enough))
-		return;
-	mutex_lock(&pool->demote_lock);
-	vmdemo_reclaim_demote_locked(pool, most);
-	mutex_unlock(&pool->demote_lock);
+	u32 tries = VMDEMO_RECLAIM_TRIES;
+
+	while (!vmdemo_reclaim_try_demote(pool, most, enough) && --tries)
+		usleep_range(50, 100);
 }
 
 /**

@@ -372,6 +372,7 @@ static DEVICE_ATTR_RO(name)
 
 VMDEMO_GAUGE(frames_free, READ_ONCE(pool->nr_free));
 VMDEMO_GAUGE(frames_active, READ_ONCE(pool->policy.lists[VMDEMO_LIST_ACTIVE].nr) +
+	     READ_ONCE(pool->policy.lists[VMDEMO_LIST_UNMAPPING].nr) +
 	     READ_ONCE(pool->policy.lists[VMDEMO_LIST_HELD].nr));
 VMDEMO_GAUGE(frames_standby, READ_ONCE(pool->policy.lists[VMDEMO_LIST_STANDBY].nr));
 VMDEMO_GAUGE(frames_held, READ_ONCE(pool->policy.lists[VMDEMO_LIST_HELD].nr));

@@ -95,14 +95,13 @@ replay() {
 	python3 - "$work/log" "$1" <<'END'
 import re, sys
 log, policy = sys.argv[1:]
-active, standby, held = {}, {}, {}    # frames, oldest first
+active, unmapping, standby, held = {}, {}, {}, {}    # frames, oldest first
 page_in = {}
 forgotten = demoted = 0
 
 def renew(frame, where):
-    active.pop(frame, None)
-    standby.pop(frame, None)
-    held.pop(frame, None)
+    for place in active, unmapping, standby, held:
+        place.pop(frame, None)
     where[frame] = True
 
 for number, line in enumerate(open(log), 1):
@@ -110,7 +109,7 @@ for number, line in enumerate(open(log), 1):
     if not m:
         continue
     event, page, frame = m.group(1), int(m.group(2)), int(m.group(3))
-    known = frame in active or frame in standby or frame in held
+    known = any(frame in place for place in (active, unmapping, standby, held))
     if known != (event != 'insert'):
         sys.exit('line %d: %s of frame %d, which is %sin the order' % (number, event, frame, '' if known else 'not '))
     if event != 'insert' and page_in[frame] != page:
@@ -122,6 +121,10 @@ for number, line in enumerate(open(log), 1):
         renew(frame, active)
     elif event == 'late' and policy == 'lru' and frame in standby:
         renew(frame, active)
+    elif event == 'unmap':
+        if frame != next(iter(active)):
+            sys.exit('line %d: frame %d is not the oldest active one' % (number, frame))
+        renew(frame, unmapping)
     elif event == 'rotate':
         renew(frame, active)
     elif event == 'hold':
@@ -130,6 +133,9 @@ for number, line in enumerate(open(log), 1):
         if frame not in held:
             sys.exit('line %d: frame %d is not held' % (number, frame))
         held.pop(frame)
+        active = {frame: True, **active}
+    elif event == 'back':
+        unmapping.pop(frame)
         active = {frame: True, **active}
     elif event == 'demote':
         demoted += 1
@@ -239,7 +245,49 @@ replay_late_disk() {
 	load "$disk" 512 && trace vmdemo_policy/enable touch_many && replay lru
 }
 
-tests=(steps_at_once steps_with_wait steps_soft steps_invalid silence pressure replay_small_pool replay_large_pool replay_notices replay_fifo)
+# touch_all N: N processes at once that touch 8192 pages, each in an order of its own.
+touch_all() {
+	local i pids=()
+	for ((i = 0; i < $1; i++)); do
+		python3 - $i <<'END' &
+import mmap, random, sys
+with open('/dev/vmdemo', 'rb') as device, mmap.mmap(device.fileno(), 32 << 20, prot=mmap.PROT_READ) as memory:
+    memory.madvise(mmap.MADV_RANDOM)
+    pages = list(range(8192))
+    random.Random(int(sys.argv[1])).shuffle(pages)
+    for page in pages:
+        memory[page << 12]
+END
+		pids+=($!)
+	done
+	wait "${pids[@]}"
+}
+
+# With a reserve, a task that unmaps a range for demotion does not keep others from unmapping another one.
+unmap_side_by_side() {
+	load "$ram" 2048 && echo 64 >"$class/reserve" && echo 8192 >"$instance/buffer_size_kb" &&
+		trace vmdemo_policy/enable touch_all 4 || return
+	python3 - "$work/log" <<'END'
+import re, sys
+most = demoted = 0
+unmapping = set()
+for line in open(sys.argv[1]):
+    m = re.search(r'vmdemo_policy: (\w+) page=\d+ frame=(\d+)', line)
+    if not m:
+        continue
+    event, frame = m.groups()
+    unmapping.discard(frame)
+    if event == 'unmap':
+        unmapping.add(frame)
+        most = max(most, len(unmapping))
+    demoted += event == 'demote'
+print('%d demoted, %d being unmapped at once, %d at the end' % (demoted, most, len(unmapping)))
+if demoted < 1000 or most < 2 or unmapping:
+    sys.exit(1)
+END
+}
+
+tests=(steps_at_once steps_with_wait steps_soft steps_invalid silence pressure replay_small_pool replay_large_pool replay_notices replay_fifo unmap_side_by_side)
 [ "$disk" = "$ram" ] || tests+=(replay_late_disk)
 
 run_tests "${tests[@]}"

@@ -72,6 +72,8 @@ mutant "what was the newest on standby does not lead on" policy.h '/first->older
 mutant "a demotion is not counted in active" policy.h '/active->nr -= nr/d'
 mutant "a demotion is not counted on standby" policy.h '/standby->nr += nr/d'
 mutant "free frames do not count as standby" policy_lru.c 's/slack + vmdemo/vmdemo/'
+mutant "frames that are being unmapped do not count as standby" policy_lru.c \
+	's/vmdemo_policy_nr(policy, VMDEMO_LIST_UNMAPPING)/0/'
 mutant "one frame too many on standby" policy_lru.c \
 	's/min(target - have/min(target - have + 1/'
 mutant "a removal is not counted" policy.h '/lists\[node->list\].nr--/d'

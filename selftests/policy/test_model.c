@@ -91,9 +91,10 @@ static u32 model_excess(const struct model *model, u32 slack)
 		target = frames * model->pool.policy.standby_pct / 100;
 	else
 		target = frames ? frames - 1 : 0;
-	if (slack + model->nr[VMDEMO_LIST_STANDBY] >= target)
+	slack += model->nr[VMDEMO_LIST_STANDBY] + model->nr[VMDEMO_LIST_UNMAPPING];
+	if (slack >= target)
 		return 0;
-	target -= slack + model->nr[VMDEMO_LIST_STANDBY];
+	target -= slack;
 	return target < model->nr[VMDEMO_LIST_ACTIVE] ? target : model->nr[VMDEMO_LIST_ACTIVE];
 }
 
@@ -118,7 +119,10 @@ static int rank_compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* All resident frames in order of eviction, and then those held; the caller frees them. */
+/*
+ * All resident frames in order of eviction, and then those held, without those that are being
+ * unmapped; the caller frees them.
+ */
 static struct rank *model_order(const struct model *model, u32 *nr)
 {
 	struct rank *order = calloc(model->pool.nr_nodes, sizeof(*order));
@@ -130,7 +134,7 @@ static struct rank *model_order(const struct model *model, u32 *nr)
 	*nr = 0;
 	for (i = 0; i < model->pool.nr_nodes; i++) {
 		frame = &model->frames[i];
-		if (frame->list == VMDEMO_LIST_NONE)
+		if (frame->list == VMDEMO_LIST_NONE || frame->list == VMDEMO_LIST_UNMAPPING)
 			continue;
 		order[*nr].key = (u64)(frame->list == VMDEMO_LIST_ACTIVE) << 62 |
 				 (u64)(frame->list == VMDEMO_LIST_HELD) << 63 | frame->since;
@@ -227,6 +231,8 @@ static bool check_counts(const struct model *model)
 		      model->nr[VMDEMO_LIST_ACTIVE], "a wrong number of active frames") &&
 	       expect(vmdemo_policy_nr(policy, VMDEMO_LIST_STANDBY) ==
 		      model->nr[VMDEMO_LIST_STANDBY], "a wrong number of standby frames") &&
+	       expect(vmdemo_policy_nr(policy, VMDEMO_LIST_UNMAPPING) ==
+		      model->nr[VMDEMO_LIST_UNMAPPING], "a wrong number of frames unmapped") &&
 	       expect(vmdemo_policy_nr(policy, VMDEMO_LIST_HELD) ==
 		      model->nr[VMDEMO_LIST_HELD], "a wrong number of held frames") &&
 	       expect(policy->credit == model->credit, "credit is %lld, not %lld",
@@ -366,6 +372,40 @@ static bool event_demote(struct model *model)
 	return true;
 }
 
+/* The oldest active frame is mapped: a task takes it out of the order to unmap it. */
+static bool event_unmap(struct model *model)
+{
+	u32 frame = model_oldest(model, VMDEMO_LIST_ACTIVE);
+
+	if (frame == VMDEMO_NONE)
+		return true;
+	vmdemo_policy_move(&model->pool.policy, &model->pool.nodes[frame],
+			   VMDEMO_LIST_UNMAPPING);
+	model_put(model, frame, VMDEMO_LIST_UNMAPPING);
+	return true;
+}
+
+/* That has ended for any of them: it is unmapped, or mapped again, or could not be unmapped. */
+static bool event_unmapped(struct model *model)
+{
+	struct vmdemo_policy *policy = &model->pool.policy;
+	u32 outcome = chance_below(&model->chance, 3), frame = model_pick(model, true);
+	enum vmdemo_list_id list = outcome ? VMDEMO_LIST_STANDBY : VMDEMO_LIST_ACTIVE;
+
+	if (frame == VMDEMO_NONE || model->frames[frame].list != VMDEMO_LIST_UNMAPPING)
+		frame = model_oldest(model, VMDEMO_LIST_UNMAPPING);
+	if (frame == VMDEMO_NONE)
+		return true;
+	if (outcome == 2) {
+		vmdemo_policy_release(policy, &model->pool.nodes[frame]);
+		model_put_first(model, frame);
+	} else {
+		vmdemo_policy_move(policy, &model->pool.nodes[frame], list);
+		model_put(model, frame, list);
+	}
+	return true;
+}
+
 /*
  * Somebody changes a setting. The number of frames may differ from the number of nodes here, so
  * that few nodes serve to test a large pool, and soft faults cost credit.
@@ -422,8 +462,10 @@ static const struct {
 	u32 weight;
 } events[] = {
 	{ "insert", event_insert, 26 },
-	{ "touch", event_touch, 22 },
-	{ "demote", event_demote, 20 },
+	{ "touch", event_touch, 20 },
+	{ "demote", event_demote, 18 },
+	{ "unmap", event_unmap, 2 },
+	{ "unmapped", event_unmapped, 2 },
 	{ "hold", event_hold, 5 },
 	{ "release", event_release, 7 },
 	{ "spare", event_spare, 8 },
