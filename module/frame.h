@@ -107,11 +107,11 @@ struct vmdemo_buckets {
 	struct vmdemo_bucket bucket[] __aligned(8);
 };
 
-/* Settings of a pool, each written alone and, but for the reserve, read without a lock. */
+/* Settings of a pool, each written alone and, but for two, read without a lock. */
 struct vmdemo_settings {
 	u32 reserve;		/* to keep free, or VMDEMO_NONE: by pool size; under lock */
 	u32 read_ahead_pages;
-	u32 dirty_pct;
+	u32 dirty_pct;		/* under lock */
 	u32 dirty_age_ms;
 	u32 lend_pages;		/* beyond the frames, or VMDEMO_NONE: by pool size */
 	u32 space_max_pages;	/* written pages of each space to come; 0: no limit */
@@ -150,6 +150,8 @@ struct vmdemo_pool {
 	unsigned long served_at;	/* the same: when a waiter last got a frame */
 	u32 nr_frames;			/* under lock: frames that exist */
 	u32 reserve;			/* under lock to write: free frames to keep */
+	u32 dirty_limit;		/* under lock to write: unwritten frames at which writers wait */
+	u32 dirty_background;		/* the same: at which the flusher starts */
 	u32 top;			/* under lock; others: vmdemo_pool_top() */
 	u32 target;			/* under lock: frames that should exist */
 	struct vmdemo_policy policy;	/* under lock */
@@ -160,7 +162,7 @@ struct vmdemo_pool {
 	kuid_t borrowers[VMDEMO_LOANS];	/* under lock: of the last frames, if they exist */
 	u32 loan_cursor;		/* under lock: the one looked at last */
 
-	struct mutex demote_lock;	/* without a reserve: one task at a time demotes, in order */
+	struct mutex demote_lock;	/* without a reserve one task at a time demotes */
 	/* Atomic bit operations: a task unmaps one of the ranges that share the bit. */
 	DECLARE_BITMAP(unmapping, 1 << VMDEMO_RANGE_BITS);
 	struct mutex reclaim_lock;	/* one evictor at a time */
@@ -285,10 +287,15 @@ static inline bool vmdemo_frame_writing(const struct vmdemo_pool *pool, u32 nr)
 				pool->chunks[nr >> VMDEMO_CHUNK_SHIFT]->writing);
 }
 
-/* Work out pool->reserve from the setting and the number of frames. The pool lock is held. */
-static inline void vmdemo_pool_update_reserve(struct vmdemo_pool *pool)
+/* Work out limits from their settings and the number of frames. The pool lock is held. */
+static inline void vmdemo_pool_update_limits(struct vmdemo_pool *pool)
 {
 	u32 frames = pool->nr_frames, set = pool->set.reserve;
+	u32 limit = max((u32)((u64)frames * pool->set.dirty_pct / 100), 1U);
+
+	WRITE_ONCE(pool->dirty_limit, limit);
+	/* A bit lower, so that writers need not wait and victims are clean. */
+	WRITE_ONCE(pool->dirty_background, limit - DIV_ROUND_UP(limit, 16));
 
 	if (set != VMDEMO_NONE)
 		WRITE_ONCE(pool->reserve, min(set, frames / 2));
@@ -301,7 +308,7 @@ static inline void vmdemo_pool_count(struct vmdemo_pool *pool, int more)
 {
 	WRITE_ONCE(pool->nr_frames, pool->nr_frames + more);
 	pool->policy.nr_frames = pool->nr_frames;
-	vmdemo_pool_update_reserve(pool);
+	vmdemo_pool_update_limits(pool);
 }
 
 /* Has the memory of a frame failed? */

@@ -140,8 +140,10 @@ bool vmdemo_free_wait(struct vmdemo_pool *pool, struct vmdemo_waiter *waiter, u3
 
 	spin_lock(&pool->lock);
 	if (!waiter->over) {
-		waiter->frame = vmdemo_free_pop(pool);
-		waiter->over = waiter->frame != VMDEMO_NONE ||
+		struct vmdemo_frame *frame = vmdemo_free_pop(pool);
+
+		waiter->frame = frame ? vmdemo_frame_nr(frame->folio) : VMDEMO_NONE;
+		waiter->over = frame ||
 			       vmdemo_free_has_page(pool, waiter->key);
 	}
 	if (!waiter->over && !waiter->queued)

@@ -38,10 +38,10 @@ static inline u32 vmdemo_free_low(const struct vmdemo_pool *pool)
 void vmdemo_free_poisoned(struct vmdemo_pool *pool, u32 nr);
 
 /*
- * Take a free frame; VMDEMO_NONE: there is none. The pool lock is held. A frame whose memory has
- * failed leaves the pool, and its page stays as it is: nobody can get at it.
+ * Take a free frame; NULL: there is none. The pool lock is held. A frame whose memory has failed
+ * leaves the pool, and its page stays as it is: nobody can get at it.
  */
-static inline u32 vmdemo_free_pop(struct vmdemo_pool *pool)
+static inline struct vmdemo_frame *vmdemo_free_pop(struct vmdemo_pool *pool)
 {
 	struct vmdemo_frame *frame;
 	u32 *head, nr;
@@ -52,15 +52,14 @@ static inline u32 vmdemo_free_pop(struct vmdemo_pool *pool)
 		head = likely(pool->free != VMDEMO_NONE) ? &pool->free : &pool->kept;
 		nr = *head;
 		if (nr == VMDEMO_NONE)
-			break;
+			return NULL;
 		frame = vmdemo_frame(pool, nr);
 		*head = frame->next;
 		WRITE_ONCE(pool->nr_free, pool->nr_free - 1);
 		if (likely(!vmdemo_folio_poisoned(frame->folio)))
-			break;
+			return frame;
 		vmdemo_free_poisoned(pool, nr);
 	}
-	return nr;
 }
 
 void vmdemo_free_excess(struct vmdemo_pool *pool, u32 nr, struct folio **gone);

@@ -184,12 +184,12 @@ bool vmdemo_index_pinned(struct vmdemo_pool *pool, u32 frame)
  * folio is locked and gets @refs references, the pool's among them.
  */
 static __always_inline struct folio *
-vmdemo_index_enter(struct vmdemo_space *space, u64 key, struct vmdemo_bucket *bucket, u32 nr,
-		   u32 flags, int refs)
+vmdemo_index_enter(struct vmdemo_space *space, u64 key, struct vmdemo_bucket *bucket,
+		   struct vmdemo_frame *frame, u32 flags, int refs)
 {
 	struct vmdemo_pool *pool = space->pool;
-	struct vmdemo_frame *frame = vmdemo_frame(pool, nr);
 	struct folio *folio = frame->folio;
+	u32 nr = vmdemo_frame_nr(folio);
 
 	WRITE_ONCE(frame->key, key);
 	frame->flags = flags;
@@ -228,7 +228,7 @@ enum vmdemo_inserted vmdemo_index_insert(struct vmdemo_space *space, pgoff_t ind
 	struct vmdemo_pool *pool = space->pool;
 	u64 key = space->key + index;
 	struct vmdemo_bucket *bucket;
-	u32 nr;
+	struct vmdemo_frame *frame;
 
 	spin_lock(&pool->lock);
 	bucket = vmdemo_hash_bucket(vmdemo_hash_buckets(pool), key);
@@ -245,15 +245,17 @@ enum vmdemo_inserted vmdemo_index_insert(struct vmdemo_space *space, pgoff_t ind
 		spin_unlock(&pool->lock);
 		return VMDEMO_INSERT_BEYOND;
 	}
-	nr = *spare;
-	*spare = VMDEMO_NONE;
-	if (nr == VMDEMO_NONE)
-		nr = vmdemo_free_pop(pool);
-	if (nr == VMDEMO_NONE) {
+	if (likely(*spare == VMDEMO_NONE)) {
+		frame = vmdemo_free_pop(pool);
+	} else {
+		frame = vmdemo_frame(pool, *spare);
+		*spare = VMDEMO_NONE;
+	}
+	if (!frame) {
 		spin_unlock(&pool->lock);
 		return VMDEMO_INSERT_NO_FRAME;
 	}
-	*folio = vmdemo_index_enter(space, key, bucket, nr, hard ? VMDEMO_FRAME_FRESH : 0, 2);
+	*folio = vmdemo_index_enter(space, key, bucket, frame, hard ? VMDEMO_FRAME_FRESH : 0, 2);
 	if (hard && bucket->ghost == vmdemo_hash_ghost(key))
 		vmdemo_stat_inc(pool, refaults);
 	spin_unlock(&pool->lock);
@@ -282,7 +284,8 @@ u32 vmdemo_index_insert_ahead(struct vmdemo_space *space, pgoff_t first, u32 nr,
 	u64 key = space->key + first;
 	struct vmdemo_buckets *buckets;
 	struct vmdemo_bucket *bucket;
-	u32 i, frame, n = 0;
+	struct vmdemo_frame *frame;
+	u32 i, n = 0;
 
 	spin_lock(&pool->lock);
 	buckets = vmdemo_hash_buckets(pool);
@@ -294,7 +297,7 @@ u32 vmdemo_index_insert_ahead(struct vmdemo_space *space, pgoff_t first, u32 nr,
 		    first + i - space->closed_first < space->closed_nr)
 			break;
 		frame = vmdemo_free_pop(pool);
-		if (frame == VMDEMO_NONE)
+		if (!frame)
 			break;
 		folios[n++] = vmdemo_index_enter(space, key + i, bucket, frame,
 						 VMDEMO_FRAME_AHEAD, 1);

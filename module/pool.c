@@ -305,7 +305,22 @@ void vmdemo_pool_set_reserve(struct vmdemo_pool *pool, u32 reserve)
 {
 	spin_lock(&pool->lock);
 	pool->set.reserve = reserve;
-	vmdemo_pool_update_reserve(pool);
+	vmdemo_pool_update_limits(pool);
+	spin_unlock(&pool->lock);
+}
+
+/**
+ * vmdemo_pool_set_dirty_pct - set how many frames may be dirty before writers are held up
+ * @pool: the pool
+ * @pct:  1 to 100 per cent of its frames
+ *
+ * Takes the pool lock, does not sleep.
+ */
+void vmdemo_pool_set_dirty_pct(struct vmdemo_pool *pool, u32 pct)
+{
+	spin_lock(&pool->lock);
+	WRITE_ONCE(pool->set.dirty_pct, pct);
+	vmdemo_pool_update_limits(pool);
 	spin_unlock(&pool->lock);
 }
 

@@ -16,6 +16,7 @@ static inline bool vmdemo_pool_lacks(const struct vmdemo_pool *pool)
 struct vmdemo_pool *vmdemo_pool_create(void);
 void vmdemo_pool_destroy(struct vmdemo_pool *pool);
 void vmdemo_pool_set_reserve(struct vmdemo_pool *pool, u32 reserve);
+void vmdemo_pool_set_dirty_pct(struct vmdemo_pool *pool, u32 pct);
 int vmdemo_pool_resize(struct vmdemo_pool *pool, u32 frames);
 struct folio *vmdemo_pool_new_page(gfp_t how_hard);
 int vmdemo_pool_add_page(struct vmdemo_pool *pool, u32 frame);

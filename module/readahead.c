@@ -42,10 +42,13 @@ static struct vmdemo_stream *vmdemo_readahead_find(struct vmdemo_streams *stream
 	lockdep_assert_held(&streams->lock);
 	for (i = 0; i < VMDEMO_STREAMS; i++) {
 		struct vmdemo_stream *stream = &streams->stream[i];
+		pgoff_t last = stream->next - 1;
 
-		if (index - stream->next <= stream->ahead - stream->next)
-			return stream;
-		again |= index + 1 == stream->next;
+		if (index - last <= stream->ahead - last) {
+			if (index != last)
+				return stream;
+			again = true;
+		}
 		if (stream->used < victim->used)
 			victim = stream;
 	}

@@ -244,10 +244,29 @@ static DEVICE_ATTR_RW(name)
 VMDEMO_SETTING(standby_pct, policy.standby_pct, 0U, 90U);
 VMDEMO_SETTING(demote_pages, policy.demote_pages, 1U, 4096U);
 VMDEMO_SETTING(read_ahead_pages, set.read_ahead_pages, 0U, 512U);
-VMDEMO_SETTING(dirty_pct, set.dirty_pct, 1U, 100U);
 VMDEMO_SETTING(space_max_pages, set.space_max_pages, 0U, (unsigned int)INT_MAX);
 VMDEMO_SETTING(user_max_pages, set.user_max_pages, 0U, (unsigned int)INT_MAX);
 VMDEMO_SETTING(spaces_per_user, set.spaces_per_user, 0U, 4096U);
+
+static ssize_t dirty_pct_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(vmdemo_sysfs_pool(dev)->set.dirty_pct));
+}
+
+static ssize_t dirty_pct_store(struct device *dev, struct device_attribute *attr,
+			       const char *buf, size_t count)
+{
+	unsigned int pct;
+	int err = kstrtouint(buf, 0, &pct);
+
+	if (err)
+		return err;
+	if (pct < 1 || pct > 100)
+		return -EINVAL;
+	vmdemo_pool_set_dirty_pct(vmdemo_sysfs_pool(dev), pct);
+	return count;
+}
+static DEVICE_ATTR_RW(dirty_pct);
 
 static ssize_t dirty_age_ms_show(struct device *dev, struct device_attribute *attr, char *buf)
 {

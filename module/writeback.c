@@ -305,21 +305,6 @@ int vmdemo_writeback_range(struct vmdemo_space *space, pgoff_t first, pgoff_t la
 
 /* ---- the flusher ---- */
 
-static u32 vmdemo_writeback_limit(const struct vmdemo_pool *pool)
-{
-	u64 limit = (u64)READ_ONCE(pool->nr_frames) * READ_ONCE(pool->set.dirty_pct) / 100;
-
-	return max_t(u32, limit, 1);
-}
-
-/* Above this many the flusher starts, so that writers need not wait and victims are clean. */
-static u32 vmdemo_writeback_background(const struct vmdemo_pool *pool)
-{
-	u32 limit = vmdemo_writeback_limit(pool);
-
-	return limit - DIV_ROUND_UP(limit, 16);
-}
-
 /*
  * Write the oldest dirty frames, those that reclaim will come to next: until the device has so much
  * to do that not too many will be dirty when it is done. They are on standby mostly, unmapped, so
@@ -328,7 +313,7 @@ static u32 vmdemo_writeback_background(const struct vmdemo_pool *pool)
 static void vmdemo_writeback_oldest(struct vmdemo_pool *pool, struct vmdemo_io *io)
 {
 	struct vmdemo_dirty *batch = pool->flush_batch;
-	u32 background = vmdemo_writeback_background(pool);
+	u32 background = READ_ONCE(pool->dirty_background);
 	int target = background - DIV_ROUND_UP(background, 16);
 	bool whole = false;
 	u32 nr;
@@ -405,24 +390,15 @@ static void vmdemo_writeback_work(struct work_struct *work)
  */
 bool vmdemo_writeback_near_limit(const struct vmdemo_pool *pool, u32 nr)
 {
-	return atomic_read(&pool->nr_unwritten) + (int)nr >= (int)vmdemo_writeback_limit(pool);
+	return atomic_read(&pool->nr_unwritten) + (int)nr >= (int)READ_ONCE(pool->dirty_limit);
 }
 
-/**
- * vmdemo_writeback_crowded - are so many frames dirty that a writer should be held up?
- * @pool: the pool
- *
- * To be asked before a page is made dirty; a little below that it starts the flusher. Any context.
- */
-bool vmdemo_writeback_crowded(struct vmdemo_pool *pool)
+/* The slow path of vmdemo_writeback_crowded(): start the flusher. */
+bool vmdemo_writeback_press(struct vmdemo_pool *pool)
 {
-	int nr = atomic_read(&pool->nr_unwritten);
-
-	if (likely(nr < (int)vmdemo_writeback_background(pool)))
-		return false;
 	if (!atomic_xchg(&pool->flush_kicked, 1))
 		mod_delayed_work(pool->flusher, &pool->flush_work, 0);
-	return nr >= (int)vmdemo_writeback_limit(pool);
+	return atomic_read(&pool->nr_unwritten) >= (int)READ_ONCE(pool->dirty_limit);
 }
 
 /**
@@ -435,7 +411,7 @@ bool vmdemo_writeback_crowded(struct vmdemo_pool *pool)
  */
 int vmdemo_writeback_pause(struct vmdemo_pool *pool)
 {
-	int limit = vmdemo_writeback_limit(pool);
+	int limit = READ_ONCE(pool->dirty_limit);
 	long left;
 
 	left = wait_event_killable_timeout(pool->clean_wait,
