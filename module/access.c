@@ -81,14 +81,16 @@ static noinline void vmdemo_access_read_on(struct vmdemo_access *acc)
 
 /* ---- the page is there, or on its way ---- */
 
-static void vmdemo_access_count(const struct vmdemo_access *acc)
+static void vmdemo_access_count(struct vmdemo_access *acc)
 {
 	struct vmdemo_pool *pool = acc->space->pool;
 
-	if (acc->asker == VMDEMO_ASK_FAULT)
+	if (acc->asker == VMDEMO_ASK_FAULT) {
 		vmdemo_stat_inc(pool, faults_hard);
-	else
+		acc->kind = VMDEMO_LATENCY_HARD;
+	} else {
 		vmdemo_stat_inc(pool, rw_pages);
+	}
 }
 
 /* Tell the counters and the policy that a resident page was referenced. Its folio is locked. */
@@ -105,8 +107,10 @@ static void vmdemo_access_hit(struct vmdemo_access *acc)
 		return;
 	if (ahead)
 		vmdemo_stat_inc(pool, readahead_used);
-	if (soft)
+	if (soft) {
 		vmdemo_stat_inc(pool, faults_soft);
+		acc->kind = VMDEMO_LATENCY_SOFT;
+	}
 	acc->near = vmdemo_order_touch(pool, nr, soft, ahead);
 	/* A page that this request has read has been planned for. */
 	if (acc->loaded)
@@ -228,8 +232,10 @@ static bool vmdemo_access_zero(struct vmdemo_access *acc, u64 *slot)
 	if (!vmdemo_pager_zero(space, acc->folio, *slot))
 		return false;
 	vmdemo_frame(space->pool, vmdemo_frame_nr(acc->folio))->flags = 0;
-	if (acc->asker == VMDEMO_ASK_FAULT)
+	if (acc->asker == VMDEMO_ASK_FAULT) {
 		vmdemo_stat_inc(space->pool, faults_zero);
+		acc->kind = VMDEMO_LATENCY_ZERO;
+	}
 	acc->zeroed = true;
 	return true;
 }

@@ -6,6 +6,7 @@
 #define VMDEMO_ACCESS_H
 
 #include "frame.h"
+#include "latency.h"
 #include "readahead.h"
 
 /* Where a request comes from. */
@@ -48,12 +49,13 @@ struct vmdemo_access {
 	struct vmdemo_space *space;
 	struct vmdemo_streams *streams;	/* NULL: no readahead */
 	pgoff_t index;
-	enum vmdemo_asker asker;
-	enum vmdemo_advice advice;
+	enum vmdemo_asker asker : 8;
+	enum vmdemo_advice advice : 8;
 	bool write;			/* the page changes: not while it is written out */
 	bool overwrite;			/* all of it will be: do not read it */
 	bool again;			/* the second attempt of a fault: see VMDEMO_FRAME_FAILED */
 	u64 id;				/* for tracing */
+	u64 began;			/* of a fault, by vmdemo_clock() */
 
 	/* The answer. */
 	struct folio *folio;		/* the page: locked, referenced; or what to wait for */
@@ -61,12 +63,13 @@ struct vmdemo_access {
 	bool loaded;			/* a read was submitted */
 	bool zeroed;			/* the page was nowhere yet, and is zeros now */
 	bool near;			/* a fault may map its neighbours, too */
+	enum vmdemo_latency_kind kind : 8;	/* as what the fault was counted */
 
 	/* On the way. */
-	enum vmdemo_lack lack;
-	u32 spare;			/* a free frame of this request, or VMDEMO_NONE */
+	enum vmdemo_lack lack : 8;
 	bool alone;			/* the last read was for this page only */
 	bool fetch;			/* see vmdemo_access_fetch() */
+	u32 spare;			/* a free frame of this request, or VMDEMO_NONE */
 };
 
 /*

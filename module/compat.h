@@ -22,6 +22,8 @@
 #include <linux/device/class.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/timekeeping.h>
+#include <linux/timex.h>
 #include <linux/uio.h>
 #include <linux/workqueue.h>
 
@@ -116,6 +118,42 @@ static inline void vmdemo_pte_allow(struct mm_struct *mm, unsigned long addr, pt
 	set_pte_at(mm, addr, ptep, pte);
 #endif
 }
+
+/*
+ * A clock that costs an instruction or two where there is one, in ticks that mean the same on all
+ * processors; and its ticks in a millisecond.
+ */
+#ifdef CONFIG_X86_64
+static inline u64 vmdemo_clock(void)
+{
+	return get_cycles();
+}
+
+static inline u32 vmdemo_clock_khz(void)
+{
+	return tsc_khz ?: 1;
+}
+#elif defined(CONFIG_ARM64)
+static inline u64 vmdemo_clock(void)
+{
+	return get_cycles();
+}
+
+static inline u32 vmdemo_clock_khz(void)
+{
+	return arch_timer_get_cntfrq() / 1000;
+}
+#else
+static inline u64 vmdemo_clock(void)
+{
+	return ktime_get_mono_fast_ns();
+}
+
+static inline u32 vmdemo_clock_khz(void)
+{
+	return USEC_PER_SEC;
+}
+#endif
 
 #ifndef VMDEMO_HAS_DFL_WQ
 #define system_dfl_wq system_unbound_wq

@@ -31,6 +31,7 @@
 #include "grow.h"
 #include "hwpoison.h"
 #include "index.h"
+#include "latency.h"
 #include "range.h"
 #include "reclaim.h"
 #include "segment.h"
@@ -89,6 +90,12 @@ static struct file *vmdemo_vm_unlock(struct vm_fault *vmf)
 	return file;
 }
 
+/* The attempt is over. The file keeps the space still. */
+static __always_inline void vmdemo_vm_record(const struct vmdemo_access *acc)
+{
+	vmdemo_latency_add(acc->space->pool, acc->kind, acc->began);
+}
+
 /* May the locks of the fault be dropped, to wait without them? */
 static bool vmdemo_vm_may_unlock(const struct vm_fault *vmf)
 {
@@ -119,10 +126,11 @@ static vm_fault_t vmdemo_vm_wait(struct vm_fault *vmf, struct vmdemo_access *acc
 		return VM_FAULT_SIGBUS;
 	file = vmdemo_vm_unlock(vmf);
 	vmdemo_access_fetch(acc);
-	/* With a spare frame, if there is one. The file keeps the space. */
+	/* With a spare frame, if there is one. */
 	vmdemo_access_end(acc);
 	if (vmdemo_vm_crowded(acc))
 		vmdemo_writeback_pause(acc->space->pool);
+	vmdemo_vm_record(acc);
 	fput(file);
 	/* MAJOR makes the kernel see the next attempt as the second, also after a VMA lock. */
 	return VM_FAULT_RETRY | VM_FAULT_MAJOR;
@@ -132,17 +140,18 @@ static vm_fault_t vmdemo_vm_wait(struct vm_fault *vmf, struct vmdemo_access *acc
  * Hold up a program that makes pages dirty faster than they are written. Its page comes locked, and
  * is released. Once a fault: the next attempt goes on in any case.
  */
-static noinline vm_fault_t vmdemo_vm_throttle(struct vm_fault *vmf, struct vmdemo_pool *pool,
-					      struct folio *folio)
+static noinline vm_fault_t vmdemo_vm_throttle(struct vm_fault *vmf, struct vmdemo_access *acc)
 {
+	struct vmdemo_pool *pool = acc->space->pool;
 	struct file *file;
 
 	/* The same reference comes back for it: it has been counted. */
-	vmdemo_frame(pool, vmdemo_frame_nr(folio))->flags |= VMDEMO_FRAME_FRESH;
-	folio_unlock(folio);
-	folio_put(folio);
+	vmdemo_frame(pool, vmdemo_frame_nr(acc->folio))->flags |= VMDEMO_FRAME_FRESH;
+	folio_unlock(acc->folio);
+	folio_put(acc->folio);
 	file = vmdemo_vm_unlock(vmf);
 	vmdemo_writeback_pause(pool);
+	vmdemo_vm_record(acc);
 	fput(file);
 	return VM_FAULT_RETRY | VM_FAULT_MAJOR;
 }
@@ -181,7 +190,7 @@ static vm_fault_t vmdemo_vm_get(struct vm_fault *vmf, struct vmdemo_access *acc)
 	}
 	if (vmdemo_vm_crowded(acc) && !folio_test_dirty(acc->folio) && !acc->again &&
 	    vmdemo_vm_may_unlock(vmf))
-		return vmdemo_vm_throttle(vmf, acc->space->pool, acc->folio);
+		return vmdemo_vm_throttle(vmf, acc);
 	return VM_FAULT_LOCKED;
 }
 
@@ -360,6 +369,7 @@ static vm_fault_t vmdemo_vm_fault(struct vm_fault *vmf)
 	u32 frame = VMDEMO_NONE;
 	vm_fault_t result;
 
+	acc.began = vmdemo_clock();
 	acc.write = (vmf->flags & FAULT_FLAG_WRITE) && (vma->vm_flags & VM_SHARED);
 	acc.again = vmf->flags & FAULT_FLAG_TRIED;
 	acc.id = vmdemo_fault_id();
@@ -385,6 +395,8 @@ static vm_fault_t vmdemo_vm_fault(struct vm_fault *vmf)
 		result |= VM_FAULT_MAJOR;
 	trace_vmdemo_fault_return(acc.id, acc.index, (__force unsigned int)result, frame);
 	vmdemo_access_end(&acc);
+	if (!(result & VM_FAULT_RETRY))
+		vmdemo_vm_record(&acc);
 	return result;
 }
 
@@ -407,10 +419,12 @@ static vm_fault_t vmdemo_vm_page_mkwrite(struct vm_fault *vmf)
 	struct vmdemo_file *vf = vmf->vma->vm_file->private_data;
 	struct vmdemo_space *space = vf->space;
 	struct folio *folio = page_folio(vmf->page);
+	/* Mapped nowhere it comes from ->fault(), which has held up the writer and is timed. */
+	bool mapped = folio_mapped(folio);
+	u64 began = mapped ? vmdemo_clock() : 0;
 	int err;
 
-	/* A page that is mapped nowhere comes from ->fault(), which has held up the writer. */
-	if (!space->swap && folio_mapped(folio) && !folio_test_dirty(folio) &&
+	if (!space->swap && mapped && !folio_test_dirty(folio) &&
 	    vmdemo_writeback_crowded(space->pool))
 		return vmdemo_vm_come_again(space, vmf->pgoff);
 	folio_lock(folio);
@@ -437,6 +451,8 @@ static vm_fault_t vmdemo_vm_page_mkwrite(struct vm_fault *vmf)
 		return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
 	}
 	vmdemo_dirty_set(space->pool, folio);
+	if (mapped)
+		vmdemo_latency_add(space->pool, VMDEMO_LATENCY_MKWRITE, began);
 	return VM_FAULT_LOCKED;
 }
 

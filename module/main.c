@@ -7,6 +7,7 @@
 #include "device.h"
 #include "entry.h"
 #include "job.h"
+#include "latency.h"
 
 #define VMDEMO_MAX_DEVICES	16
 
@@ -113,8 +114,13 @@ static int vmdemo_publish(void)
 		dev_info(&device->dev, "%u frames, backing %s\n",
 			 READ_ONCE(device->pool->nr_frames), device->backing.path ?: "none");
 	}
-	for (id = 0; id < num_devices; id++)
-		vmdemo_device_set_live(vmdemo_devices[id]);
+	vmdemo_latency_init();
+	for (id = 0; id < num_devices; id++) {
+		struct vmdemo_device *device = vmdemo_devices[id];
+
+		vmdemo_latency_publish(device->pool, dev_name(&device->dev));
+		vmdemo_device_set_live(device);
+	}
 	return 0;
 
 err_devices:
@@ -181,6 +187,7 @@ static void __exit vmdemo_exit(void)
 	/* No new opens and no attributes after this; open files keep the module from leaving. */
 	for (id = 0; id < num_devices; id++)
 		cdev_device_del(&vmdemo_devices[id]->cdev, &vmdemo_devices[id]->dev);
+	vmdemo_latency_exit();
 	vmdemo_power_exit();
 	for (id = 0; id < num_devices; id++)
 		vmdemo_destroy(id);

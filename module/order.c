@@ -122,8 +122,8 @@ u32 vmdemo_order_demote(struct vmdemo_pool *pool, u32 most, struct folio **mappe
  * vmdemo_order_unmapped - go on with a frame that had to be unmapped
  * @pool:  the pool
  * @folio: from vmdemo_order_demote(); its reference is used up
- * @done:  it was unmapped: it goes to standby, unless another thread has mapped it again; otherwise
- *         it is the next in turn once more
+ * @done:  it was unmapped: it goes to standby, unless another thread has mapped it again.
+ *         Otherwise it is the next in turn once more
  *
  * Frames of tasks that give up at the same time come back in any order. Takes the pool lock, does
  * not sleep. Returns whether it went to standby.

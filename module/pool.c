@@ -10,6 +10,7 @@
 #include <linux/vmalloc.h>
 
 #include "freelist.h"
+#include "latency.h"
 #include "hash.h"
 #include "index.h"
 #include "orphan.h"
@@ -260,9 +261,10 @@ struct vmdemo_pool *vmdemo_pool_create(void)
 		return ERR_PTR(-ENOMEM);
 	pool->max_frames = vmdemo_pool_most_frames();
 	pool->stats = alloc_percpu(struct vmdemo_stats);
+	pool->latency = alloc_percpu(struct vmdemo_latency);
 	pool->chunks = kvcalloc(vmdemo_pool_nr_chunks(pool),
 				sizeof(*pool->chunks), GFP_KERNEL);
-	if (!pool->stats || !pool->chunks) {
+	if (!pool->stats || !pool->latency || !pool->chunks) {
 		vmdemo_pool_destroy(pool);
 		return ERR_PTR(-ENOMEM);
 	}
@@ -341,6 +343,7 @@ void vmdemo_pool_destroy(struct vmdemo_pool *pool)
 		kvfree(pool->chunks[i]);
 	vmdemo_hash_free(pool);
 	kvfree(pool->chunks);
+	free_percpu(pool->latency);
 	free_percpu(pool->stats);
 	kfree(pool);
 }

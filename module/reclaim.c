@@ -14,10 +14,10 @@
  * what everything waits for.
  *
  * To unmap is most of the work, so several tasks demote at the same time if much is wanted: each
- * takes the next frame out of the way of the others, and they hardly ever unmap the same range. What
- * is on standby can go meanwhile, but one task at a time evicts. A fault that finds too little on
- * standby does not evict while another task unmaps what would be next: what it took instead would
- * be mapped, and cost a shootdown each.
+ * takes the next frame out of the way of the others, and they hardly ever unmap the same range.
+ * What is on standby can go meanwhile, but one task at a time evicts. A fault that finds too little
+ * on standby does not evict while another task unmaps what would be next: what it took instead
+ * would be mapped, and cost a shootdown each.
  *
  * Which victims go is evict.c's. The writes that it gathers are submitted when the reclaim lock has
  * been let go of: that may take as long as the disk.
@@ -32,6 +32,7 @@
 #include "backing.h"
 #include "evict.h"
 #include "freelist.h"
+#include "latency.h"
 #include "loan.h"
 #include "order.h"
 #include "reclaim.h"
@@ -132,7 +133,7 @@ static bool vmdemo_reclaim_try_demote(struct vmdemo_pool *pool, u32 most, u32 en
  * vmdemo_reclaim_demote - put the oldest active frames on standby, as the policy wants it
  * @pool:   the pool
  * @most:   how many at most
- * @enough: while other tasks unmap: wait a moment for so many on standby
+ * @enough: while other tasks unmap: wait a moment until this many are on standby
  *
  * For the reclaim thread. May sleep, briefly.
  */
@@ -438,6 +439,7 @@ int vmdemo_reclaim_wait(struct vmdemo_pool *pool, u64 key, u32 *spare)
 	};
 	struct vmdemo_waiter waiter = { .key = key, .frame = VMDEMO_NONE };
 	ktime_t start = ktime_get();
+	u64 ticks = vmdemo_clock();
 	long nap = 1;
 	int ret = 0;
 
@@ -478,6 +480,7 @@ int vmdemo_reclaim_wait(struct vmdemo_pool *pool, u64 key, u32 *spare)
 	}
 	vmdemo_free_wait_end(pool, &waiter, spare);
 	vmdemo_stat_add(pool, reclaim_wait_ns, ktime_to_ns(ktime_sub(ktime_get(), start)));
+	vmdemo_latency_add(pool, VMDEMO_LATENCY_WAIT, ticks);
 	/* What came at the last moment counts. */
 	return ret == -EBUSY && waiter.over ? 0 : min(ret, 0);
 }
