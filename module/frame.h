@@ -151,8 +151,8 @@ struct vmdemo_pool {
 	unsigned long served_at;	/* the same: when a waiter last got a frame */
 	u32 nr_frames;			/* under lock: frames that exist */
 	u32 reserve;			/* under lock to write: free frames to keep */
-	u32 dirty_limit;		/* under lock to write: unwritten frames at which writers wait */
-	u32 dirty_background;		/* the same: at which the flusher starts */
+	u32 dirty_limit;		/* under lock to write: unwritten when writers wait */
+	u32 dirty_background;		/* the same: when the flusher starts */
 	u32 top;			/* under lock; others: vmdemo_pool_top() */
 	u32 target;			/* under lock: frames that should exist */
 	struct vmdemo_policy policy;	/* under lock */

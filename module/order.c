@@ -135,7 +135,7 @@ bool vmdemo_order_unmapped(struct vmdemo_pool *pool, struct folio *folio, bool d
 	bool standby = done && !folio_mapped(folio);
 
 	spin_lock(&pool->lock);
-	/* It may have been touched or held meanwhile, or left the pool with those who hold it. */
+	/* It may have been touched or held meanwhile, or left the pool with its holders. */
 	if (frame->folio != folio || frame->node.list != VMDEMO_LIST_UNMAPPING) {
 		spin_unlock(&pool->lock);
 		folio_put(folio);
@@ -165,9 +165,9 @@ bool vmdemo_order_unmapped(struct vmdemo_pool *pool, struct folio *folio, bool d
  * @dirty:  out: those dirty, of a linear space, and not being written
  * @most:   how many at most
  *
- * Looks at VMDEMO_ORDER_LOOK frames at most. If the frame at the cursor has left the order meanwhile,
- * the search starts over; if it has become young, it ends early. Takes the pool lock, does not
- * sleep. Returns how many; @cursor is NULL at the end of the order.
+ * Looks at VMDEMO_ORDER_LOOK frames at most. If the frame at the cursor has left the order
+ * meanwhile, the search starts over; if it has become young, it ends early. Takes the pool lock,
+ * does not sleep. Returns how many; @cursor is NULL at the end of the order.
  */
 u32 vmdemo_order_dirty(struct vmdemo_pool *pool, struct vmdemo_node **cursor,
 		       struct vmdemo_dirty *dirty, u32 most)
