@@ -34,7 +34,7 @@ struct vmdemo_latency {
 	unsigned long count[VMDEMO_NR_LATENCIES][VMDEMO_LATENCY_BUCKETS];
 };
 
-/* The bucket of so many ticks: of 0 to 15 each has its own. */
+/* The bucket of a latency of @ticks: of 0 to 15 each has its own. */
 static inline u32 vmdemo_latency_bucket(u64 ticks)
 {
 	u32 shift;

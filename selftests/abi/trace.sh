@@ -249,7 +249,7 @@ replay_late_disk() {
 touch_all() {
 	local i pids=()
 	for ((i = 0; i < $1; i++)); do
-		python3 - $i <<'END' &
+		python3 - "$i" <<'END' &
 import mmap, random, sys
 with open('/dev/vmdemo', 'rb') as device, mmap.mmap(device.fileno(), 32 << 20, prot=mmap.PROT_READ) as memory:
     memory.madvise(mmap.MADV_RANDOM)
