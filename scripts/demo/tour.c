@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../tool/pagemap.h"
 #include "tour.h"
 
 #define SYSFS	"/sys/class/vmdemo/vmdemo/"
@@ -539,6 +540,7 @@ int main(int argc, char **argv)
 
 	/* The machine's output is no terminal, but may end up on one. */
 	coloured = isatty(STDOUT_FILENO) || (getenv("TOUR_COLOUR") && *getenv("TOUR_COLOUR"));
+	map_coloured = coloured;
 	if (argc == 3 && !strcmp(argv[1], "sums")) {
 		print_sums(argv[2]);
 		return 0;
