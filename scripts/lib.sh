@@ -50,6 +50,17 @@ page_of() {
 	esac
 }
 
+# build_tool KERNEL: build the command vmdemo for its machine, and print the directory it lies in.
+build_tool() {
+	local cross dir
+	cross=$(cross_of "$(machine_of "$1")")
+	dir=$cache/tool${cross:+-$(machine_of "$1")}
+	mkdir -p "$dir"
+	# Two may want it.
+	flock "$dir" make -s -C "$top/scripts/tool" O="$dir" CROSS_COMPILE="$cross" >&2 || die 1 "the command vmdemo does not build."
+	echo "$dir"
+}
+
 # usage_error SENTENCE: the user's input was bad; say what to do.
 usage_error() {
 	echo "${0##*/}: $*" >&2
