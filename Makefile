@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # A plain `make` builds vmdemo.ko here, for the running kernel, KVER=RELEASE, or KVER=DIRECTORY of a kernel's headers; it
-# never installs, loads or downloads anything.  Everything else is a script that can be run by itself.
+# never installs, loads or downloads anything.  Everything else is a script that can be run by itself, but for the command
+# vmdemo, which scripts/tool/Makefile builds and installs.
 
 KVER ?= $(shell uname -r)
 KDIR ?= $(if $(findstring /,$(KVER)),$(KVER),/lib/modules/$(KVER)/build)
@@ -42,11 +43,16 @@ check:
 	@scripts/setup check
 	@scripts/check
 
+# The module by DKMS, and the command with what belongs to it. DESTDIR= is for packages: DKMS does not know it, and only the
+# command goes there.
 install:
-	@scripts/dkms install $(KVER)
+	@[ -n "$(DESTDIR)" ] || scripts/dkms install $(KVER)
+	@if $(MAKE) -s -C scripts/tool can-build 2>/dev/null; then $(MAKE) -s -C scripts/tool install; \
+		else echo "The command vmdemo is left out: without libc6-dev it cannot be built." >&2; fi
 
 uninstall:
-	@scripts/dkms uninstall
+	@[ -n "$(DESTDIR)" ] || scripts/dkms uninstall
+	@$(MAKE) -s -C scripts/tool uninstall
 
 clean:
 	@[ ! -e $(KDIR)/Makefile ] || $(MAKE) -C $(KDIR) M=$(CURDIR) clean
@@ -60,6 +66,7 @@ help:
 	@echo 'make bench       measure it beside mmap and O_DIRECT in virtual machines; HOST=1 DEV=/dev/... on this machine'
 	@echo 'make rivals      demand paging against loading everything, swapping and segmentation, by numbers'
 	@echo 'make check       look the sources over: warnings, style, layers, documentation'
-	@echo 'make install     install through DKMS (as root), for the running kernel or KVER=RELEASE'
-	@echo 'make uninstall   remove from DKMS (as root)'
+	@echo 'make install     install the module through DKMS (as root), for the running kernel or KVER=RELEASE, and the command'
+	@echo '                 vmdemo below PREFIX=, /usr/local by default; with DESTDIR= the command only'
+	@echo 'make uninstall   remove both (as root)'
 	@echo 'make clean       remove what a build left here'

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# install.sh - make install through DKMS, for the oldest kernel and the newest; then boot it and use what was installed.
+# install.sh - make install: the module through DKMS, for the oldest kernel and the newest; then boot it and use what was
+# installed; and the command vmdemo with what belongs to it.
 #
-# DKMS writes to /usr/src, /var/lib/dkms and /lib/modules. Here it does so in a mount namespace with
+# That writes to /usr/src, /var/lib/dkms, /lib/modules and /usr/local. Here it does so in a mount namespace with
 # memory laid over them, and the virtual machine is started in there: the machine itself keeps
 # nothing. The newest kernel has a DKMS of its own, in its own root. Needs root.
 
@@ -22,7 +23,7 @@ trap 'umount -l "$layers" && rmdir "$layers"' EXIT
 mount -t tmpfs tmpfs "$layers" || exit
 oldest=${series[0]}
 newest=$(scripts/newest-kernel)
-for dir in /usr/src /var/lib/dkms /lib/modules ${newest:+"$newest"}; do
+for dir in /usr/src /var/lib/dkms /lib/modules /usr/local ${newest:+"$newest"}; do
 	mkdir -p "$layers/upper$dir" "$layers/work$dir" "$dir"
 	mount -t overlay -o "lowerdir=$dir,upperdir=$layers/upper$dir,workdir=$layers/work$dir" overlay "$dir" || exit
 done
@@ -113,29 +114,74 @@ known() {
 	there dkms status vmdemo | grep "$1.*installed"
 }
 
+# What belongs to the command, below a prefix.
+command_files='bin/vmdemo include/vmdemo.h share/bash-completion/completions/vmdemo share/man/man1/vmdemo.1'
+
+# has_command PREFIX: all of it is there, and as it should be.
+has_command() {
+	local file
+	for file in $command_files; do
+		[ -s "$1/$file" ] || { echo "there is no $1/$file" && return 1; }
+	done
+	"$1/bin/vmdemo" --version | grep -F "$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)" && cmp uapi/vmdemo.h "$1/include/vmdemo.h" &&
+		man -l "$1/share/man/man1/vmdemo.1" >/dev/null && echo '#include <vmdemo.h>' | gcc "-I$1/include" -x c -fsyntax-only -
+}
+
+# A package: DESTDIR and PREFIX are respected, DKMS is not touched, and make uninstall leaves no file.
+packaged() {
+	local stage=$layers/stage
+	make install DESTDIR="$stage" PREFIX=/usr && has_command "$stage/usr" && [ "$(find "$stage" -type f | wc -l)" -eq 4 ] && [ -z "$(left)" ] &&
+		make uninstall DESTDIR="$stage" PREFIX=/usr && ! find "$stage" -type f | grep .
+}
+
+no_command() {
+	local file
+	for file in $command_files; do
+		[ ! -e "/usr/local/$file" ] || { echo "there still is /usr/local/$file" && return 1; }
+	done
+}
+
+# make_install RELEASE: what it says is kept.
+make_install() {
+	local status=0
+	there make install KVER="$1" >"$layers/says" 2>&1 || status=$?
+	cat "$layers/says"
+	return "$status"
+}
+
+# Without a C library, as in the newest kernel's root, nothing but the module is installed, and that is said.
+left_out() {
+	cat "$layers/says"
+	grep 'command vmdemo is left out' "$layers/says" && [ ! -e "$root/usr/local/bin/vmdemo" ]
+}
+
 # try_kernel KERNEL RELEASE: from make install to make uninstall.
 try_kernel() {
-	check "make install for $1" there make install KVER="$2"
+	check "make install for $1" make_install "$2"
 	check "DKMS knows it for $1" known "$2"
 	check "make install leaves this version only" only_this
 	check "modprobe finds it and it works on $1" use "$1"
 	if [ "$1" = "$oldest" ]; then
+		check "make install puts the command, its man page, its completion and the header in their places" has_command /usr/local
 		check "Linux 5.10 is refused" refuses 5.10.0
 		check "Linux 6.0 is refused" refuses 6.0.19
 	fi
 	check "make uninstall takes it away from $1, and every other version" removed "$2"
+	[ "$1" != "$oldest" ] || check "and the command with all of it" no_command
 }
 
 echo "TAP version 13"
-echo "1..13"
-check "other versions can be registered" register_others
+echo "1..17"
 release=$(need_kernel "$oldest") || exit
+check "the command can be packaged" packaged
+check "other versions can be registered" register_others
 try_kernel "$oldest" "$release"
 if [ -n "$newest" ]; then
 	root=$newest
 	try_kernel newest "${newest##*/newest-}"
+	check "without a C library the command is left out" left_out
 else
-	for ((i = 0; i < 5; i++)); do
+	for ((i = 0; i < 6; i++)); do
 		echo "ok $((n += 1)) # SKIP the newest kernel is not to be had"
 	done
 fi
