@@ -27,7 +27,7 @@ _vmdemo_words() {
 _vmdemo() {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]} options=''
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		_vmdemo_words list info set bind unbind stat map top trace help --help --version
+		_vmdemo_words list info set bind unbind stat latency map top trace help --help --version
 		return
 	fi
 	case $command in
@@ -36,6 +36,7 @@ _vmdemo() {
 	bind) options='--swap --force' ;;
 	unbind) options='--swap --abandon' ;;
 	stat) options='--json --prometheus' ;;
+	latency) options='--histogram --json' ;;
 	map) options='--frames --slots --pages --json' ;;
 	top) options='--interval' ;;
 	trace) options='--pid --stream --any --count --json' ;;

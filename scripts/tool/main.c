@@ -15,8 +15,8 @@
 #include "tool.h"
 
 static const struct command *const commands[] = {
-	&command_list, &command_info, &command_set, &command_bind,  &command_unbind,
-	&command_stat, &command_map,
+	&command_list, &command_info, &command_set, &command_bind, &command_unbind,
+	&command_stat, &command_latency, &command_map,
 #ifdef HAVE_NCURSES
 	&command_top,
 #endif

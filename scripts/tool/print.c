@@ -35,6 +35,19 @@ char *size_text(char text[SIZE_TEXT], uint64_t bytes)
 	return text;
 }
 
+char *time_text(char text[TIME_TEXT], uint64_t ns)
+{
+	static const char *const units[] = { "ns", "us", "ms", "s" };
+	double value = ns;
+	size_t i = 0;
+
+	for (; value >= 999.5 && i + 1 < ARRAY_SIZE(units); value /= 1000)
+		i++;
+	snprintf(text, TIME_TEXT, "%.*f %s", !i || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2,
+		 value, units[i]);
+	return text;
+}
+
 /* ---- JSON ---- */
 
 static bool json_follows;

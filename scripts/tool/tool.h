@@ -41,7 +41,7 @@ struct command {
 };
 
 extern const struct command command_list, command_info, command_set, command_bind, command_unbind,
-	command_stat, command_map, command_top, command_trace;
+	command_stat, command_latency, command_map, command_top, command_trace;
 
 /* The next option, as of getopt_long(3); does not return for --help and for what is not known. */
 int next_option(int argc, char **argv, const char *letters, const struct option *names);
@@ -137,6 +137,9 @@ char *short_number(char text[SHORT_NUMBER], double value);
 /* "64.0 MiB" */
 #define SIZE_TEXT	16
 char *size_text(char text[SIZE_TEXT], uint64_t bytes);
+/* "1.25 ms", in three digits */
+#define TIME_TEXT	32
+char *time_text(char text[TIME_TEXT], uint64_t ns);
 
 /* JSON on stdout; @key is NULL in arrays, and outside. */
 void json_open(const char *key, char bracket);

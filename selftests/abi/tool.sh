@@ -18,6 +18,8 @@ python3() { /usr/bin/python3 "$@"; } # Debian's, which has the parser
 python3 -c 'import prometheus_client.parser' 2>/dev/null || skip_all "python3-prometheus-client is not installed"
 instances=/sys/kernel/tracing/instances
 [ -d $instances ] || mount -t tracefs tracefs ${instances%/*} || skip_all "there is no tracefs"
+debugfs=/sys/kernel/debug
+[ -d $debugfs/bdi ] || mount -t debugfs debugfs $debugfs || skip_all "there is no debugfs"
 export LC_ALL=C.UTF-8 TMUX_TMPDIR=$work TERM=xterm-256color
 other=$class/../vmdemo1
 workers=()
@@ -36,7 +38,7 @@ expect() {
 	local status=$1 words=$2 got=0
 	shift 2
 	timeout 60 "$@" >"$work/printed" 2>&1 </dev/null || got=$?
-	[ "$got" -eq "$status" ] && { [ -z "$words" ] || grep -qF -- "$words" "$work/printed"; } && return
+	[[ $got -eq $status && $(<"$work/printed") == *"$words"* ]] && return
 	echo "'$*' ended with $got, not $status and '$words':"
 	cat "$work/printed"
 	return 1
@@ -106,7 +108,7 @@ each_has_help() {
 			expect 2 '' vmdemo "$name" a b c d || return
 		n=$((n + 1))
 	done < <(vmdemo --help | sed -n 's/^  \([a-z]*\) .*/\1/p')
-	[ "$n" -eq 9 ] && expect 0 'vmdemo 0.' vmdemo --version && expect 2 'say what to do' vmdemo &&
+	[ "$n" -eq 10 ] && expect 0 'vmdemo 0.' vmdemo --version && expect 2 'say what to do' vmdemo &&
 		expect 2 "no command 'nonsense'" vmdemo nonsense
 }
 
@@ -115,7 +117,7 @@ without_module() {
 	end_workers
 	rmmod vmdemo
 	expect 0 'not loaded' vmdemo list && [ "$(vmdemo list --json)" = '[]' ] || return
-	for command in info stat 'stat --prometheus' map 'set vmdemo frames=64' 'bind vmdemo /dev/null' 'unbind vmdemo' top trace; do
+	for command in info stat 'stat --prometheus' latency map 'set vmdemo frames=64' 'bind vmdemo /dev/null' 'unbind vmdemo' top trace; do
 		# shellcheck disable=SC2086 # words
 		expect 1 'vmdemo is not loaded' vmdemo $command || return
 	done
@@ -124,11 +126,11 @@ without_module() {
 without_device() {
 	load 64 || return
 	local command
-	for command in info stat map 'stat --prometheus' top trace; do
+	for command in info stat latency map 'stat --prometheus' top trace; do
 		# shellcheck disable=SC2086 # words
 		expect 1 'there is no device vmdemo7' vmdemo $command vmdemo7 || return
 	done
-	for command in info stat map top trace 'set sda' 'bind sda' unbind; do
+	for command in info stat latency map top trace 'set sda' 'bind sda' unbind; do
 		# shellcheck disable=SC2086 # words
 		expect 2 vmdemo1 vmdemo $command sda || return
 	done
@@ -139,7 +141,7 @@ without_device() {
 output_that_fails() {
 	local command
 	load 64 || return
-	for command in --help list 'list --json' info stat 'stat --prometheus' 'stat 0.1' map; do
+	for command in --help list 'list --json' info stat 'stat --prometheus' 'stat 0.1' 'latency --json' map; do
 		# shellcheck disable=SC2086 # words
 		expect 1 'cannot be written' sh -c "vmdemo $command >/dev/full" || return
 	done
@@ -160,7 +162,7 @@ without_permission() {
 	expect 1 'only root may change dirty_pct' "${nobody[@]}" set vmdemo dirty_pct=50 &&
 		expect 1 'only root may bind and unbind' "${nobody[@]}" bind vmdemo1 "$disk2" &&
 		expect 1 'only root may bind and unbind' "${nobody[@]}" unbind vmdemo &&
-		expect 1 'only root may trace' "${nobody[@]}" trace &&
+		expect 1 'only root may trace' "${nobody[@]}" trace && expect 1 'only root may see' "${nobody[@]}" latency &&
 		expect 1 'you may not open /dev/vmdemo' "${nobody[@]}" map &&
 		expect 1 'only its user and root may see' "${nobody[@]}" map 1
 }
@@ -239,8 +241,8 @@ bounds_are_the_modules() {
 	for name in frames reserve lend_pages swap_discard standby_pct demote_pages read_ahead_pages dirty_pct dirty_age_ms \
 		space_max_pages user_max_pages spaces_per_user; do
 		expect 2 'takes a number' vmdemo set vmdemo "$name=nonsense" || return
-		read -r low high < <(sed -n 's/.*takes a number from \([0-9]*\) to \([0-9]*\).*/\1 \2/p' "$work/printed")
-		expect 0 '' vmdemo set vmdemo "$name=$low" && [ "$(cat "$class/$name")" -eq "$low" ] || return
+		[[ $(<"$work/printed") =~ from\ ([0-9]+)\ to\ ([0-9]+) ]] && low=${BASH_REMATCH[1]} high=${BASH_REMATCH[2]} || return
+		expect 0 '' vmdemo set vmdemo "$name=$low" && [ "$(<"$class/$name")" -eq "$low" ] || return
 		[ "$name" = frames ] || expect 0 '' vmdemo set vmdemo "$name=$high" || return
 		! echo $((high + 1)) 2>/dev/null >"$class/$name" || { echo "$name takes $((high + 1))" && return 1; }
 		[ "$low" -eq 0 ] || ! echo $((low - 1)) 2>/dev/null >"$class/$name" || { echo "$name takes $((low - 1))" && return 1; }
@@ -440,6 +442,55 @@ assert value(families['vmdemo_reclaim_wait_seconds'], 'vmdemo') == 12.000000345
 END
 }
 
+# --- latency ---
+
+# What it makes of the file, by another way of counting; and the counts are those of sysfs.
+latency_is_right() {
+	load 64 && worker 'touch(range(100)); touch(range(50, 100), True); ready(); time.sleep(1000)' || return
+	vmdemo latency --json >"$work/json" && vmdemo latency --histogram >"$work/text" || return
+	python3 - "$work/json" "$work/text" "$debugfs"/vmdemo/vmdemo/latency "$class" <<'END' || { cat "$work/text" && return 1; }
+import json, sys
+made = json.load(open(sys.argv[1]))
+text = open(sys.argv[2]).read().split('\n\n')
+lines = {words[0]: words[1:] for words in map(str.split, text[0].splitlines()[1:])}
+bars = {part.splitlines()[0]: part.splitlines()[1:] for part in text[1:]}
+kinds = {}
+for line in open(sys.argv[3]):
+    kind, *numbers = line.split()
+    kinds.setdefault(kind, []).append([int(n) for n in numbers])
+assert made['name'] == 'vmdemo' and 'hard' in kinds and list(kinds) == list(made['kinds']) == list(lines), made
+for kind in 'hard', 'soft':
+    counter = int(open(sys.argv[4] + '/stats/faults_' + kind).read())
+    assert counter > 0 and sum(count for _, _, count in kinds[kind]) == counter, kind
+for kind, buckets in kinds.items():
+    of = made['kinds'][kind]
+    ends = sorted(to for _, to, count in buckets for _ in range(count))
+    assert of['count'] == len(ends) == int(lines[kind][0]), kind
+    assert [[b['from_ns'], b['to_ns'], b['count']] for b in of['buckets']] == buckets, kind
+    told = [float(n) * {'ns': 1, 'us': 1e3, 'ms': 1e6, 's': 1e9}[unit] for n, unit in zip(lines[kind][1::2], lines[kind][2::2])]
+    for i, (key, permille) in enumerate((('p50_ns', 500), ('p90_ns', 900), ('p99_ns', 990), ('p999_ns', 999), ('max_ns', 1000))):
+        right = ends[-(-len(ends) * permille // 1000) - 1]
+        assert of[key] == right and abs(told[i] - right) <= right / 150, (kind, key, right, told)
+    counts = [line.split() for line in bars[kind + ':'] if ' to ' in line]
+    most = max(count for _, _, count in buckets)
+    assert [(int(words[5]), len(words[6])) for words in counts] == [(n, max(1, 40 * n // most)) for _, _, n in buckets], kind
+END
+	expect 0 'has had no faults yet' vmdemo latency vmdemo1 && expect 0 '"kinds": {}' vmdemo latency --json vmdemo1 &&
+		expect 2 'one argument too many' vmdemo latency vmdemo 1
+}
+
+# Without debugfs, and with an older module: something lies over either.
+latency_of_nothing() {
+	local status=0
+	load 64 && mount -t tmpfs tmpfs "$debugfs" || return
+	expect 1 'debugfs is not mounted' vmdemo latency || status=1
+	umount "$debugfs"
+	mount -t tmpfs tmpfs "$debugfs"/vmdemo || return
+	expect 1 'older than this command' vmdemo latency || status=1
+	umount "$debugfs"/vmdemo
+	return "$status"
+}
+
 # --- map ---
 
 # signs REGEX FILE: how many signs of a map are of this kind.
@@ -506,9 +557,13 @@ map_of_bad_input() {
 
 # --- top ---
 
+on_screen() {
+	[[ $(tmux capture-pane -p -t top) == *"$1"* ]]
+}
+
 # shows WORDS: does it come to show them?
 shows() {
-	wait_for sh -c "tmux capture-pane -p -t top | grep -qF -- '$1'" || { tmux capture-pane -p -t top && return 1; }
+	wait_for on_screen "$1" || { tmux capture-pane -p -t top && return 1; }
 }
 
 keys() {
@@ -656,7 +711,7 @@ completes() {
 tests=(each_has_help without_module without_device output_that_fails without_permission list_is_right info_is_right sets_all_or_none
 	puts_back bounds_are_the_modules refuses_for_want_of_memory tells_of_held_frames binds bind_says_what_is_wrong
 	bind_says_who_has_it unbind_says_who_uses_it stat_is_right stat_counts_by_the_second stat_as_json stat_of_bad_input
-	stat_while_things_go prometheus_is_parsed map_is_right map_of_a_space map_of_bad_input top_shows_the_device
+	stat_while_things_go prometheus_is_parsed latency_is_right latency_of_nothing map_is_right map_of_a_space map_of_bad_input top_shows_the_device
 	top_changes_the_frames top_survives top_without_a_terminal trace_tells_the_steps trace_streams trace_of_names_that_lie
 	trace_leaves_nothing trace_of_bad_input completes)
 [ $# -eq 0 ] || tests=("$@")
