@@ -123,25 +123,19 @@ static inline void vmdemo_pte_allow(struct mm_struct *mm, unsigned long addr, pt
  * A clock that costs an instruction or two where there is one, in ticks that mean the same on all
  * processors; and its ticks in a millisecond.
  */
+#if defined(CONFIG_X86_64) || defined(CONFIG_ARM64)
+static inline u64 vmdemo_clock(void)
+{
+	return get_cycles();
+}
+
+static inline u32 vmdemo_clock_khz(void)
+{
 #ifdef CONFIG_X86_64
-static inline u64 vmdemo_clock(void)
-{
-	return get_cycles();
-}
-
-static inline u32 vmdemo_clock_khz(void)
-{
 	return tsc_khz ?: 1;
-}
-#elif defined(CONFIG_ARM64)
-static inline u64 vmdemo_clock(void)
-{
-	return get_cycles();
-}
-
-static inline u32 vmdemo_clock_khz(void)
-{
+#else
 	return arch_timer_get_cntfrq() / 1000;
+#endif
 }
 #else
 static inline u64 vmdemo_clock(void)

@@ -216,8 +216,6 @@ char *unfit_block_device(const char *path)
 
 /* ---- our own ---- */
 
-#define SPACE_LINK	"/vmdemo_space (deleted)"
-
 /* Does a link of /proc/PID/fd, or the path in a line of maps, lead to it? */
 static bool leads_to(const char *path, const char *device)
 {

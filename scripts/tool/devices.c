@@ -147,6 +147,16 @@ int attribute_write(const char *device, const char *name, const char *value)
 	return taken < 0 ? -err : 0;
 }
 
+void keep_bracketed(char *value)
+{
+	char *from = strchr(value, '['), *end = strchr(value, ']');
+
+	if (!from || !end || end < from)
+		return;
+	*end = 0;
+	memmove(value, from + 1, end - from);
+}
+
 uint64_t attribute_number(const char *device, const char *name)
 {
 	char text[32];

@@ -21,7 +21,6 @@
 /* Where a sparse space is larger than this, only its data is looked for. */
 #define MANY_PAGES	(1ULL << 22)
 #define NR_STATES	(VMDEMO_PAGE_SWAPPED + 1)
-#define SPACE_LINK	"/vmdemo_space (deleted)"
 
 enum view {
 	VIEW_PAGES,

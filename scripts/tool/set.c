@@ -188,17 +188,9 @@ static bool is_policy(const char *device, const char *value)
 /* What a setting is before it is written. */
 static void remember(const char *device, struct change *change)
 {
-	char *end;
-
 	if (attribute_read(device, change->name, change->old, sizeof(change->old)))
 		fail("%s cannot be read.", change->name);
-	if (change->old[0] && strchr(change->old, '[')) {
-		memmove(change->old, strchr(change->old, '[') + 1,
-			strlen(strchr(change->old, '[')));
-		end = strchr(change->old, ']');
-		if (end)
-			*end = 0;
-	}
+	keep_bracketed(change->old);
 }
 
 /* Splits NAME=VALUE, and checks both. */

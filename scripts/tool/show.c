@@ -38,17 +38,6 @@ struct line {
 	uint64_t frame_bytes;
 };
 
-/* The word in brackets. */
-static void current_policy(char *policies)
-{
-	char *from = strchr(policies, '['), *end = strchr(policies, ']');
-
-	if (!from || !end || end < from)
-		return;
-	*end = 0;
-	memmove(policies, from + 1, end - from);
-}
-
 static bool read_number(const char *device, const char *name, uint64_t *value)
 {
 	char text[32];
@@ -69,7 +58,7 @@ static bool read_line(const char *device, struct line *line)
 	    !read_number(device, "frame_bytes", &line->frame_bytes) ||
 	    !read_number(device, "stats/frames_free", &line->frames_free))
 		return false;
-	current_policy(line->policy);
+	keep_bracketed(line->policy);
 	size_text(line->size, line->size_bytes);
 	return true;
 }

@@ -117,6 +117,12 @@ const char *device_meant(const char *argument);
 
 bool is_device_name(const char *argument);
 
+/* What /proc calls a sparse space. */
+#define SPACE_LINK	"/vmdemo_space (deleted)"
+
+/* Of "[lru] fifo" leave the word in brackets; a value without is left as it is. */
+void keep_bracketed(char *value);
+
 /* 0 or -errno. A value has no newline at its end. */
 int attribute_read(const char *device, const char *name, char *value, size_t size);
 int attribute_write(const char *device, const char *name, const char *value);

@@ -5,7 +5,7 @@
 #include <sys/mount.h>
 
 #include "kselftest_harness.h"
-#include "../lib/dm.h"
+#include "dm.h"
 
 #define FILE_NAME	"/sys/kernel/debug/vmdemo/vmdemo/latency"
 #define FRAMES		256

@@ -19,6 +19,9 @@ need python3 dmsetup
 instance=$tracing/instances/vmdemo-test
 [ -d $instance ] || mkdir $instance || skip_all "tracefs has no instances"
 
+# In the order of the events, also where the clocks of processors differ.
+echo counter >"$instance/trace_clock"
+
 clean_up() {
 	echo 0 >"$instance/events/enable"
 	rmdir "$instance"
@@ -287,7 +290,9 @@ if demoted < 1000 or most < 2 or unmapping:
 END
 }
 
-tests=(steps_at_once steps_with_wait steps_soft steps_invalid silence pressure replay_small_pool replay_large_pool replay_notices replay_fifo unmap_side_by_side)
+tests=(steps_at_once steps_with_wait steps_soft steps_invalid silence pressure replay_small_pool replay_large_pool replay_notices replay_fifo)
+# On one processor it would take a task that is preempted at the right moment.
+[ "$(nproc)" -eq 1 ] || tests+=(unmap_side_by_side)
 [ "$disk" = "$ram" ] || tests+=(replay_late_disk)
 
 run_tests "${tests[@]}"
