@@ -9,6 +9,9 @@
  * second, until there are no more; each time it has to succeed or say ENOMEM, and to work
  * afterwards. In the second part all fail, in whatever thread.
  */
+#include <sys/rseq.h>
+#include <sys/syscall.h>
+
 #include "kselftest_harness.h"
 #include "nomem.h"
 
@@ -137,11 +140,24 @@ static unsigned int some_allocations(const char *name, vt_call prepare, vt_call 
 	return every_nth_allocation(name, prepare, call, step ? atoi(step) : 7);
 }
 
+/*
+ * The kernel tells a task that was preempted its processor in a page of its own (rseq). Where that
+ * page is to be copied and the allocation fails, the task gets SIGSEGV: nothing of ours.
+ */
+static void leave_rseq(void)
+{
+	char *area = (char *)__builtin_thread_pointer() + __rseq_offset;
+
+	if (__rseq_size && syscall(SYS_rseq, area, sizeof(struct rseq), RSEQ_FLAG_UNREGISTER, RSEQ_SIG))
+		vt_fail("rseq is not left: %s", strerror(errno));
+}
+
 FIXTURE(nomem) {
 };
 
 FIXTURE_SETUP(nomem)
 {
+	leave_rseq();
 	work.disk = vt_disk();
 	/* Its pages are there: they are not ours to ask for. */
 	work.buffer = vt_buffer(16);
