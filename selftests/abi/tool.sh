@@ -26,10 +26,12 @@ workers=()
 
 clean_up() {
 	end_workers
-	tmux kill-server 2>/dev/null
+	tmux kill-server
 	rm -rf "$work"
 }
 trap clean_up EXIT
+# One server for all tests: one that is told to end ends some time later, and would still take a new session.
+tmux start-server \; set-option -g exit-empty off || skip_all "tmux does not start"
 
 # --- helpers ---
 
@@ -571,7 +573,7 @@ keys() {
 }
 
 start_top() {
-	tmux kill-server 2>/dev/null
+	tmux kill-session -t top 2>/dev/null
 	# Its status is the last line.
 	tmux new-session -d -s top -x 80 -y 24 "vmdemo top -i 0.2; echo status \$?; sleep 1000"
 }
@@ -606,7 +608,7 @@ top_survives() {
 
 top_without_a_terminal() {
 	load 64 && expect 1 'needs a terminal' vmdemo top && expect 2 'no interval' vmdemo top -i 0 || return
-	tmux kill-server 2>/dev/null
+	tmux kill-session -t top 2>/dev/null
 	tmux new-session -d -s top "TERM=nonsense vmdemo top; echo status \$?; sleep 1000" && shows 'is not known here' && shows 'status 1'
 }
 
