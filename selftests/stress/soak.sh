@@ -34,7 +34,7 @@ set_to() {
 
 # fio 3.33 works on a character device from its beginning only.
 verify() {
-	local fio_failed='' ways=("--ioengine=mmap --rw=randwrite --bs=512" "--ioengine=psync --rw=randwrite --bsrange=512-64k --fsync=64"
+	local fio_failed='' ways=("--ioengine=mmap --rw=randwrite --bs=512 --io_size=8m" "--ioengine=psync --rw=randwrite --bsrange=512-64k --fsync=64"
 		"--ioengine=mmap --rw=randrw" "--ioengine=psync --rw=write --bs=64k" "--ioengine=mmap --rw=write")
 	while ((SECONDS < end)); do
 		# shellcheck disable=SC2086 # a way is several words
