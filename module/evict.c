@@ -312,7 +312,8 @@ static u32 vmdemo_evict_order(struct vmdemo_pool *pool, const struct vmdemo_want
 	hunt.how = want->exact ? VMDEMO_SLOW_STOP :
 		   want->bios ? VMDEMO_SLOW_DIRTY : VMDEMO_SLOW_CLEAN;
 	hunt.refused = vmdemo_evict_refused(pool, want->patience, &failing);
-	hunt.on = lap && !want->exact;
+	/* A policy that chooses need not name all: by list, then. The default order stays exact. */
+	hunt.on = lap && (!want->exact || READ_ONCE(pool->policy.ops)->victim);
 	hunt.cursor = NULL;
 	if (READ_ONCE(pool->policy.lists[VMDEMO_LIST_HELD].nr))
 		vmdemo_evict_release(pool, hunt.refused, failing,

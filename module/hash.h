@@ -90,6 +90,12 @@ static inline u32 vmdemo_hash_ghost(u64 key)
 	return ~(u32)key;
 }
 
+/* Does the ghost in @bucket remember page @key? */
+static inline bool vmdemo_hash_recalls(const struct vmdemo_bucket *bucket, u64 key)
+{
+	return bucket->ghost == vmdemo_hash_ghost(key);
+}
+
 int vmdemo_hash_grow(struct vmdemo_pool *pool, u32 nr);
 void vmdemo_hash_free(struct vmdemo_pool *pool);
 

@@ -201,8 +201,10 @@ vmdemo_index_enter(struct vmdemo_space *space, u64 key, struct vmdemo_bucket *bu
 	/* A release: vmdemo_index_get_page() gets a reference, and then sees all of this. */
 	folio_ref_unfreeze(folio, refs);
 	vmdemo_policy_earn(&pool->policy);
-	pool->policy.ops->insert(&pool->policy, &frame->node);
-	trace_vmdemo_policy(pool, "insert", nr);
+	vmdemo_policy_insert(&pool->policy, &frame->node, vmdemo_hash_recalls(bucket, key));
+	if (trace_vmdemo_policy_enabled())
+		trace_vmdemo_policy(pool, vmdemo_hash_recalls(bucket, key) ? "refault" : "insert",
+				    nr);
 	return folio;
 }
 
@@ -256,7 +258,7 @@ enum vmdemo_inserted vmdemo_index_insert(struct vmdemo_space *space, pgoff_t ind
 		return VMDEMO_INSERT_NO_FRAME;
 	}
 	*folio = vmdemo_index_enter(space, key, bucket, frame, hard ? VMDEMO_FRAME_FRESH : 0, 2);
-	if (hard && bucket->ghost == vmdemo_hash_ghost(key))
+	if (hard && vmdemo_hash_recalls(bucket, key))
 		vmdemo_stat_inc(pool, refaults);
 	spin_unlock(&pool->lock);
 
@@ -357,8 +359,8 @@ u32 vmdemo_index_get_run(struct vmdemo_space *space, pgoff_t first, u32 most, bo
 		ahead += ahead_of;
 		frame->flags = 0;
 		/* What was just read ahead is young already. */
-		if (!ahead_of || frame->node.list != VMDEMO_LIST_ACTIVE) {
-			pool->policy.ops->touch(&pool->policy, &frame->node);
+		if (!ahead_of || !vmdemo_policy_young(&frame->node)) {
+			vmdemo_policy_touch(&pool->policy, &frame->node);
 			trace_vmdemo_policy(pool, "touch", nr);
 		}
 		pages[n] = folio_page(folio, 0);
@@ -385,7 +387,7 @@ static struct page *vmdemo_index_get_idle(struct vmdemo_pool *pool, u64 key)
 	frame = vmdemo_frame(pool, nr);
 	folio = frame->folio;
 	/* What is on standby waits to be referenced. */
-	if (frame->node.list != VMDEMO_LIST_ACTIVE || !folio_trylock(folio))
+	if (!vmdemo_policy_young(&frame->node) || !folio_trylock(folio))
 		return NULL;
 	if (!folio_test_uptodate(folio) || vmdemo_folio_poisoned(folio) || frame->flags) {
 		folio_unlock(folio);

@@ -20,9 +20,11 @@ static __always_inline void vmdemo_leave_index(struct vmdemo_pool *pool, u32 nr)
 	lockdep_assert_held(&pool->lock);
 	trace_vmdemo_policy(pool, "forget", nr);
 	bucket = vmdemo_hash_bucket(vmdemo_hash_buckets(pool), frame->key);
-	bucket->ghost = vmdemo_hash_ghost(frame->key);
+	if (vmdemo_policy_forget(&pool->policy, &frame->node))
+		bucket->ghost = vmdemo_hash_ghost(frame->key);
+	else if (vmdemo_hash_recalls(bucket, frame->key))
+		bucket->ghost = 0;
 	vmdemo_hash_unlink(pool, bucket, frame, nr);
-	vmdemo_policy_remove(&pool->policy, &frame->node);
 }
 
 /* The page in frame @nr is gone: nobody has a reference, its folio is locked. */
@@ -163,13 +165,29 @@ u32 vmdemo_leave_release(struct vmdemo_pool *pool, u32 refused, u32 most)
 	return released;
 }
 
-/* Where a search goes on: at the oldest, if the frame it came to is no victim any more. */
-static noinline struct vmdemo_node *vmdemo_leave_next(const struct vmdemo_policy *policy,
-						      const struct vmdemo_node *cursor)
+/*
+ * Where a search begins. One that is to go on where the last one ended comes to all frames, by list
+ * and from the oldest if the frame it has come to has left the order.
+ */
+static noinline struct vmdemo_node *vmdemo_leave_first(struct vmdemo_policy *policy,
+						       const struct vmdemo_hunt *hunt)
 {
-	if (cursor && cursor->list != VMDEMO_LIST_ACTIVE && cursor->list != VMDEMO_LIST_STANDBY)
+	struct vmdemo_node *cursor = hunt->cursor;
+
+	if (!hunt->on)
+		return vmdemo_policy_victim(policy, NULL);
+	if (cursor && !vmdemo_policy_ordered(cursor))
 		cursor = NULL;
-	return vmdemo_policy_victim(policy, cursor);
+	return vmdemo_policy_any(policy, cursor);
+}
+
+/* The victim after @node: by list, or the policy's choice. */
+static __always_inline struct vmdemo_node *vmdemo_leave_next(struct vmdemo_policy *policy,
+							     bool by_list,
+							     struct vmdemo_node *node)
+{
+	return likely(by_list) ? vmdemo_policy_any(policy, node) :
+				 policy->ops->victim(policy, node);
 }
 
 /**
@@ -186,14 +204,16 @@ static noinline struct vmdemo_node *vmdemo_leave_next(const struct vmdemo_policy
 u32 vmdemo_leave_oldest(struct vmdemo_pool *pool, u32 want, u32 *spare, struct vmdemo_hunt *hunt)
 {
 	u32 looked = 0, freed = 0, written = 0;
+	struct vmdemo_policy *policy = &pool->policy;
 	struct vmdemo_node *node, *next;
 	struct folio *gone = NULL;
+	bool by_list;
 
 	hunt->nr = 0;
 	hunt->held = false;
 	spin_lock(&pool->lock);
-	node = unlikely(hunt->on) ? vmdemo_leave_next(&pool->policy, hunt->cursor) :
-				    vmdemo_policy_victim(&pool->policy, NULL);
+	by_list = hunt->on || !policy->ops->victim;
+	node = vmdemo_leave_first(policy, hunt);
 	for (; node && freed < want && looked < VMDEMO_EVICT_LOOK; node = next) {
 		struct vmdemo_frame *frame = vmdemo_node_frame(node);
 		struct folio *folio = frame->folio;
@@ -201,7 +221,7 @@ u32 vmdemo_leave_oldest(struct vmdemo_pool *pool, u32 want, u32 *spare, struct v
 		bool writing;
 
 		looked++;
-		next = vmdemo_policy_victim(&pool->policy, node);
+		next = vmdemo_leave_next(policy, by_list, node);
 		if (vmdemo_leave_idle(pool, folio, nr)) {
 			written += !!(frame->flags & VMDEMO_FRAME_WRITTEN);
 			vmdemo_leave_frame(pool, folio, nr);
@@ -214,7 +234,7 @@ u32 vmdemo_leave_oldest(struct vmdemo_pool *pool, u32 want, u32 *spare, struct v
 		}
 		writing = vmdemo_frame_writing(pool, nr);
 		if (vmdemo_leave_stuck(folio, writing, hunt->refused)) {
-			vmdemo_policy_hold(&pool->policy, node);
+			vmdemo_policy_hold(policy, node);
 			trace_vmdemo_policy(pool, "hold", nr);
 			hunt->held = true;
 			continue;

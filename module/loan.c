@@ -176,6 +176,7 @@ bool vmdemo_loan_besieged(struct vmdemo_pool *pool)
 bool vmdemo_loan_relieved(struct vmdemo_pool *pool)
 {
 	u32 can = READ_ONCE(pool->nr_free) +
+		  READ_ONCE(pool->policy.lists[VMDEMO_LIST_FIRST].nr) +
 		  READ_ONCE(pool->policy.lists[VMDEMO_LIST_ACTIVE].nr) +
 		  READ_ONCE(pool->policy.lists[VMDEMO_LIST_STANDBY].nr);
 

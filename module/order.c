@@ -26,8 +26,8 @@ bool vmdemo_order_touch(struct vmdemo_pool *pool, u32 frame, bool soft, bool ahe
 	spin_lock(&pool->lock);
 	if (soft)
 		calm = vmdemo_policy_soft_fault(&pool->policy);
-	if (!ahead || node->list != VMDEMO_LIST_ACTIVE) {
-		pool->policy.ops->touch(&pool->policy, node);
+	if (!ahead || !vmdemo_policy_young(node)) {
+		vmdemo_policy_touch(&pool->policy, node);
 		trace_vmdemo_policy(pool, "touch", frame);
 	}
 	spin_unlock(&pool->lock);
@@ -46,7 +46,7 @@ bool vmdemo_order_spare(struct vmdemo_pool *pool, u32 frame)
 	bool spared;
 
 	spin_lock(&pool->lock);
-	spared = pool->policy.ops->spare(&pool->policy, &vmdemo_frame(pool, frame)->node);
+	spared = vmdemo_policy_spare(&pool->policy, &vmdemo_frame(pool, frame)->node);
 	trace_vmdemo_policy(pool, "late", frame);
 	spin_unlock(&pool->lock);
 	return spared;
@@ -86,7 +86,7 @@ u32 vmdemo_order_demote(struct vmdemo_pool *pool, u32 most, struct folio **mappe
 
 	*mapped = NULL;
 	spin_lock(&pool->lock);
-	excess = policy->ops->excess(policy, pool->nr_free);
+	excess = vmdemo_policy_excess(policy, pool->nr_free);
 	others = vmdemo_policy_nr(policy, VMDEMO_LIST_UNMAPPING);
 	if (others * VMDEMO_ORDER_UNMAP < excess)
 		most = min3(most, VMDEMO_ORDER_DEMOTE, excess);
@@ -210,8 +210,9 @@ void vmdemo_order_set_policy(struct vmdemo_pool *pool, const struct vmdemo_polic
 
 	spin_lock(&pool->lock);
 	vmdemo_policy_switch(&pool->policy, ops, 0);
-	/* What goes to standby from now on is the new policy's. */
-	left = vmdemo_policy_nr(&pool->policy, VMDEMO_LIST_STANDBY);
+	/* What comes there from now on is the new policy's. */
+	left = vmdemo_policy_nr(&pool->policy, VMDEMO_LIST_STANDBY) +
+	       vmdemo_policy_nr(&pool->policy, VMDEMO_LIST_FIRST);
 	spin_unlock(&pool->lock);
 	for (; left; left -= part) {
 		part = min(left, VMDEMO_ORDER_SWITCH);

@@ -10,7 +10,7 @@
 /* Frames that vmdemo_order_dirty() looks at in one go. */
 #define VMDEMO_ORDER_LOOK	128
 
-/* Frames that vmdemo_order_demote() demotes in one go, and a new policy takes from standby. */
+/* Frames that vmdemo_order_demote() demotes in one go, and a new policy takes over. */
 #define VMDEMO_ORDER_DEMOTE	256U
 #define VMDEMO_ORDER_SWITCH	256U
 

@@ -7,9 +7,9 @@
  * source compiles into the module and into a user-space test or simulator.
  *
  * What a policy can know. A program's hits do not reach us, only its faults. A frame is therefore
- * kept on one of two lists:
+ * kept on one of these lists; the arrows are what lru does:
  *
- *      touch                      demote                      victim
+ *      insert                     demote                      victim
  *    ---------> [ active ] --- (unmapping) --> [ standby ] ----------->
  *        ^  ^                                       |    |
  *        |  +---------- touch (soft fault) ---------+    | hold
@@ -17,7 +17,8 @@
  *        +------------ release, touch ----------------[ held ]
  *
  * Frames on standby are resident but unmapped: touching one is a cheap soft fault, and that fault
- * is an exact re-reference. Without standby an "LRU" by fault time is FIFO.
+ * is an exact re-reference. Without standby an "LRU" by fault time is FIFO. A policy that tells
+ * newcomers from the others has [ first ] for them: they stay mapped there.
  *
  * A frame that is still mapped when it should be demoted is on neither list until it has been
  * unmapped: so several tasks can unmap at the same time, as each finds another frame next.
@@ -55,12 +56,14 @@
  */
 #define VMDEMO_STANDBY_PCT	40
 
+/* From the first of these up to active, in the order in which they are given up by default. */
 enum vmdemo_list_id {
 	VMDEMO_LIST_NONE,	/* not in the order: free, or absent */
-	VMDEMO_LIST_ACTIVE,
+	VMDEMO_LIST_FIRST,	/* new; empty under policies that have no use for it */
 	VMDEMO_LIST_STANDBY,
-	VMDEMO_LIST_UNMAPPING,	/* between active and standby: a task unmaps it */
+	VMDEMO_LIST_ACTIVE,
 	VMDEMO_LIST_HELD,	/* cannot go for now */
+	VMDEMO_LIST_UNMAPPING,	/* between active and standby: a task unmaps it */
 	VMDEMO_NR_LISTS
 };
 
@@ -72,6 +75,7 @@ struct vmdemo_node {
 	struct vmdemo_node *newer;
 	struct vmdemo_node *older;
 	u32 list;		/* enum vmdemo_list_id */
+	u32 mark;		/* the policy's; a switch clears most of them */
 };
 
 struct vmdemo_list {
@@ -84,40 +88,84 @@ struct vmdemo_policy;
 /**
  * struct vmdemo_policy_ops - what a policy decides; called under the pool lock, must not sleep
  * @name:      as the attribute 'policy' shows it
- * @insert:    @node's frame was given to a page, which may have to be read yet; it is in no list.
- *             It has earned credit, by vmdemo_policy_earn().
+ * @insert:    put @node, in no list, on one. Its frame was given to a page, which may have to be
+ *             read yet. @refault: a ghost remembers the page: it was evicted not long ago. NULL:
+ *             it is the newest active one.
  * @touch:     @node's frame, in a list, was referenced: a soft fault, or a read(2) or write(2)
- *             that hit
+ *             that hit. NULL: it becomes the newest active one.
  * @spare:     the evictor found victim @node mapped again (a late re-reference). True: the policy
- *             has moved it, take another. False: it goes all the same.
+ *             has moved it, take another. False: it goes all the same. NULL: false.
+ * @victim:    what should go after @after, in the order, cannot go at once, or is about to; with
+ *             @after NULL a search begins. It names no frame twice in a search, which does not
+ *             leave the pool lock in between, and none that is held or being unmapped. When one
+ *             begins it may move frames. NULL in return: no more. It need not come to all frames:
+ *             where nothing else will do, all are gone through by list. As that lock is held, a
+ *             search looks at no more than 2,048 frames, or numbers of such, beside those that it
+ *             names. NULL: the oldest of first, of standby, of active.
+ * @remove:    @node, still in its list, is about to leave the order. False: no ghost should
+ *             remember its page. NULL: true.
  * @excess:    how many of the oldest active frames should go to standby now. @slack is how many
- *             frames are free, which count as standby, as do those on their way there.
+ *             frames are free. NULL: none.
  *
- * Removal, rotation, demotion, holding and the choice of victims (oldest of standby, then oldest of
- * active) are the same for all and stand below. Nothing but the order keeps a page in its frame
- * until its fault is tried again: a policy that gives up the newest first can make two programs
- * evict each other's page for ever.
+ * Demotion, rotation and holding are the same for all: what is demoted becomes the newest on
+ * standby, what cannot be unmapped stays active, what was held is the oldest active one. So a
+ * policy meets frames on each of the lists, also on those that it does not use itself.
+ *
+ * The defaults are lru's, and inline: under the default policy no page that comes in, is touched or
+ * goes pays for a call.
+ *
+ * Nothing but the order keeps a page in its frame until its fault is tried again: a policy that
+ * gives up the newest first can make two programs evict each other's page for ever.
  */
 struct vmdemo_policy_ops {
 	const char *name;
-	void (*insert)(struct vmdemo_policy *policy, struct vmdemo_node *node);
+	void (*insert)(struct vmdemo_policy *policy, struct vmdemo_node *node, bool refault);
 	void (*touch)(struct vmdemo_policy *policy, struct vmdemo_node *node);
 	bool (*spare)(struct vmdemo_policy *policy, struct vmdemo_node *node);
+	struct vmdemo_node *(*victim)(struct vmdemo_policy *policy, struct vmdemo_node *after);
+	bool (*remove)(struct vmdemo_policy *policy, struct vmdemo_node *node);
 	u32 (*excess)(const struct vmdemo_policy *policy, u32 slack);
 };
 
+/**
+ * struct vmdemo_policy - the order of a pool's frames
+ * @ops:          the rules
+ * @nr_frames:    frames that exist, for the targets
+ * @limit:        their numbers are below it, but for a few; some below it do not exist. Set by the
+ *                owner
+ * @standby_pct:  share of standby
+ * @demote_pages: credit that a page that comes in earns
+ * @credit:       what demotion may cost yet
+ * @soft_faults:  since a page came in
+ * @find:         the node of frame @nr, perhaps in no list; NULL: there is none. Set by the owner
+ * @left:         in a search, what it may do yet: random try numbers, clock pass over frames, 2q
+ *                name some of first
+ * @chance:       where random's numbers come from
+ * @at:           random's search: the frame it has come to, ...
+ * @step:         ... what takes it to the next, ...
+ * @span:         ... and the power of two that all numbers are below
+ * @lists:        by enum vmdemo_list_id
+ */
 struct vmdemo_policy {
 	const struct vmdemo_policy_ops *ops;
-	u32 nr_frames;			/* frames that exist, for the targets */
+	u32 nr_frames;
+	u32 limit;
 	u32 standby_pct;
-	u32 demote_pages;		/* credit a page that comes in earns */
+	u32 demote_pages;
 	s64 credit;
-	u32 soft_faults;		/* since a page came in */
+	u32 soft_faults;
+	struct vmdemo_node *(*find)(const struct vmdemo_policy *policy, u32 nr);
+	u32 left;
+	u64 chance;
+	u32 at, step, span;
 	struct vmdemo_list lists[VMDEMO_NR_LISTS];
 };
 
 extern const struct vmdemo_policy_ops vmdemo_policy_lru;
 extern const struct vmdemo_policy_ops vmdemo_policy_fifo;
+extern const struct vmdemo_policy_ops vmdemo_policy_clock;
+extern const struct vmdemo_policy_ops vmdemo_policy_random;
+extern const struct vmdemo_policy_ops vmdemo_policy_2q;
 
 /* Frames that standby and the free list together should hold, of those that are not held. */
 static inline u32 vmdemo_policy_target(const struct vmdemo_policy *policy)
@@ -221,34 +269,92 @@ static inline void vmdemo_policy_demote(struct vmdemo_policy *policy, u32 nr)
 		vmdemo_policy_demote_to(policy, last, i);
 }
 
-/* The victim after @node in order of eviction, the first one after NULL. */
-static inline struct vmdemo_node *vmdemo_policy_victim(const struct vmdemo_policy *policy,
-						       const struct vmdemo_node *node)
-{
-	enum vmdemo_list_id id = node ? (enum vmdemo_list_id)node->list : VMDEMO_LIST_STANDBY;
-	struct vmdemo_node *next = vmdemo_policy_newer(policy, node, id);
+struct vmdemo_node *vmdemo_policy_walk(const struct vmdemo_policy *policy,
+				       const struct vmdemo_node *node, u32 last);
 
-	if (!next && id == VMDEMO_LIST_STANDBY)
-		next = vmdemo_policy_oldest(policy, VMDEMO_LIST_ACTIVE);
-	return next;
+/* As vmdemo_policy_victim(), but by list, whatever the policy: this comes to all frames. */
+static inline struct vmdemo_node *vmdemo_policy_any(const struct vmdemo_policy *policy,
+						    const struct vmdemo_node *node)
+{
+	/* The common case, inline; the ends of a list are in none. */
+	if (node && node->newer->list != VMDEMO_LIST_NONE)
+		return node->newer;
+	return vmdemo_policy_walk(policy, node, VMDEMO_LIST_ACTIVE);
 }
 
-/* As vmdemo_policy_victim(), but after all victims come the held frames. */
+/* As vmdemo_policy_any(), but after all that may go come the held frames. */
 static inline struct vmdemo_node *vmdemo_policy_next(const struct vmdemo_policy *policy,
 						     const struct vmdemo_node *node)
 {
-	bool held = node && node->list == VMDEMO_LIST_HELD;
-	struct vmdemo_node *next = vmdemo_policy_victim(policy, node);
-
-	if (!next && !held)
-		next = vmdemo_policy_oldest(policy, VMDEMO_LIST_HELD);
-	return next;
+	return vmdemo_policy_walk(policy, node, VMDEMO_LIST_HELD);
 }
+
+/* ---- what is asked of the policy: see struct vmdemo_policy_ops ---- */
+
+static inline void vmdemo_policy_insert(struct vmdemo_policy *policy, struct vmdemo_node *node,
+					bool refault)
+{
+	if (unlikely(policy->ops->insert))
+		policy->ops->insert(policy, node, refault);
+	else
+		vmdemo_policy_add(policy, node, VMDEMO_LIST_ACTIVE);
+}
+
+static inline void vmdemo_policy_touch(struct vmdemo_policy *policy, struct vmdemo_node *node)
+{
+	if (unlikely(policy->ops->touch))
+		policy->ops->touch(policy, node);
+	else
+		vmdemo_policy_move(policy, node, VMDEMO_LIST_ACTIVE);
+}
+
+static inline bool vmdemo_policy_spare(struct vmdemo_policy *policy, struct vmdemo_node *node)
+{
+	return policy->ops->spare && policy->ops->spare(policy, node);
+}
+
+static inline struct vmdemo_node *vmdemo_policy_victim(struct vmdemo_policy *policy,
+						       struct vmdemo_node *after)
+{
+	if (unlikely(policy->ops->victim))
+		return policy->ops->victim(policy, after);
+	return vmdemo_policy_any(policy, after);
+}
+
+/* The page in @node's frame goes. Returns whether a ghost should remember it. */
+static inline bool vmdemo_policy_forget(struct vmdemo_policy *policy, struct vmdemo_node *node)
+{
+	bool remember = true;
+
+	if (unlikely(policy->ops->remove))
+		remember = policy->ops->remove(policy, node);
+	vmdemo_policy_remove(policy, node);
+	return remember;
+}
+
+static inline u32 vmdemo_policy_excess(const struct vmdemo_policy *policy, u32 slack)
+{
+	return policy->ops->excess ? policy->ops->excess(policy, slack) : 0;
+}
+
+/* ---- what is the same for all ---- */
 
 /* @node, in some list, cannot go for now; if it was held already it is the last of these. */
 static inline void vmdemo_policy_hold(struct vmdemo_policy *policy, struct vmdemo_node *node)
 {
 	vmdemo_policy_move(policy, node, VMDEMO_LIST_HELD);
+}
+
+/* Is @node, where a search has ended, still a place in the order from which it can go on? */
+static inline bool vmdemo_policy_ordered(const struct vmdemo_node *node)
+{
+	return node->list >= VMDEMO_LIST_FIRST && node->list <= VMDEMO_LIST_ACTIVE;
+}
+
+/* Is @node where frames stay mapped? Then the first touch of what was read ahead tells nothing. */
+static inline bool vmdemo_policy_young(const struct vmdemo_node *node)
+{
+	return node->list == VMDEMO_LIST_ACTIVE || node->list == VMDEMO_LIST_FIRST;
 }
 
 /* A page in pays for demotions to come. The cap keeps a past of misses from funding a storm. */
@@ -282,6 +388,10 @@ static inline bool vmdemo_policy_affords(const struct vmdemo_policy *policy, u32
 	return policy->nr_frames <= VMDEMO_SMALL_POOL ||
 	       policy->credit >= (s64)(frames < policy->nr_frames ? frames : policy->nr_frames);
 }
+
+/* For the tables of several policies; see policy.c. */
+bool vmdemo_policy_spare_standby(struct vmdemo_policy *policy, struct vmdemo_node *node);
+u32 vmdemo_policy_lack(const struct vmdemo_policy *policy, u32 slack);
 
 void vmdemo_policy_init(struct vmdemo_policy *policy, const struct vmdemo_policy_ops *ops);
 void vmdemo_policy_release(struct vmdemo_policy *policy, struct vmdemo_node *node);

@@ -212,6 +212,15 @@ static int vmdemo_pool_grow(struct vmdemo_pool *pool, u32 frames)
 	return 0;
 }
 
+/* The pool should have @frames from now on; its policy knows. */
+static void vmdemo_pool_set_target(struct vmdemo_pool *pool, u32 frames)
+{
+	spin_lock(&pool->lock);
+	pool->target = frames;
+	pool->policy.limit = frames;
+	spin_unlock(&pool->lock);
+}
+
 /**
  * vmdemo_pool_resize - set the number of frames
  * @pool:   the pool
@@ -228,15 +237,11 @@ int vmdemo_pool_resize(struct vmdemo_pool *pool, u32 frames)
 
 	if (!vmdemo_pool_claim(target, frames))
 		return -ENOMEM;
-	spin_lock(&pool->lock);
-	pool->target = frames;
-	spin_unlock(&pool->lock);
+	vmdemo_pool_set_target(pool, frames);
 	if (frames > target) {
 		err = vmdemo_pool_grow(pool, frames);
 		if (err) {
-			spin_lock(&pool->lock);
-			pool->target = target;
-			spin_unlock(&pool->lock);
+			vmdemo_pool_set_target(pool, target);
 			vmdemo_pool_claim(frames, target);
 			vmdemo_free_trim_all(pool);
 			wake_up(&pool->reclaim_wait);
@@ -246,6 +251,14 @@ int vmdemo_pool_resize(struct vmdemo_pool *pool, u32 frames)
 	}
 	vmdemo_free_trim_all(pool);
 	return 0;
+}
+
+/* Frame @nr's place in the order; NULL: there is no such number. The pool lock is held. */
+static struct vmdemo_node *vmdemo_pool_find(const struct vmdemo_policy *policy, u32 nr)
+{
+	const struct vmdemo_pool *pool = container_of(policy, struct vmdemo_pool, policy);
+
+	return nr < pool->top ? &vmdemo_frame(pool, nr)->node : NULL;
 }
 
 /**
@@ -283,6 +296,7 @@ struct vmdemo_pool *vmdemo_pool_create(void)
 	pool->free = VMDEMO_NONE;
 	pool->kept = VMDEMO_NONE;
 	vmdemo_policy_init(&pool->policy, &vmdemo_policy_lru);
+	pool->policy.find = vmdemo_pool_find;
 	pool->policy.standby_pct = VMDEMO_STANDBY_PCT;
 	pool->policy.demote_pages = 16;
 	pool->set.reserve = VMDEMO_NONE;

@@ -137,6 +137,9 @@ static DEVICE_ATTR_RW(frames);
 static const struct vmdemo_policy_ops *const vmdemo_policies[] = {
 	&vmdemo_policy_lru,
 	&vmdemo_policy_fifo,
+	&vmdemo_policy_clock,
+	&vmdemo_policy_random,
+	&vmdemo_policy_2q,
 };
 
 static ssize_t policy_show(struct device *dev, struct device_attribute *attr, char *buf)
@@ -390,7 +393,8 @@ static ssize_t name##_show(struct device *dev, struct device_attribute *attr, ch
 static DEVICE_ATTR_RO(name)
 
 VMDEMO_GAUGE(frames_free, READ_ONCE(pool->nr_free));
-VMDEMO_GAUGE(frames_active, READ_ONCE(pool->policy.lists[VMDEMO_LIST_ACTIVE].nr) +
+VMDEMO_GAUGE(frames_active, READ_ONCE(pool->policy.lists[VMDEMO_LIST_FIRST].nr) +
+	     READ_ONCE(pool->policy.lists[VMDEMO_LIST_ACTIVE].nr) +
 	     READ_ONCE(pool->policy.lists[VMDEMO_LIST_UNMAPPING].nr) +
 	     READ_ONCE(pool->policy.lists[VMDEMO_LIST_HELD].nr));
 VMDEMO_GAUGE(frames_standby, READ_ONCE(pool->policy.lists[VMDEMO_LIST_STANDBY].nr));

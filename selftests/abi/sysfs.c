@@ -214,6 +214,10 @@ TEST_F(sysfs, policy)
 	EXPECT_EQ(vt_set("policy", "[lru]"), -EINVAL);
 	EXPECT_EQ(vt_set("policy", "\n"), -EINVAL);
 	EXPECT_TRUE(vt_policy_is("fifo"));
+	for (int i = 0; i < vt_nr_policies; i++) {
+		EXPECT_EQ(vt_set("policy", "%s", vt_policies[i]), 0);
+		EXPECT_TRUE(vt_policy_is(vt_policies[i]));
+	}
 	EXPECT_EQ(vt_set("policy", "lru"), 0);
 	EXPECT_TRUE(vt_policy_is("lru"));
 }

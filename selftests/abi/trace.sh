@@ -95,34 +95,55 @@ END
 
 # replay POLICY: does a model of the policy, fed with the log, choose the same victims?
 replay() {
-	python3 - "$work/log" "$1" <<'END'
+	python3 - "$work/log" "$1" "$(cat "$class/frames")" <<'END'
 import re, sys
-log, policy = sys.argv[1:]
-active, unmapping, standby, held = {}, {}, {}, {}    # frames, oldest first
+log, policy, frames = sys.argv[1], sys.argv[2], int(sys.argv[3])
+first, active, unmapping, standby, held = {}, {}, {}, {}, {}    # frames, oldest first
 page_in = {}
+marked = set()    # by clock
 forgotten = demoted = 0
 
 def renew(frame, where):
-    for place in active, unmapping, standby, held:
+    for place in first, active, unmapping, standby, held:
         place.pop(frame, None)
     where[frame] = True
+
+# The frame that should go now. Clock passes over what is marked; if that is all on standby, the first one goes.
+def next_victim():
+    passed = []
+    if policy == '2q' and len(first) > max(frames // 4, 4):
+        return next(iter(first))
+    while policy == 'clock' and (standby or active):
+        frame = next(iter(standby or active))
+        if frame not in marked:
+            break
+        marked.remove(frame)
+        renew(frame, active)
+        passed.append(frame)
+    if passed and not standby:
+        return passed[0]
+    return next(iter(standby or active or first))
 
 for number, line in enumerate(open(log), 1):
     m = re.search(r'vmdemo_policy: (\w+) page=(\d+) frame=(\d+)', line)
     if not m:
         continue
     event, page, frame = m.group(1), int(m.group(2)), int(m.group(3))
-    known = any(frame in place for place in (active, unmapping, standby, held))
-    if known != (event != 'insert'):
+    known = any(frame in place for place in (first, active, unmapping, standby, held))
+    if known != (event not in ('insert', 'refault')):
         sys.exit('line %d: %s of frame %d, which is %sin the order' % (number, event, frame, '' if known else 'not '))
-    if event != 'insert' and page_in[frame] != page:
+    if known and page_in[frame] != page:
         sys.exit('line %d: %s of page %d, but frame %d holds %d' % (number, event, page, frame, page_in[frame]))
-    if event == 'insert':
+    if event in ('insert', 'refault'):
         page_in[frame] = page
-        active[frame] = True
-    elif event == 'touch' and policy == 'lru':
+        marked.discard(frame)
+        renew(frame, first if policy == '2q' and event == 'insert' else active)
+    elif event == 'touch' and (policy == 'lru' or (policy == '2q' and frame not in first)):
         renew(frame, active)
-    elif event == 'late' and policy == 'lru' and frame in standby:
+    elif event == 'touch' and policy == 'clock' and frame not in active:
+        marked.add(frame)
+    elif event == 'late' and policy in ('lru', 'clock', '2q') and frame in standby:
+        marked.discard(frame)
         renew(frame, active)
     elif event == 'unmap':
         if frame != next(iter(active)):
@@ -144,16 +165,21 @@ for number, line in enumerate(open(log), 1):
         demoted += 1
         renew(frame, standby)
     elif event == 'forget':
-        oldest = next(iter(standby or active))
-        if frame != oldest:
-            sys.exit('line %d: frame %d went, but %d is the oldest' % (number, frame, oldest))
+        if policy == 'random':
+            if frame in held:
+                sys.exit('line %d: frame %d went, which is held' % (number, frame))
+        else:
+            victim = next_victim()
+            if frame != victim:
+                sys.exit('line %d: frame %d went, but %d is the victim' % (number, frame, victim))
         forgotten += 1
+        first.pop(frame, None)
         active.pop(frame, None)
         standby.pop(frame, None)
     elif event not in ('touch', 'late'):
         sys.exit('line %d: what is %s?' % (number, event))
 print('%d forgotten, %d demoted' % (forgotten, demoted))
-if forgotten < 500 or (policy == 'lru') != (demoted > 0):
+if forgotten < 500 or (policy in ('lru', 'clock', '2q')) != (demoted > 0):
     sys.exit('too little happened')
 END
 }
@@ -244,6 +270,35 @@ replay_fifo() {
 	load "$ram" 512 && echo fifo >"$class/policy" && trace vmdemo_policy/enable touch_many && replay fifo
 }
 
+# The others: in a pool where all but the newest are on standby, and in one where some are.
+replay_other() {
+	load "$ram" "$2" && echo "$1" >"$class/policy" && trace vmdemo_policy/enable touch_many && replay "$1"
+}
+
+replay_clock_small() {
+	replay_other clock 64
+}
+
+replay_clock() {
+	replay_other clock 512
+}
+
+replay_2q_small() {
+	replay_other 2q 64
+}
+
+replay_2q() {
+	replay_other 2q 512
+}
+
+replay_others_notice() {
+	! replay lru && ! replay clock
+}
+
+replay_random() {
+	replay_other random 512
+}
+
 replay_late_disk() {
 	load "$disk" 512 && trace vmdemo_policy/enable touch_many && replay lru
 }
@@ -290,7 +345,8 @@ if demoted < 1000 or most < 2 or unmapping:
 END
 }
 
-tests=(steps_at_once steps_with_wait steps_soft steps_invalid silence pressure replay_small_pool replay_large_pool replay_notices replay_fifo)
+tests=(steps_at_once steps_with_wait steps_soft steps_invalid silence pressure replay_small_pool replay_large_pool replay_notices replay_fifo
+	replay_clock_small replay_clock replay_2q_small replay_2q replay_others_notice replay_random)
 # On one processor it would take a task that is preempted at the right moment.
 [ "$(nproc)" -eq 1 ] || tests+=(unmap_side_by_side)
 [ "$disk" = "$ram" ] || tests+=(replay_late_disk)

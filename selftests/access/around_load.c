@@ -223,7 +223,7 @@ TEST_F(around, discard_under_readers)
 	EXPECT_TRUE(vt_balanced());
 }
 
-/* More memory than frames: windows come and go with their pages, under either policy. */
+/* More memory than frames: windows come and go with their pages, under any policy. */
 FIXTURE(pool) {
 	int fd;
 	size_t pages;	/* how much of the device is used */
@@ -237,10 +237,14 @@ FIXTURE_VARIANT(pool) {
 
 FIXTURE_VARIANT_ADD(pool, least) { .frames = 8, .policy = "lru" };
 FIXTURE_VARIANT_ADD(pool, least_fifo) { .frames = 8, .policy = "fifo" };
+FIXTURE_VARIANT_ADD(pool, least_clock) { .frames = 8, .policy = "clock" };
+FIXTURE_VARIANT_ADD(pool, least_random) { .frames = 8, .policy = "random" };
+FIXTURE_VARIANT_ADD(pool, least_2q) { .frames = 8, .policy = "2q" };
 FIXTURE_VARIANT_ADD(pool, small) { .frames = 64, .policy = "lru" };
 FIXTURE_VARIANT_ADD(pool, small_fifo) { .frames = 64, .policy = "fifo" };
 FIXTURE_VARIANT_ADD(pool, large) { .frames = 512, .policy = "lru" };
 FIXTURE_VARIANT_ADD(pool, large_fifo) { .frames = 512, .policy = "fifo" };
+FIXTURE_VARIANT_ADD(pool, large_2q) { .frames = 512, .policy = "2q" };
 
 FIXTURE_SETUP(pool)
 {

@@ -279,20 +279,21 @@ const char *vt_show(const char *name)
 	return strtok(value, "\n") ?: "";
 }
 
+const char *const vt_policies[] = { "lru", "fifo", "clock", "random", "2q" };
+const int vt_nr_policies = ARRAY_SIZE(vt_policies);
+
 bool vt_policy_is(const char *name)
 {
-	const char *shown = vt_show("policy"), *p;
-	char bracketed[32], names[256] = "";
-	size_t n = 0;
+	char names[256] = "";
+	int i;
 
-	snprintf(bracketed, sizeof(bracketed), "[%s]", name);
-	for (p = shown; *p && n < sizeof(names) - 2; p++) {
-		if (*p != '[' && *p != ']')
-			names[n++] = *p;
+	for (i = 0; i < vt_nr_policies; i++) {
+		strcat(names, i ? " " : "");
+		strcat(names, strcmp(vt_policies[i], name) ? "" : "[");
+		strcat(names, vt_policies[i]);
+		strcat(names, strcmp(vt_policies[i], name) ? "" : "]");
 	}
-	names[n] = ' ';
-	return !strncmp(names, "lru fifo ", 9) && strstr(shown, bracketed) &&
-	       strchr(shown, '[') == strrchr(shown, '[');
+	return !strcmp(vt_show("policy"), names);
 }
 
 __u64 vt_get(const char *name)

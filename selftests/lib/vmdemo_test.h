@@ -75,7 +75,9 @@ void vt_start(unsigned int frames);
 /* Attributes of /dev/vmdemo, or with "../vmdemo1/" before the name of another device. */
 int __printf(2, 3) vt_set(const char *name, const char *format, ...);
 const char *vt_show(const char *name);
-/* Is it the one in brackets? The attribute lists lru and fifo first, others may follow. */
+/* All policies. Is it the one in brackets? The attribute lists all of them, in this order. */
+extern const char *const vt_policies[];
+extern const int vt_nr_policies;
 bool vt_policy_is(const char *name);
 __u64 vt_get(const char *name);
 __u64 vt_stat(const char *name);

@@ -22,16 +22,24 @@ verdict() {
 	make -s -C "$copy/selftests/policy" O="$copy/build" all >"$copy/log" 2>&1 ||
 		{ cat "$copy/log"; echo "mutate.sh: the copy does not compile." >&2; exit 1; }
 	# One failure will do. A list without end keeps a test busy for ever: that is one, too.
-	if timeout 30 "$copy/build/test_policy" 2>&1 | sed '/^not ok/q' >"$copy/log"; then
+	if timeout 60 "$copy/build/test_policy" 2>&1 | sed '/^not ok/q' >"$copy/log"; then
 		echo passed
 	else
 		echo failed
 	fi
 }
 
+# restore: the unbroken files; those that are so already keep their time, and need not be compiled again.
+restore() {
+	local file
+	for file in "$module"/policy*.[ch]; do
+		cmp -s "$file" "$copy/module/${file##*/}" || cp "$file" "$copy/module"
+	done
+}
+
 # mutant WHAT FILE SED: the tests must fail after SED on FILE.
 mutant() {
-	cp "$module"/policy*.[ch] "$copy/module"
+	restore
 	sed -i "$3" "$copy/module/$2"
 	if cmp -s "$module/$2" "$copy/module/$2"; then
 		echo "stale: $1: the sed script changes nothing"
@@ -45,7 +53,7 @@ mutant() {
 }
 
 bad=
-cp "$module"/policy*.[ch] "$copy/module"
+restore
 if [ "$(verdict)" != passed ]; then
 	cat "$copy/log"
 	exit 1
@@ -53,17 +61,72 @@ fi
 
 mutant "a touch moves under fifo" policy_fifo.c \
 	'/fifo_touch(struct/,/^}/s/^{/&vmdemo_policy_move(policy, node, VMDEMO_LIST_ACTIVE);/'
-mutant "a touch does nothing under lru" policy_lru.c \
-	'/lru_touch(struct/,/^}/s/vmdemo_policy_move.*//'
-mutant "lru inserts on standby" policy_lru.c \
-	'/lru_insert(struct/,/^}/s/LIST_ACTIVE/LIST_STANDBY/'
-mutant "lru does not spare" policy_lru.c '/lru_spare(struct/,/^}/s/true/false/'
-mutant "lru spares frames it did not demote" policy_lru.c \
-	'/lru_spare(struct/,/^}/s/return false/(void)0/'
+mutant "a touch does nothing under lru" policy.h \
+	'/policy_touch(struct/,/^}/s/vmdemo_policy_move.*//'
+mutant "lru inserts on standby" policy.h \
+	'/policy_insert(struct/,/^}/s/LIST_ACTIVE/LIST_STANDBY/'
+mutant "lru does not spare" policy.c '/spare_standby(struct/,/^}/s/true/false/'
+mutant "lru spares frames it did not demote" policy.c \
+	'/spare_standby(struct/,/^}/s/return false/(void)0/'
+mutant "a policy is not asked whom to spare" policy.h 's/return policy->ops->spare \&\&/return 0 \&\&/'
+mutant "a policy is not asked for victims" policy.h 's/if (unlikely(policy->ops->victim))/if (0)/'
+mutant "a policy does not hear of removals" policy.h 's/if (unlikely(policy->ops->remove))/if (0)/'
+mutant "clock: a touch moves" policy_clock.c \
+	'/clock_touch(struct/,/^}/s/node->mark = 1/vmdemo_policy_move(policy, node, VMDEMO_LIST_ACTIVE)/'
+mutant "clock: an active frame is marked" policy_clock.c 's/node->list != VMDEMO_LIST_ACTIVE/1/'
+mutant "clock: a mark stays for ever" policy_clock.c '/clock_begin(struct/,/^}/s/node->mark = 0;//'
+mutant "clock: a mark goes, and the frame too" policy_clock.c \
+	'/clock_begin(struct/,/^}/s/node = vmdemo_policy_any(policy, NULL);/break;/'
+mutant "clock: the hand moves in the middle of a search" policy_clock.c 's/if (!after)/if (1)/'
+mutant "clock: the hand never moves" policy_clock.c \
+	's/if (!after)/if (0)/; s/node = vmdemo_policy_any(policy, after)/if (!after) policy->left = VMDEMO_CLOCK_PASS; &/'
+mutant "clock: a new page has the mark of an old one" policy_clock.c \
+	'/clock_insert(struct/,/^}/s/node->mark = 0;//'
+mutant "clock: a late reference leaves a mark" policy_clock.c \
+	'/clock_spare(struct/,/^}/s/node->mark = 0;//'
+mutant "clock: the hand passes over all" policy_clock.c '/clock_begin(struct/,/^}/s/ && policy->left;/;/'
+mutant "clock: a search looks ahead over all" policy_clock.c '/clock_victim(struct/,/^}/s/ && policy->left;/;/'
+mutant "clock: 256 frames for each victim" policy_clock.c \
+	'/clock_victim(struct/,/^}/s/for (;/for (policy->left = VMDEMO_CLOCK_PASS;/'
+mutant "clock: a search goes on with what is marked" policy_clock.c 's/(node->mark || node->list/(node->list/'
+mutant "clock: a search goes on to the newest" policy_clock.c 's/ || node->list == VMDEMO_LIST_ACTIVE//'
+mutant "clock: what is passed stays behind" policy_clock.c \
+	'/clock_begin(struct/,/^}/s/move(policy, node, VMDEMO_LIST_ACTIVE)/move(policy, node, VMDEMO_LIST_STANDBY)/'
+mutant "clock: the newest goes when all are marked" policy_clock.c 's/if (!passed ||/if (1 ||/'
+mutant "clock: the last one passed goes" policy_clock.c 's/passed = passed ?: node/passed = node/'
+mutant "clock: the first one passed is young" policy_clock.c '/policy_release(policy, passed)/d'
+mutant "clock: nothing is demoted" policy_clock.c '/\.excess/d'
+mutant "random: a touch moves" policy_random.c \
+	'/random_touch(struct/,/^}/s/^{/&vmdemo_policy_move(policy, node, VMDEMO_LIST_ACTIVE);/'
+mutant "random: always the same numbers" policy_random.c 's/policy->chance +=/policy->chance +/'
+mutant "random: an even increment" policy_random.c 's/(policy) | 1;/(policy) << 1;/'
+mutant "random: a search without end" policy_random.c 's/policy->left--/(void)0/'
+mutant "random: a search comes to half of the frames" policy_random.c 's/left = min(policy->span/left = min(policy->span \/ 2/'
+mutant "random: a step instead of an order" policy_random.c 's/0x9e3779b5U/1U/'
+mutant "random: held frames, too" policy_random.c 's/node && vmdemo_policy_ordered(node)/node \&\& node->list/'
+mutant "random: a search goes through other numbers when the pool shrinks" policy_random.c \
+	's/while (policy->left) {/&for (policy->span = 1; policy->span < policy->limit;) policy->span *= 2;/'
+mutant "random: no number is beyond the number of frames" policy_random.c 's/policy->limit/policy->nr_frames/'
+mutant "random: a search tries all numbers" policy_random.c 's/min(policy->span, VMDEMO_RANDOM_LOOK)/policy->span/'
+mutant "2q: all pages are new" policy_2q.c 's/refault ?/0 ?/'
+mutant "2q: none is new" policy_2q.c 's/refault ?/1 ?/'
+mutant "2q: a touch promotes what is new" policy_2q.c \
+	'/2q_touch(struct/,/^}/s/node->list != VMDEMO_LIST_FIRST/1/'
+mutant "2q: all are remembered" policy_2q.c 's/return node->list == VMDEMO_LIST_FIRST/return true/'
+mutant "2q: first has half" policy_2q.c 's/FIRST_PCT	25/FIRST_PCT	50/'
+mutant "2q: first has three frames of a small pool" policy_2q.c 's/FIRST_LEAST	4U/FIRST_LEAST	3U/'
+mutant "2q: a search in first goes one too far" policy_2q.c 's/left = vmdemo_2q_over(policy)/& + 1/'
+mutant "2q: what was named of first counts on" policy_2q.c '/policy->left--/d'
+mutant "2q: first never goes before the others" policy_2q.c 's/if (first \&\& policy->left/if (0 \&\& policy->left/'
+mutant "2q: first never goes" policy_2q.c 's/VMDEMO_LIST_ACTIVE) ?: first;/VMDEMO_LIST_ACTIVE);/'
+mutant "2q: active goes before standby" policy_2q.c \
+	'/return vmdemo_policy_oldest(/s/STANDBY/ACTIVE/; /2q_victim(/,/^}/s/LIST_ACTIVE) ?: first/LIST_STANDBY) ?: first/'
+mutant "2q: a share of all frames is demoted" policy_2q.c 's/main = active + have/main = policy->nr_frames/'
+mutant "2q: a small pool demotes a share" policy_2q.c 's/nr_frames <= VMDEMO_SMALL_POOL/nr_frames == 0/'
 mutant "a pool is calm at once" policy.h 's/soft_faults >= VMDEMO_CALM/soft_faults/'
 mutant "a page that comes in does not end the calm" policy.h '/policy->soft_faults = 0/d'
 mutant "a demotion starts one frame late" policy.h \
-	'/policy_demote(/,/^}/s/last = NULL/last = vmdemo_policy_oldest(policy, 1)/'
+	'/policy_demote(/,/^}/s/last = NULL/last = vmdemo_policy_oldest(policy, VMDEMO_LIST_ACTIVE)/'
 mutant "a demoted frame does not know where it is" policy.h \
 	'/policy_demote(/,/^}/s/last->list = VMDEMO_LIST_STANDBY/(void)0/'
 mutant "demoted frames are the oldest of standby" policy.h \
@@ -71,10 +134,10 @@ mutant "demoted frames are the oldest of standby" policy.h \
 mutant "what was the newest on standby does not lead on" policy.h '/first->older->newer = first/d'
 mutant "a demotion is not counted in active" policy.h '/active->nr -= nr/d'
 mutant "a demotion is not counted on standby" policy.h '/standby->nr += nr/d'
-mutant "free frames do not count as standby" policy_lru.c 's/slack + vmdemo/vmdemo/'
-mutant "frames that are being unmapped do not count as standby" policy_lru.c \
+mutant "free frames do not count as standby" policy.c 's/slack + vmdemo/vmdemo/'
+mutant "frames that are being unmapped do not count as standby" policy.c \
 	's/vmdemo_policy_nr(policy, VMDEMO_LIST_UNMAPPING)/0/'
-mutant "one frame too many on standby" policy_lru.c \
+mutant "one frame too many on standby" policy.c \
 	's/min(target - have/min(target - have + 1/'
 mutant "a removal is not counted" policy.h '/lists\[node->list\].nr--/d'
 mutant "a removal leaves the link of the older" policy.h '/node->older->newer = node->newer/d'
@@ -84,7 +147,11 @@ mutant "an addition is not counted" policy.h '/lists\[id\].nr++/d'
 mutant "an addition makes old" policy.h \
 	'/policy_add(/,/^}/s/node->newer = ends/node->older = ends, node->newer = ends->newer, ends->newer = node->newer->older = node, policy->lists[id].nr++; return/'
 mutant "victims come from standby only" policy.h \
-	'/policy_victim(/,/^}/s/next = vmdemo_policy_oldest(.*)/next = NULL/'
+	'/policy_any(/,/^}/s/VMDEMO_LIST_ACTIVE/VMDEMO_LIST_STANDBY/'
+mutant "what is first is no victim" policy.c \
+	'/policy_walk(/,/^}/s/: VMDEMO_LIST_FIRST/: VMDEMO_LIST_STANDBY/'
+mutant "the ends of a list are a frame" policy.c 's/ends.list = VMDEMO_LIST_NONE/ends.list = i/'
+mutant "a frame in first is not in the order" policy.h 's/list >= VMDEMO_LIST_FIRST/list > VMDEMO_LIST_FIRST/'
 mutant "the newest is the first victim" policy.h \
 	's/node->newer : ends->newer/node->newer : ends->older/'
 mutant "a walk has no end" policy.h 's/newer == ends ? NULL :/0 ? NULL :/'
@@ -94,8 +161,8 @@ mutant "held frames count for the target" policy.h \
 	's/policy->nr_frames - min(held, policy->nr_frames)/policy->nr_frames/'
 mutant "more held than there are frames" policy.h 's/min(held, policy->nr_frames)/held/'
 mutant "held frames are never written" policy.h \
-	's/next = vmdemo_policy_oldest(policy, VMDEMO_LIST_HELD)/(void)0/'
-mutant "the walk of held frames has no end" policy.h 's/!next \&\& !held/!next/'
+	'/policy_next(/,/^}/s/VMDEMO_LIST_HELD/VMDEMO_LIST_ACTIVE/'
+mutant "the walk goes on to what is being unmapped" policy.c '/policy_walk(/,/^}/s/id < last/id <= last/'
 mutant "a release makes young" policy.c \
 	'/policy_release(/,/^}/s/add_oldest(policy, node)/add(policy, node, VMDEMO_LIST_ACTIVE)/'
 mutant "a release is not counted" policy.c '/lists\[VMDEMO_LIST_ACTIVE\].nr++/d'
@@ -105,8 +172,13 @@ mutant "a small pool saves credit" policy.h \
 mutant "a target overflows" policy.h 's/(u64)frames \*/frames */'
 mutant "a switch reverses standby" policy.c \
 	'/vmdemo_policy_switch(/,/^}/s/standby->ends.older/standby->ends.newer/'
-mutant "a switch makes standby frames young" policy.c \
-	's/policy_release(policy, standby->ends.older)/policy_move(policy, standby->ends.older, 1)/'
-mutant "a switch takes all of standby at once" policy.c 's/min(most, standby->nr)/standby->nr/'
+mutant "a switch reverses first" policy.c '/vmdemo_policy_switch(/,/^}/s/first->ends.older/first->ends.newer/'
+mutant "a switch makes frames young" policy.c \
+	'/vmdemo_policy_switch(/,/^}/s/policy_release(policy, node)/policy_move(policy, node, VMDEMO_LIST_ACTIVE)/'
+mutant "a switch takes all at once" policy.c 's/min(most, standby->nr + first->nr)/standby->nr + first->nr/'
 mutant "a switch takes one frame too many" policy.c 's/min(most, standby/min(most + 1, standby/'
+mutant "a switch leaves what is first" policy.c 's/standby->nr + first->nr)/standby->nr)/'
+mutant "a switch takes first before standby" policy.c \
+	's/standby->nr ? standby->ends.older : first->ends.older/first->nr ? first->ends.older : standby->ends.older/'
+mutant "a switch leaves marks" policy.c '/vmdemo_policy_switch(/,/^}/s/node->mark = 0;//'
 [ -z "$bad" ]

@@ -56,7 +56,7 @@ static inline u32 chance_below(u64 *state, u32 limit)
 
 /**
  * struct pool - a policy and the frames it orders
- * @policy:   what is tested
+ * @policy:   what is tested; comes first
  * @nodes:    one for each frame. The tests speak of frames by number: that of the node here.
  * @nr_nodes: how many
  */
@@ -69,6 +69,21 @@ struct pool {
 /* Set up @pool with @nr_nodes frames in no list, all existing, and settings that suit the tests. */
 void pool_create(struct pool *pool, const struct vmdemo_policy_ops *ops, u32 nr_nodes);
 void pool_destroy(struct pool *pool);
+
+/* What pool_create() has as the policy's find(). */
+struct vmdemo_node *pool_find(const struct vmdemo_policy *policy, u32 nr);
+
+/* Insert frames 0, 1, 2...; before each, @demoting makes the demotions that are due. */
+void pool_fill(struct pool *pool, bool demoting);
+
+/* The steps of a reclaimer whose pool has @slack free frames and no mappings to undo. */
+static inline void demote(struct vmdemo_policy *policy, u32 slack)
+{
+	vmdemo_policy_demote(policy, vmdemo_policy_excess(policy, slack));
+}
+
+/* As expect(): is that how many are active, and on standby? */
+bool expect_nr(const struct vmdemo_policy *policy, u32 active, u32 standby);
 
 /* The number of @node's frame; VMDEMO_NONE if @node is NULL. */
 static inline u32 pool_frame(const struct pool *pool, const struct vmdemo_node *node)
@@ -83,10 +98,19 @@ static inline u32 pool_oldest(const struct pool *pool, enum vmdemo_list_id id)
 }
 
 /* The first victim, or VMDEMO_NONE. */
-static inline u32 pool_victim(const struct pool *pool)
+static inline u32 pool_victim(struct pool *pool)
 {
 	return pool_frame(pool, vmdemo_policy_victim(&pool->policy, NULL));
 }
+
+/* test_others.c: the policies that are not the default */
+enum verdict test_clock(u64 seed);
+enum verdict test_clock_passes(u64 seed);
+enum verdict test_clock_newest(u64 seed);
+enum verdict test_2q(u64 seed);
+enum verdict test_random(u64 seed);
+enum verdict test_random_holes(u64 seed);
+enum verdict test_random_looks(u64 seed);
 
 /* test_model.c: random events against a naive model */
 enum verdict test_random_events(u64 seed);
@@ -95,5 +119,6 @@ enum verdict test_random_events(u64 seed);
 enum verdict test_generated_trace(u64 seed);
 enum verdict test_oracle_fifo(u64 seed);
 enum verdict test_oracle_lru(u64 seed);
+enum verdict test_oracle_others(u64 seed);
 
 #endif /* VMDEMO_POLICY_TEST_H */

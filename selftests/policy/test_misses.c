@@ -6,7 +6,8 @@
  * frames: a resident, mapped page is a hit nobody sees; a resident, unmapped one a soft fault that
  * costs one credit; anything else is a hard fault, which earns credit, demotes what is due and
  * evicts one frame if none is free. Mapped frames are unmapped by aligned ranges of RANGE pages,
- * and in a calm pool mapped by aligned ranges of NEAR pages.
+ * and in a calm pool mapped by aligned ranges of NEAR pages. Ghosts are the index's in the module,
+ * one for each of as many buckets as there are frames.
  *
  * The oracle is a folder, named by VMDEMO_ORACLE, with gen-traces.py, which writes traces, and
  * expected.csv, which says how often exact policies miss on them in pools of several sizes.
@@ -56,6 +57,7 @@ struct sim {
 	struct pool pool;
 	u32 *page_of;		/* by frame */
 	u32 *frame_of;		/* by page; VMDEMO_NONE if absent */
+	u32 *ghost;		/* by bucket: the page that is remembered, and 1; or 0 */
 	bool *mapped;		/* by frame */
 	u32 free;		/* frames never used yet: the last ones */
 	bool alone;		/* a page comes alone, also in a calm pool */
@@ -72,6 +74,26 @@ static void *get_memory(size_t size)
 	return memory;
 }
 
+/* The bucket of @page, of @nr. */
+static u32 bucket_of(u32 page, u32 nr)
+{
+	return (page * 0x9e3779b97f4a7c15ULL >> 32) * nr >> 32;
+}
+
+static bool recalls(const u32 *ghost, u32 nr, u32 page)
+{
+	return ghost[bucket_of(page, nr)] == page + 1;
+}
+
+/* @page goes, and is remembered or not. */
+static void remember(u32 *ghost, u32 nr, u32 page, bool does)
+{
+	if (does)
+		ghost[bucket_of(page, nr)] = page + 1;
+	else if (recalls(ghost, nr, page))
+		ghost[bucket_of(page, nr)] = 0;
+}
+
 static void sim_create(struct sim *sim, const struct vmdemo_policy_ops *ops, u32 frames, u32 limit)
 {
 	u32 i;
@@ -81,6 +103,7 @@ static void sim_create(struct sim *sim, const struct vmdemo_policy_ops *ops, u32
 	sim->page_of = get_memory(frames * sizeof(u32));
 	sim->mapped = get_memory(frames * sizeof(bool));
 	sim->frame_of = get_memory(limit * sizeof(u32));
+	sim->ghost = get_memory(frames * sizeof(u32));
 	for (i = 0; i < limit; i++)
 		sim->frame_of[i] = VMDEMO_NONE;
 	sim->free = frames;
@@ -89,6 +112,7 @@ static void sim_create(struct sim *sim, const struct vmdemo_policy_ops *ops, u32
 
 static void sim_destroy(struct sim *sim)
 {
+	free(sim->ghost);
 	free(sim->frame_of);
 	free(sim->mapped);
 	free(sim->page_of);
@@ -113,7 +137,7 @@ static void sim_demote(struct sim *sim)
 	struct vmdemo_policy *policy = &sim->pool.policy;
 	u32 frame;
 
-	while (policy->ops->excess(policy, sim->free)) {
+	while (vmdemo_policy_excess(policy, sim->free)) {
 		frame = pool_oldest(&sim->pool, VMDEMO_LIST_ACTIVE);
 		if (sim->mapped[frame]) {
 			if (!vmdemo_policy_affords(policy, RANGE))
@@ -128,12 +152,14 @@ static void sim_demote(struct sim *sim)
 static u32 sim_evict(struct sim *sim)
 {
 	struct vmdemo_policy *policy = &sim->pool.policy;
-	u32 frame = pool_victim(&sim->pool);
+	u32 page, frame = pool_victim(&sim->pool);
 
-	while (sim->mapped[frame] && policy->ops->spare(policy, &sim->pool.nodes[frame]))
+	while (sim->mapped[frame] && vmdemo_policy_spare(policy, &sim->pool.nodes[frame]))
 		frame = pool_victim(&sim->pool);
-	vmdemo_policy_remove(policy, &sim->pool.nodes[frame]);
-	sim->frame_of[sim->page_of[frame]] = VMDEMO_NONE;
+	page = sim->page_of[frame];
+	remember(sim->ghost, sim->pool.nr_nodes, page,
+		 vmdemo_policy_forget(policy, &sim->pool.nodes[frame]));
+	sim->frame_of[page] = VMDEMO_NONE;
 	return frame;
 }
 
@@ -152,7 +178,8 @@ static void sim_hard_fault(struct sim *sim, u32 page)
 	sim->page_of[frame] = page;
 	sim->frame_of[page] = frame;
 	sim->mapped[frame] = true;
-	policy->ops->insert(policy, &sim->pool.nodes[frame]);
+	vmdemo_policy_insert(policy, &sim->pool.nodes[frame],
+			     recalls(sim->ghost, sim->pool.nr_nodes, page));
 }
 
 /* Map the active pages around @page, and tell nobody. */
@@ -179,7 +206,7 @@ static void sim_access(struct sim *sim, u32 page)
 		sim->soft++;
 		calm = vmdemo_policy_soft_fault(policy);
 		sim->mapped[frame] = true;
-		policy->ops->touch(policy, &sim->pool.nodes[frame]);
+		vmdemo_policy_touch(policy, &sim->pool.nodes[frame]);
 		if (calm && !sim->alone)
 			sim_map_near(sim, page);
 	}
@@ -261,38 +288,153 @@ static bool check_fifo(const char *name, u32 frames, const struct trace *trace, 
 	       expect(!sim.soft, "fifo has soft faults");
 }
 
-/*
- * Misses of an exact policy, the slow way: the victim is the resident page with the oldest stamp,
- * of its last use or, for fifo, of its arrival.
- */
-static u64 exact_misses(const struct trace *trace, u32 frames, bool lru)
+enum exact { EXACT_LRU, EXACT_FIFO, EXACT_CLOCK, EXACT_RANDOM, EXACT_2Q };
+
+/* A pool of an exact policy. */
+struct exact_pool {
+	enum exact how;
+	u32 frames;
+	u32 nr;			/* pages resident */
+	u32 *resident;		/* these */
+	u32 *stamp;		/* by page: of its use, arrival, second chance; or 0 */
+	bool *marked;		/* by page: used since; not yet in 2q's main queue */
+	u32 *ghost;
+	u32 nr_marked;
+	u32 now;
+	u64 chance;
+};
+
+/* The place of the resident page with the oldest stamp; of those marked or not, if @which is. */
+static u32 exact_oldest(const struct exact_pool *pool, bool any, bool which)
 {
-	u32 *stamp = get_memory(trace->limit * sizeof(u32));	/* 0: not resident */
-	u32 *resident = get_memory(frames * sizeof(u32));
-	u32 i, j, oldest, nr = 0;
+	u32 i, page, oldest = VMDEMO_NONE;
+
+	for (i = 0; i < pool->nr; i++) {
+		page = pool->resident[i];
+		if (!any && pool->marked[page] != which)
+			continue;
+		if (oldest == VMDEMO_NONE ||
+		    pool->stamp[page] < pool->stamp[pool->resident[oldest]])
+			oldest = i;
+	}
+	return oldest;
+}
+
+static u32 exact_victim(struct exact_pool *pool)
+{
+	u32 first = pool->frames / 4 > 4 ? pool->frames / 4 : 4, i;
+
+	switch (pool->how) {
+	case EXACT_CLOCK:
+		while (pool->marked[pool->resident[i = exact_oldest(pool, true, false)]]) {
+			pool->marked[pool->resident[i]] = false;
+			pool->stamp[pool->resident[i]] = ++pool->now;
+		}
+		return i;
+	case EXACT_RANDOM:
+		return chance_below(&pool->chance, pool->nr);
+	case EXACT_2Q:
+		if (pool->nr_marked > first || pool->nr_marked == pool->nr) {
+			pool->nr_marked--;
+			i = exact_oldest(pool, false, true);
+		} else {
+			i = exact_oldest(pool, false, false);
+		}
+		remember(pool->ghost, pool->frames, pool->resident[i],
+			 pool->marked[pool->resident[i]]);
+		return i;
+	default:
+		return exact_oldest(pool, true, false);
+	}
+}
+
+/* A page that is resident is used. */
+static void exact_hit(struct exact_pool *pool, u32 page)
+{
+	if (pool->how == EXACT_CLOCK)
+		pool->marked[page] = true;
+	if (pool->how == EXACT_LRU || (pool->how == EXACT_2Q && !pool->marked[page]))
+		pool->stamp[page] = ++pool->now;
+}
+
+static void exact_miss(struct exact_pool *pool, u32 page)
+{
+	u32 place = pool->nr;
+
+	if (pool->nr == pool->frames) {
+		place = exact_victim(pool);
+		pool->stamp[pool->resident[place]] = 0;
+	} else {
+		pool->nr++;
+	}
+	pool->resident[place] = page;
+	pool->stamp[page] = ++pool->now;
+	pool->marked[page] = pool->how == EXACT_2Q && !recalls(pool->ghost, pool->frames, page);
+	pool->nr_marked += pool->marked[page];
+}
+
+/* Misses of an exact policy, which sees each use, the slow way. */
+static u64 exact_misses(const struct trace *trace, u32 frames, enum exact how)
+{
+	struct exact_pool pool = {
+		.how = how,
+		.frames = frames,
+		.resident = get_memory(frames * sizeof(u32)),
+		.stamp = get_memory(trace->limit * sizeof(u32)),
+		.marked = get_memory(trace->limit * sizeof(bool)),
+		.ghost = get_memory(frames * sizeof(u32)),
+	};
 	u64 misses = 0;
+	u32 i;
 
 	for (i = 0; i < trace->nr; i++) {
-		u32 page = trace->pages[i];
-
-		if (stamp[page] && !lru)
-			continue;
-		if (!stamp[page]) {
+		if (pool.stamp[trace->pages[i]]) {
+			exact_hit(&pool, trace->pages[i]);
+		} else {
 			misses++;
-			for (oldest = 0, j = 1; nr == frames && j < nr; j++)
-				if (stamp[resident[j]] < stamp[resident[oldest]])
-					oldest = j;
-			if (nr == frames)
-				stamp[resident[oldest]] = 0;
-			else
-				oldest = nr++;
-			resident[oldest] = page;
+			exact_miss(&pool, trace->pages[i]);
 		}
-		stamp[page] = i + 1;
 	}
-	free(resident);
-	free(stamp);
+	free(pool.ghost);
+	free(pool.marked);
+	free(pool.stamp);
+	free(pool.resident);
 	return misses;
+}
+
+/* The policies beside lru and fifo, and how far from exact they may be, in 1/100 %. */
+static const struct {
+	const struct vmdemo_policy_ops *ops;
+	enum exact how;
+	s64 bound_small, bound;
+} others[] = {
+	{ &vmdemo_policy_clock, EXACT_CLOCK, 100, 300 },
+	{ &vmdemo_policy_random, EXACT_RANDOM, 100, 100 },
+	{ &vmdemo_policy_2q, EXACT_2Q, 100, 300 },
+};
+
+static bool check_others(const char *name, u32 frames, const struct trace *trace, u64 lru)
+{
+	struct sim sim;
+	bool ok = true;
+	u64 exact;
+	s64 off;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(others); i++) {
+		exact = exact_misses(trace, frames, others[i].how);
+		sim_run(&sim, others[i].ops, frames, VMDEMO_STANDBY_PCT, false, trace);
+		off = (s64)(sim.hard - exact) * 10000 / (s64)exact;
+		printf("# %-6s %-9s %5u frames: %7llu misses, exact %7llu, %+.2f %%; ",
+		       others[i].ops->name, name, frames, sim.hard, exact, off / 100.0);
+		printf("to exact lru %+.2f %%; soft faults %.2f a miss\n",
+		       ((double)sim.hard / lru - 1) * 100, (double)sim.soft / sim.hard);
+		ok &= expect(llabs(off) <= (frames <= VMDEMO_SMALL_POOL ? others[i].bound_small :
+									   others[i].bound),
+			     "that is too far off");
+		ok &= expect(others[i].how != EXACT_RANDOM || !sim.soft, "random has soft faults");
+	}
+	return ok;
 }
 
 /* Some pages are much more popular than others, and lie anywhere. */
@@ -301,7 +443,7 @@ enum verdict test_generated_trace(u64 seed)
 	static const u32 sizes[] = { 1, 2, 16, 200, 300, 900 };
 	struct trace trace = { .nr = 150000, .limit = 4096 };
 	bool ok = true;
-	u64 rank;
+	u64 rank, lru;
 	u32 i;
 
 	trace.pages = get_memory(trace.nr * sizeof(u32));
@@ -311,13 +453,52 @@ enum verdict test_generated_trace(u64 seed)
 		trace.pages[i] = rank * 2741 % 4096;
 	}
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		lru = exact_misses(&trace, sizes[i], EXACT_LRU);
 		ok &= check_fifo("generated", sizes[i], &trace,
-				 exact_misses(&trace, sizes[i], false));
-		ok &= check_lru("generated", sizes[i], &trace,
-				exact_misses(&trace, sizes[i], true));
+				 exact_misses(&trace, sizes[i], EXACT_FIFO));
+		ok &= check_lru("generated", sizes[i], &trace, lru);
+		ok &= check_others("generated", sizes[i], &trace, lru);
 	}
 	free(trace.pages);
 	return verdict_of(ok);
+}
+
+/* At a point of the oracle: what an exact policy misses, and the least that is possible. */
+struct point {
+	const char *name;
+	u32 frames;
+	u64 opt, lru, fifo;
+};
+
+typedef bool check_point(const struct point *point, const struct trace *trace);
+
+static bool check_point_fifo(const struct point *point, const struct trace *trace)
+{
+	return check_fifo(point->name, point->frames, trace, point->fifo);
+}
+
+static bool check_point_lru(const struct point *point, const struct trace *trace)
+{
+	return check_lru(point->name, point->frames, trace, point->lru);
+}
+
+static bool check_point_others(const struct point *point, const struct trace *trace)
+{
+	struct sim sim;
+	bool ok = true;
+	u32 i;
+
+	printf("# %-9s %5u frames: lru %llu misses; fifo %+.2f %%, opt %+.2f %%", point->name,
+	       point->frames, point->lru, ((double)point->fifo / point->lru - 1) * 100,
+	       ((double)point->opt / point->lru - 1) * 100);
+	for (i = 0; i < ARRAY_SIZE(others); i++) {
+		sim_run(&sim, others[i].ops, point->frames, VMDEMO_STANDBY_PCT, false, trace);
+		printf(", %s %+.2f %% with %.2f soft", others[i].ops->name,
+		       ((double)sim.hard / point->lru - 1) * 100, (double)sim.soft / sim.hard);
+		ok = ok && sim.hard >= point->opt;
+	}
+	printf("\n");
+	return expect(ok, "fewer misses than the optimum");
 }
 
 /* Run a program, its output and if @quiet its complaints thrown away; its exit status, or -1. */
@@ -368,18 +549,18 @@ static bool trace_read(struct trace *trace, const char *dir, const char *name)
 	return true;
 }
 
-/* Compare at every point of @expected, of which there must be some; the traces are in @dir. */
-static bool check_points(FILE *expected, const char *dir, bool lru)
+/* Check every point of @expected, of which there must be some; the traces are in @dir. */
+static bool check_points(FILE *expected, const char *dir, check_point *check)
 {
 	char line[256], name[32], last[32] = "";
-	unsigned long lru_misses, fifo_misses;
 	struct trace trace = { .nr = 0 };
-	u32 frames, points = 0;
+	struct point point = { .name = name };
+	u32 points = 0;
 	bool ok = true;
 
 	while (fgets(line, sizeof(line), expected)) {
-		if (sscanf(line, "%31[^,],%u,%*u,%lu,%lu", name, &frames, &lru_misses,
-			   &fifo_misses) != 4)
+		if (sscanf(line, "%31[^,],%u,%llu,%llu,%llu", name, &point.frames, &point.opt,
+			   &point.lru, &point.fifo) != 5)
 			continue;	/* the head of the table */
 		if (strcmp(name, last)) {
 			free(trace.pages);
@@ -390,15 +571,14 @@ static bool check_points(FILE *expected, const char *dir, bool lru)
 			memcpy(last, name, sizeof(last));
 		}
 		points++;
-		ok &= lru ? check_lru(name, frames, &trace, lru_misses) :
-			    check_fifo(name, frames, &trace, fifo_misses);
+		ok &= check(&point, &trace);
 	}
 	free(trace.pages);
 	return expect(points, "the oracle says nothing") && ok;
 }
 
 /* Let the oracle write its traces to a folder of their own, compare, and remove them. */
-static enum verdict test_oracle(const char *script, FILE *expected, bool lru)
+static enum verdict test_oracle(const char *script, FILE *expected, check_point *check)
 {
 	const char *tmp = getenv("TMPDIR");
 	char dir[4096];
@@ -409,12 +589,12 @@ static enum verdict test_oracle(const char *script, FILE *expected, bool lru)
 		return skip("no folder for traces can be made in %s", tmp ? tmp : "/tmp");
 	ok = expect(run((const char *[]){ "/usr/bin/python3", script, dir, NULL }, false) == 0,
 		    "%s fails", script) &&
-	     check_points(expected, dir, lru);
+	     check_points(expected, dir, check);
 	run((const char *[]){ "rm", "-rf", dir, NULL }, false);
 	return verdict_of(ok);
 }
 
-static enum verdict find_oracle(bool lru)
+static enum verdict find_oracle(check_point *check)
 {
 	const char *oracle = getenv("VMDEMO_ORACLE");
 	char script[4096], table[4096];
@@ -432,17 +612,22 @@ static enum verdict find_oracle(bool lru)
 	expected = fopen(table, "r");
 	if (!expected)
 		return skip("%s cannot be read", table);
-	verdict = test_oracle(script, expected, lru);
+	verdict = test_oracle(script, expected, check);
 	fclose(expected);
 	return verdict;
 }
 
 enum verdict test_oracle_fifo(u64 seed)
 {
-	return find_oracle(false);
+	return find_oracle(check_point_fifo);
 }
 
 enum verdict test_oracle_lru(u64 seed)
 {
-	return find_oracle(true);
+	return find_oracle(check_point_lru);
+}
+
+enum verdict test_oracle_others(u64 seed)
+{
+	return find_oracle(check_point_others);
 }

@@ -5,7 +5,8 @@
  * usage: test_policy [SEED]    SEED starts one more run of random events; it is printed
  *
  * The report is TAP; the exit status is 1 if a test failed. This file has the tests that follow one
- * promise of policy.h each, and main(). Random events are in test_model.c, traces in test_misses.c.
+ * promise of policy.h each, and main(). What the policies beside lru and fifo decide is in
+ * test_others.c; random events are in test_model.c, traces in test_misses.c.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -18,9 +19,13 @@
 
 #define TIME_LIMIT	300	/* seconds a test may take: a list bent into a ring has no end */
 
+/* The first two are those that keep an exact order. */
 static const struct vmdemo_policy_ops *const policies[] = {
-	&vmdemo_policy_lru, &vmdemo_policy_fifo
+	&vmdemo_policy_lru, &vmdemo_policy_fifo, &vmdemo_policy_clock, &vmdemo_policy_random,
+	&vmdemo_policy_2q
 };
+
+#define NR_POLICIES	ARRAY_SIZE(policies)
 
 static char skip_reason[256];
 
@@ -48,6 +53,13 @@ enum verdict skip(const char *format, ...)
 	return SKIP;
 }
 
+struct vmdemo_node *pool_find(const struct vmdemo_policy *policy, u32 nr)
+{
+	const struct pool *pool = (const struct pool *)policy;
+
+	return nr < pool->nr_nodes ? &pool->nodes[nr] : NULL;
+}
+
 void pool_create(struct pool *pool, const struct vmdemo_policy_ops *ops, u32 nr_nodes)
 {
 	u32 i;
@@ -58,13 +70,17 @@ void pool_create(struct pool *pool, const struct vmdemo_policy_ops *ops, u32 nr_
 	if (!pool->nodes)
 		abort();
 	memset(pool->nodes, 0xa5, nr_nodes * sizeof(*pool->nodes));
-	for (i = 0; i < nr_nodes; i++)
+	for (i = 0; i < nr_nodes; i++) {
 		pool->nodes[i].list = VMDEMO_LIST_NONE;
+		pool->nodes[i].mark = 0;
+	}
 	pool->nr_nodes = nr_nodes;
 	vmdemo_policy_init(&pool->policy, ops);
 	pool->policy.nr_frames = nr_nodes;
+	pool->policy.limit = nr_nodes;
 	pool->policy.standby_pct = 25;
 	pool->policy.demote_pages = 16;
+	pool->policy.find = pool_find;
 }
 
 void pool_destroy(struct pool *pool)
@@ -72,14 +88,7 @@ void pool_destroy(struct pool *pool)
 	free(pool->nodes);
 }
 
-/* The steps of a reclaimer whose pool has @slack free frames and no mappings to undo. */
-static void demote(struct vmdemo_policy *policy, u32 slack)
-{
-	vmdemo_policy_demote(policy, policy->ops->excess(policy, slack));
-}
-
-/* Fill @pool with frames 0, 1, 2...; before each, @demoting makes the demotions that are due. */
-static void fill(struct pool *pool, bool demoting)
+void pool_fill(struct pool *pool, bool demoting)
 {
 	struct vmdemo_policy *policy = &pool->policy;
 	u32 i;
@@ -87,15 +96,15 @@ static void fill(struct pool *pool, bool demoting)
 	for (i = 0; i < pool->nr_nodes; i++) {
 		if (demoting)
 			demote(policy, pool->nr_nodes - i);
-		policy->ops->insert(policy, &pool->nodes[i]);
+		vmdemo_policy_insert(policy, &pool->nodes[i], false);
 	}
 }
 
 /* The victims are, in order, @first, @first + 1... modulo the number of frames: all of them. */
-static bool expect_victims_from(const struct pool *pool, u32 first)
+static bool expect_victims_from(struct pool *pool, u32 first)
 {
-	const struct vmdemo_policy *policy = &pool->policy;
-	const struct vmdemo_node *node = NULL;
+	struct vmdemo_policy *policy = &pool->policy;
+	struct vmdemo_node *node = NULL;
 	u32 i, frame;
 
 	for (i = 0; i < pool->nr_nodes; i++) {
@@ -110,7 +119,7 @@ static bool expect_victims_from(const struct pool *pool, u32 first)
 		      "%s: the walk does not end after the last frame", policy->ops->name);
 }
 
-static bool expect_nr(const struct vmdemo_policy *policy, u32 active, u32 standby)
+bool expect_nr(const struct vmdemo_policy *policy, u32 active, u32 standby)
 {
 	u32 is_active = vmdemo_policy_nr(policy, VMDEMO_LIST_ACTIVE);
 	u32 is_standby = vmdemo_policy_nr(policy, VMDEMO_LIST_STANDBY);
@@ -127,12 +136,12 @@ static enum verdict test_empty(u64 seed)
 	bool ok = true;
 	u32 i, frame;
 
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < NR_POLICIES; i++) {
 		pool_create(&pool, policies[i], 3);
 		ok &= expect_nr(policy, 0, 0);
 		ok &= expect(pool_victim(&pool) == VMDEMO_NONE,
 			     "%s: an empty order has a victim", policy->ops->name);
-		ok &= expect(policy->ops->excess(policy, 0) == 0,
+		ok &= expect(vmdemo_policy_excess(policy, 0) == 0,
 			     "%s: an empty order has a frame to demote", policy->ops->name);
 		ok &= expect(policy->credit == 0, "%s: credit before any miss", policy->ops->name);
 		for (frame = 0; frame < 3; frame++)
@@ -161,9 +170,9 @@ static enum verdict test_order(u64 seed)
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		for (j = 0; j < 4; j++) {
 			pool_create(&pool, policies[j / 2], sizes[i]);
-			fill(&pool, j % 2);
+			pool_fill(&pool, j % 2);
 			ok &= expect_victims_from(&pool, 0);
-			policy->ops->touch(policy, &pool.nodes[0]);
+			vmdemo_policy_touch(policy, &pool.nodes[0]);
 			if (j % 2)
 				demote(policy, 0);
 			ok &= expect_victims_from(&pool, policy->ops == &vmdemo_policy_lru);
@@ -181,7 +190,7 @@ static enum verdict test_excess(u64 seed)
 	bool ok = true;
 
 	pool_create(&pool, &vmdemo_policy_lru, 256);
-	fill(&pool, false);
+	pool_fill(&pool, false);
 	demote(policy, 200);
 	ok &= expect_nr(policy, 201, 55);
 	demote(policy, 0);
@@ -191,7 +200,7 @@ static enum verdict test_excess(u64 seed)
 	pool_destroy(&pool);
 
 	pool_create(&pool, &vmdemo_policy_lru, 1000);
-	fill(&pool, false);
+	pool_fill(&pool, false);
 	demote(policy, 250);
 	ok &= expect_nr(policy, 1000, 0);
 	demote(policy, 249);
@@ -204,8 +213,8 @@ static enum verdict test_excess(u64 seed)
 	pool_destroy(&pool);
 
 	pool_create(&pool, &vmdemo_policy_fifo, 256);
-	fill(&pool, false);
-	ok &= expect(policy->ops->excess(policy, 0) == 0, "fifo demotes");
+	pool_fill(&pool, false);
+	ok &= expect(vmdemo_policy_excess(policy, 0) == 0, "fifo demotes");
 	pool_destroy(&pool);
 	return verdict_of(ok);
 }
@@ -218,23 +227,23 @@ static enum verdict test_late_reference(u64 seed)
 	bool ok = true;
 
 	pool_create(&pool, &vmdemo_policy_lru, 8);
-	fill(&pool, true);
+	pool_fill(&pool, true);
 	demote(policy, 0);
-	ok &= expect(policy->ops->spare(policy, &pool.nodes[0]),
+	ok &= expect(vmdemo_policy_spare(policy, &pool.nodes[0]),
 		     "lru does not spare a late reference");
 	ok &= expect(pool.nodes[0].list == VMDEMO_LIST_ACTIVE,
 		     "lru leaves a late reference on standby");
 	ok &= expect_nr(policy, 2, 6);
 	ok &= expect_victims_from(&pool, 1);
 	/* Active frames were never demoted: mapped still, not again. Sparing them would not end. */
-	ok &= expect(!policy->ops->spare(policy, &pool.nodes[7]),
+	ok &= expect(!vmdemo_policy_spare(policy, &pool.nodes[7]),
 		     "lru spares a frame it did not demote");
 	ok &= expect_victims_from(&pool, 1);
 	pool_destroy(&pool);
 
 	pool_create(&pool, &vmdemo_policy_fifo, 8);
-	fill(&pool, true);
-	ok &= expect(!policy->ops->spare(policy, &pool.nodes[0]), "fifo spares a late reference");
+	pool_fill(&pool, true);
+	ok &= expect(!vmdemo_policy_spare(policy, &pool.nodes[0]), "fifo spares a late reference");
 	ok &= expect_victims_from(&pool, 0);
 	pool_destroy(&pool);
 	return verdict_of(ok);
@@ -244,7 +253,7 @@ static enum verdict test_late_reference(u64 seed)
 static enum verdict test_victim_walk(u64 seed)
 {
 	static const u32 order[] = { 5, 2, 7, 0, 6, 1, 4 };	/* 5, 2 and 7 are on standby */
-	const struct vmdemo_node *node = NULL;
+	struct vmdemo_node *node = NULL;
 	struct pool pool;
 	struct vmdemo_policy *policy = &pool.policy;
 	bool ok = true;
@@ -252,9 +261,9 @@ static enum verdict test_victim_walk(u64 seed)
 
 	pool_create(&pool, &vmdemo_policy_lru, 8);
 	for (i = 3; i < 7; i++)
-		policy->ops->insert(policy, &pool.nodes[order[i]]);
+		vmdemo_policy_insert(policy, &pool.nodes[order[i]], false);
 	for (i = 0; i < 3; i++) {
-		policy->ops->insert(policy, &pool.nodes[order[i]]);
+		vmdemo_policy_insert(policy, &pool.nodes[order[i]], false);
 		vmdemo_policy_move(policy, &pool.nodes[order[i]], VMDEMO_LIST_STANDBY);
 	}
 	for (i = 0; i < 7; i++) {
@@ -286,7 +295,7 @@ static enum verdict test_switch(u64 seed)
 
 	for (i = 0; i < 8; i++) {
 		pool_create(&pool, policies[i & 1], 64);
-		fill(&pool, false);
+		pool_fill(&pool, false);
 		if (i >> 2)
 			demote(policy, 32);
 		policy->credit = 5;
@@ -302,8 +311,53 @@ static enum verdict test_switch(u64 seed)
 		ok &= expect(policy->credit == 5, "the switch changes the credit");
 		ok &= expect_nr(policy, 64, 0);
 		ok &= expect_victims_from(&pool, 0);
-		policy->ops->touch(policy, &pool.nodes[0]);
+		vmdemo_policy_touch(policy, &pool.nodes[0]);
 		ok &= expect_victims_from(&pool, policy->ops == &vmdemo_policy_lru);
+		pool_destroy(&pool);
+	}
+	return verdict_of(ok);
+}
+
+/*
+ * From each policy to each: no frame is lost, what comes by list is the order it was also after a
+ * part, and of what the old one has kept, newcomers apart and marks, nothing is left.
+ */
+static enum verdict test_switch_all(u64 seed)
+{
+	struct vmdemo_node *before[64], *node;
+	struct pool pool;
+	struct vmdemo_policy *policy = &pool.policy;
+	bool ok = true;
+	u32 i, nr, part;
+
+	for (i = 0; i < NR_POLICIES * NR_POLICIES; i++) {
+		pool_create(&pool, policies[i / NR_POLICIES], 64);
+		for (nr = 0; nr < 64; nr++)
+			vmdemo_policy_insert(policy, &pool.nodes[nr], nr % 3 == 0);
+		demote(policy, 32);
+		vmdemo_policy_touch(policy, &pool.nodes[0]);
+		for (nr = 0, node = NULL; (node = vmdemo_policy_any(policy, node)); nr++) {
+			before[nr] = node;
+			node->mark = node->list != VMDEMO_LIST_ACTIVE;
+		}
+		for (part = 0; part < 7; part++) {
+			vmdemo_policy_switch(policy, policies[i % NR_POLICIES], 10);
+			for (nr = 0, node = NULL; (node = vmdemo_policy_any(policy, node)); nr++)
+				ok &= expect(node == before[nr],
+					     "from %s to %s: frame %u is in place %u",
+					     policies[i / NR_POLICIES]->name, policy->ops->name,
+					     pool_frame(&pool, node), nr);
+			ok &= expect(nr == 64, "of 64 frames %u are left", nr);
+		}
+		ok &= expect_nr(policy, 64, 0);
+		for (nr = 0; nr < 64; nr++)
+			ok &= expect(!pool.nodes[nr].mark, "from %s to %s: a mark stays",
+				     policies[i / NR_POLICIES]->name, policy->ops->name);
+		/* All can go, whatever list they are on. */
+		for (nr = 0; nr < 64 && pool_victim(&pool) != VMDEMO_NONE; nr++)
+			vmdemo_policy_forget(policy, &pool.nodes[pool_victim(&pool)]);
+		ok &= expect(nr == 64, "from %s to %s: after %u frames none goes",
+			     policies[i / NR_POLICIES]->name, policy->ops->name, nr);
 		pool_destroy(&pool);
 	}
 	return verdict_of(ok);
@@ -321,17 +375,17 @@ static enum verdict test_hold(u64 seed)
 	u32 i;
 
 	pool_create(&pool, &vmdemo_policy_lru, 300);
-	fill(&pool, false);
+	pool_fill(&pool, false);
 	for (i = 0; i < 100; i++)
 		vmdemo_policy_hold(policy, &pool.nodes[i]);
 	ok &= expect_nr(policy, 200, 0);
 	ok &= expect(vmdemo_policy_nr(policy, VMDEMO_LIST_HELD) == 100, "there are not 100 held");
 	ok &= expect(pool_victim(&pool) == 100, "a held frame is next");
 	/* Of 200 frames all but one. */
-	ok &= expect(policy->ops->excess(policy, 0) == 199, "the target counts held frames");
+	ok &= expect(vmdemo_policy_excess(policy, 0) == 199, "the target counts held frames");
 	demote(policy, 0);
 	ok &= expect_nr(policy, 1, 199);
-	policy->ops->touch(policy, &pool.nodes[50]);
+	vmdemo_policy_touch(policy, &pool.nodes[50]);
 	ok &= expect(pool.nodes[50].list == VMDEMO_LIST_ACTIVE &&
 		     !vmdemo_policy_newer(policy, &pool.nodes[50], VMDEMO_LIST_ACTIVE),
 		     "a touch does not let go");
@@ -452,15 +506,24 @@ static struct test tests[] = {
 	TEST("victims come from standby, then from active, oldest first", test_victim_walk),
 	TEST("a frame that cannot go is out of the order until it can", test_hold),
 	TEST("a switch of policy keeps the order of eviction", test_switch),
+	TEST("a switch between any two policies loses no frame", test_switch_all),
+	TEST("clock gives a second chance", test_clock),
+	TEST("clock passes over 256 frames at most", test_clock_passes),
+	TEST("clock does not give up the newest when all others are marked", test_clock_newest),
+	TEST("2q lets pages wait in a first queue until they come back", test_2q),
+	TEST("random comes to each frame once, in an order that can be repeated", test_random),
+	TEST("random comes to all numbers that may exist, also if frames leave", test_random_holes),
+	TEST("random tries 2,048 numbers at most", test_random_looks),
 	TEST("the target is all but one of a small pool, a share of a large one", test_target),
 	TEST("misses earn credit up to twice the pool", test_earn),
 	TEST("a range is affordable if the credit covers it, or the pool is small", test_affords),
 	{ "random events agree with a naive model, seed 1", test_random_events, 1 },
 	{ "random events agree with a naive model, seed 2", test_random_events, 2 },
 	{ "random events agree with a naive model, seed as given", test_random_events, 3 },
-	{ "a generated trace misses as often as exact fifo and lru do", test_generated_trace, 4 },
+	{ "a generated trace misses as often as exact policies do", test_generated_trace, 4 },
 	TEST("fifo misses exactly what the oracle says", test_oracle_fifo),
 	TEST("lru misses about what the oracle says", test_oracle_lru),
+	TEST("the others miss no less than the oracle's optimum", test_oracle_others),
 };
 
 #define NR_TESTS	ARRAY_SIZE(tests)

@@ -2,7 +2,8 @@
 /*
  * order.c - which page goes
  *
- * Small pools keep the exact order of use under lru, and the order of arrival under fifo.
+ * Small pools keep the exact order of use under lru, and the order of arrival under fifo; under
+ * clock, too, but each use of what is not the newest page is known, and gives it a second chance.
  * Which pages are resident is asked with PAGEMAP, which must not count as a use.
  */
 #include "kselftest_harness.h"
@@ -24,8 +25,10 @@ FIXTURE_VARIANT(order) {
 
 FIXTURE_VARIANT_ADD(order, lru) { .policy = "lru" };
 FIXTURE_VARIANT_ADD(order, fifo) { .policy = "fifo" };
+FIXTURE_VARIANT_ADD(order, clock) { .policy = "clock" };
 FIXTURE_VARIANT_ADD(order, lru_by_read) { .policy = "lru", .by_read = true };
 FIXTURE_VARIANT_ADD(order, fifo_by_read) { .policy = "fifo", .by_read = true };
+FIXTURE_VARIANT_ADD(order, clock_by_read) { .policy = "clock", .by_read = true };
 
 FIXTURE_SETUP(order)
 {
@@ -58,10 +61,10 @@ static bool use(int fd, const char *mem, int page, bool by_read)
 	return !memcmp(&word, expected + 2048, sizeof(word));
 }
 
-/* Pages 0..N-1, page 0 again, page N: lru gives up page 1, fifo page 0. */
+/* Pages 0..N-1, page 0 again, page N: lru and clock give up page 1, fifo page 0. */
 TEST_F(order, textbook_example)
 {
-	bool lru = !strcmp(variant->policy, "lru");
+	bool lru = strcmp(variant->policy, "fifo");
 	int i;
 
 	for (i = 0; i < FRAMES; i++)
@@ -77,35 +80,54 @@ TEST_F(order, textbook_example)
 }
 
 /*
- * A list of pages, newest first: the definition of both policies. Through a mapping, lru learns of
+ * A list of pages, newest first: the definition of the policies. Through a mapping, they learn of
  * a use by its fault; every miss unmaps all other pages, so that their next use is a fault.
  */
 struct model {
 	struct {
 		int page;
 		bool mapped;
+		bool used;	/* of clock: since it came, or was passed over */
 	} list[FRAMES];
 	int n;
 };
 
-/* Use a page; true if it was resident. */
-static bool model_use(struct model *model, int page, bool lru, bool by_read)
+/* Make what is in place @i the newest. */
+static void model_renew(struct model *model, int i)
 {
+	__typeof__(model->list[0]) renewed = model->list[i];
+
+	memmove(model->list + 1, model->list, i * sizeof(model->list[0]));
+	model->list[0] = renewed;
+}
+
+/* Use a page; true if it was resident. */
+static bool model_use(struct model *model, int page, const char *policy, bool by_read)
+{
+	bool lru = !strcmp(policy, "lru"), clock = !strcmp(policy, "clock");
+	int i, passed;
 	bool hit;
-	int i;
 
 	for (i = 0; i < model->n && model->list[i].page != page; i++)
 		;
 	hit = i < model->n;
+	if (hit && clock && i)
+		model->list[i].used = true;
 	if (hit && (!lru || (model->list[i].mapped && !by_read)))
 		return true;
+	for (passed = 0; !hit && i == FRAMES && model->list[FRAMES - 1].used; passed++) {
+		model->list[FRAMES - 1].used = false;
+		model_renew(model, FRAMES - 1);
+	}
+	/* The newest is not on standby: if all others were passed over the first of them goes. */
 	if (!hit && i == FRAMES)
-		i--;
+		i -= passed == FRAMES - 1 ? 2 : 1;
 	else if (!hit)
 		model->n++;
-	memmove(model->list + 1, model->list, i * sizeof(model->list[0]));
+	model_renew(model, i);
 	model->list[0].page = page;
 	model->list[0].mapped = true;
+	model->list[0].used = false;
 	for (i = 1; !hit && i < model->n; i++)
 		model->list[i].mapped = false;
 	return hit;
@@ -114,7 +136,7 @@ static bool model_use(struct model *model, int page, bool lru, bool by_read)
 /* After every use in a long random run exactly those pages are resident that the model names. */
 TEST_F(order, follows_the_model)
 {
-	bool lru = !strcmp(variant->policy, "lru"), resident;
+	bool resident;
 	struct model model = { .n = 0 };
 	struct vmdemo_page map[PAGES];
 	__u64 state = 5, misses = 0;
@@ -123,7 +145,7 @@ TEST_F(order, follows_the_model)
 	for (round = 0; round < 1500; round++) {
 		/* Half of the uses go to a third of the pages. */
 		page = vt_random(&state) % (vt_random(&state) % 2 ? PAGES / 3 : PAGES);
-		misses += !model_use(&model, page, lru, variant->by_read);
+		misses += !model_use(&model, page, variant->policy, variant->by_read);
 		ASSERT_TRUE(use(self->fd, self->mem, page, variant->by_read));
 		ASSERT_EQ(vt_pagemap(self->fd, 0, PAGES, map), 0);
 		for (i = 0; i < PAGES; i++) {
@@ -140,10 +162,26 @@ TEST_F(order, follows_the_model)
 	EXPECT_EQ(vt_stat("evictions_dirty"), 0);
 }
 
+/* All pages but the newest were used again: under lru that one goes, otherwise the first. */
+TEST_F(order, all_but_the_newest_used_again)
+{
+	bool lru = !strcmp(variant->policy, "lru");
+	int i;
+
+	for (i = 0; i < FRAMES; i++)
+		ASSERT_TRUE(use(self->fd, self->mem, i, variant->by_read));
+	for (i = 0; i < FRAMES - 1; i++)
+		ASSERT_TRUE(use(self->fd, self->mem, i, variant->by_read));
+	ASSERT_TRUE(use(self->fd, self->mem, FRAMES, variant->by_read));
+	EXPECT_EQ(vt_resident(self->fd, 0), lru);
+	EXPECT_EQ(vt_resident(self->fd, FRAMES - 1), !lru);
+	EXPECT_EQ(vt_count_resident(self->fd, 0, PAGES), FRAMES);
+}
+
 /* Of any two pages the one used last stays longer, also if they are the newest. */
 TEST_F(order, newest_two)
 {
-	bool lru = !strcmp(variant->policy, "lru");
+	bool lru = strcmp(variant->policy, "fifo");
 	int i;
 
 	for (i = 0; i < FRAMES; i++)
@@ -158,7 +196,7 @@ TEST_F(order, newest_two)
 /* Stores count as uses as loads do, and dirty pages leave in the same order. */
 TEST_F(order, stores_count_as_uses)
 {
-	bool lru = !strcmp(variant->policy, "lru");
+	bool lru = strcmp(variant->policy, "fifo");
 	int i;
 
 	if (variant->by_read)

@@ -421,7 +421,7 @@ void do_setting(struct fuzzer *f)
 			failure(name, 0);
 		break;
 	case 3:
-		value = draw(f, 2) ? "lru" : "fifo";
+		value = vt_policies[draw(f, vt_nr_policies)];
 		CALL(f, vt_set("policy", "%s", value), "%s", value);
 		break;
 	default:

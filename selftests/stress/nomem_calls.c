@@ -189,7 +189,9 @@ int do_shrink(void)
 
 int do_policy(void)
 {
-	return vt_set("policy", strstr(vt_show("policy"), "[lru]") ? "fifo" : "lru");
+	static int next;
+
+	return vt_set("policy", "%s", vt_policies[++next % vt_nr_policies]);
 }
 
 int do_detach(void)

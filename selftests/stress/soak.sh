@@ -61,10 +61,11 @@ resize() {
 }
 
 turn() {
-	local policies=(fifo lru)
+	local policies
+	read -ra policies <<<"$(tr -d '[]' <"$class/policy")"
 	while ((SECONDS < end)); do
 		resize
-		if set_to policy "${policies[RANDOM % 2]}" && set_to read_ahead_pages $((RANDOM % 129)) &&
+		if set_to policy "${policies[RANDOM % ${#policies[@]}]}" && set_to read_ahead_pages $((RANDOM % 129)) &&
 			set_to dirty_pct $((5 + RANDOM % 96)) && set_to standby_pct $((RANDOM % 91)); then
 			echo >>"$work/turns"
 		else

@@ -100,7 +100,7 @@ static void change_a_setting(__u64 *state)
 			error = 0;
 		break;
 	case 3:
-		error = vt_set("policy", vt_random(state) % 2 ? "lru" : "fifo");
+		error = vt_set("policy", "%s", vt_policies[vt_random(state) % vt_nr_policies]);
 		break;
 	case 4:
 		error = vt_set("read_ahead_pages", "%ju", (uintmax_t)(vt_random(state) % 33));
