@@ -62,7 +62,7 @@ fi
 mutant "a touch moves under fifo" policy_fifo.c \
 	'/fifo_touch(struct/,/^}/s/^{/&vmdemo_policy_move(policy, node, VMDEMO_LIST_ACTIVE);/'
 mutant "a touch does nothing under lru" policy.h \
-	'/policy_touch(struct/,/^}/s/vmdemo_policy_move.*//'
+	'/policy_touch(struct/,/^}/s/vmdemo_policy_move.*/;/'
 mutant "lru inserts on standby" policy.h \
 	'/policy_insert(struct/,/^}/s/LIST_ACTIVE/LIST_STANDBY/'
 mutant "lru does not spare" policy.c '/spare_standby(struct/,/^}/s/true/false/'

@@ -411,7 +411,7 @@ TEST_F(pool, policies_differ)
 	       (uintmax_t)fifo, (uintmax_t)clock, (uintmax_t)random, (uintmax_t)two);
 	EXPECT_LT(lru * 10, fifo * 9);
 	EXPECT_LT(clock * 10, fifo * 9);
-	EXPECT_LT(two * 10, lru * 9);
+	EXPECT_LT(two * 20, lru * 19);
 	EXPECT_LT(random * 20, fifo * 21);
 	EXPECT_GT(random * 20, fifo * 19);
 }
