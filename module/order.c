@@ -201,18 +201,21 @@ u32 vmdemo_order_dirty(struct vmdemo_pool *pool, struct vmdemo_node **cursor,
  * @pool: the pool
  * @ops:  the policy
  *
- * It starts from the present order. If another caller sets another one meanwhile, that holds. Takes
- * the pool lock, each time for a few frames. May sleep.
+ * It starts from the present order; if it is the present policy, nothing changes. If another caller
+ * sets another one meanwhile, that holds. Takes the pool lock, each time for a few frames. May
+ * sleep.
  */
 void vmdemo_order_set_policy(struct vmdemo_pool *pool, const struct vmdemo_policy_ops *ops)
 {
-	u32 left, part;
+	u32 left = 0, part;
 
 	spin_lock(&pool->lock);
-	vmdemo_policy_switch(&pool->policy, ops, 0);
-	/* What comes there from now on is the new policy's. */
-	left = vmdemo_policy_nr(&pool->policy, VMDEMO_LIST_STANDBY) +
-	       vmdemo_policy_nr(&pool->policy, VMDEMO_LIST_FIRST);
+	if (pool->policy.ops != ops) {
+		vmdemo_policy_switch(&pool->policy, ops, 0);
+		/* What comes there from now on is the new policy's. */
+		left = vmdemo_policy_nr(&pool->policy, VMDEMO_LIST_STANDBY) +
+		       vmdemo_policy_nr(&pool->policy, VMDEMO_LIST_FIRST);
+	}
 	spin_unlock(&pool->lock);
 	for (; left; left -= part) {
 		part = min(left, VMDEMO_ORDER_SWITCH);

@@ -228,6 +228,20 @@ TEST_F(order, forgets_evicted_pages)
 	EXPECT_FALSE(vt_resident(self->fd, 0));
 }
 
+/* The policy that is set already goes on as if nothing had been set. */
+TEST_F(order, set_again)
+{
+	bool standby = strcmp(variant->policy, "fifo");
+	int i;
+
+	for (i = 0; i <= FRAMES; i++)
+		ASSERT_TRUE(use(self->fd, self->mem, i, variant->by_read));
+	EXPECT_EQ(vt_stat("frames_standby") > 0, standby);
+	i = vt_stat("frames_standby");
+	ASSERT_EQ(vt_set("policy", "%s", variant->policy), 0);
+	EXPECT_EQ(vt_stat("frames_standby"), i);
+}
+
 /* A policy that is switched live takes over the order it finds, and goes on in its own way. */
 TEST_F(order, switched_live)
 {
