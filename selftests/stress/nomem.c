@@ -148,7 +148,8 @@ static void leave_rseq(void)
 {
 	char *area = (char *)__builtin_thread_pointer() + __rseq_offset;
 
-	if (__rseq_size && syscall(SYS_rseq, area, sizeof(struct rseq), RSEQ_FLAG_UNREGISTER, RSEQ_SIG))
+	if (__rseq_size &&
+	    syscall(SYS_rseq, area, sizeof(struct rseq), RSEQ_FLAG_UNREGISTER, RSEQ_SIG))
 		vt_fail("rseq is not left: %s", strerror(errno));
 }
 
