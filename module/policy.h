@@ -111,8 +111,9 @@ struct vmdemo_policy;
  * standby, what cannot be unmapped stays active, what was held is the oldest active one. So a
  * policy meets frames on each of the lists, also on those that it does not use itself.
  *
- * The defaults are lru's, and inline: under the default policy no page that comes in, is touched or
- * goes pays for a call.
+ * The defaults of insert, touch, victim and remove are lru's, and inline: under the default policy
+ * no page that comes in, is touched or goes pays for a call. Without spare and excess a policy has
+ * no standby of its own, as fifo.
  *
  * Nothing but the order keeps a page in its frame until its fault is tried again: a policy that
  * gives up the newest first can make two programs evict each other's page for ever.

@@ -64,7 +64,7 @@ static bool use(int fd, const char *mem, int page, bool by_read)
 /* Pages 0..N-1, page 0 again, page N: lru and clock give up page 1, fifo page 0. */
 TEST_F(order, textbook_example)
 {
-	bool lru = strcmp(variant->policy, "fifo");
+	bool uses_count = strcmp(variant->policy, "fifo");
 	int i;
 
 	for (i = 0; i < FRAMES; i++)
@@ -72,8 +72,8 @@ TEST_F(order, textbook_example)
 	EXPECT_EQ(vt_count_resident(self->fd, 0, FRAMES), FRAMES);
 	ASSERT_TRUE(use(self->fd, self->mem, 0, variant->by_read));
 	ASSERT_TRUE(use(self->fd, self->mem, FRAMES, variant->by_read));
-	EXPECT_EQ(vt_resident(self->fd, 0), lru);
-	EXPECT_EQ(vt_resident(self->fd, 1), !lru);
+	EXPECT_EQ(vt_resident(self->fd, 0), uses_count);
+	EXPECT_EQ(vt_resident(self->fd, 1), !uses_count);
 	EXPECT_EQ(vt_count_resident(self->fd, 0, PAGES), FRAMES);
 	EXPECT_EQ(vt_stat("pages_in"), FRAMES + 1);
 	EXPECT_TRUE(vt_balanced());
@@ -181,7 +181,7 @@ TEST_F(order, all_but_the_newest_used_again)
 /* Of any two pages the one used last stays longer, also if they are the newest. */
 TEST_F(order, newest_two)
 {
-	bool lru = strcmp(variant->policy, "fifo");
+	bool uses_count = strcmp(variant->policy, "fifo");
 	int i;
 
 	for (i = 0; i < FRAMES; i++)
@@ -189,14 +189,14 @@ TEST_F(order, newest_two)
 	ASSERT_TRUE(use(self->fd, self->mem, FRAMES - 2, variant->by_read));
 	for (i = FRAMES; i < 2 * FRAMES - 1; i++)
 		ASSERT_TRUE(use(self->fd, self->mem, i, variant->by_read));
-	EXPECT_EQ(vt_resident(self->fd, FRAMES - 2), lru);
-	EXPECT_EQ(vt_resident(self->fd, FRAMES - 1), !lru);
+	EXPECT_EQ(vt_resident(self->fd, FRAMES - 2), uses_count);
+	EXPECT_EQ(vt_resident(self->fd, FRAMES - 1), !uses_count);
 }
 
 /* Stores count as uses as loads do, and dirty pages leave in the same order. */
 TEST_F(order, stores_count_as_uses)
 {
-	bool lru = strcmp(variant->policy, "fifo");
+	bool uses_count = strcmp(variant->policy, "fifo");
 	int i;
 
 	if (variant->by_read)
@@ -206,10 +206,10 @@ TEST_F(order, stores_count_as_uses)
 	self->mem[0]++;
 	for (i = FRAMES; i < FRAMES + 3; i++)
 		self->mem[i * VT_PAGE] = i;
-	EXPECT_EQ(vt_resident(self->fd, 0), lru);
+	EXPECT_EQ(vt_resident(self->fd, 0), uses_count);
 	EXPECT_FALSE(vt_resident(self->fd, 1));
 	EXPECT_FALSE(vt_resident(self->fd, 2));
-	EXPECT_EQ(vt_resident(self->fd, 3), !lru);
+	EXPECT_EQ(vt_resident(self->fd, 3), !uses_count);
 	EXPECT_TRUE(vt_resident(self->fd, 4));
 }
 
