@@ -2,12 +2,7 @@
 /*
  * test_misses.c - how often the policies miss, in a simulated pool
  *
- * The simulator does what the module does, one access at a time and without a reserve of free
- * frames: a resident, mapped page is a hit nobody sees; a resident, unmapped one a soft fault that
- * costs one credit; anything else is a hard fault, which earns credit, demotes what is due and
- * evicts one frame if none is free. Mapped frames are unmapped by aligned ranges of RANGE pages,
- * and in a calm pool mapped by aligned ranges of NEAR pages. Ghosts are the index's in the module,
- * one for each of as many buckets as there are frames.
+ * The pool is replay.c's.
  *
  * The oracle is a folder, named by VMDEMO_ORACLE, with gen-traces.py, which writes traces, and
  * expected.csv, which says how often exact policies miss on them in pools of several sizes.
@@ -15,15 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "reference.h"
 #include "test.h"
-
-#define RANGE		512	/* pages one unmapping covers */
-#define NEAR		16	/* pages one soft fault maps in a calm pool */
-#define MAX_POINTS	64
+#include "trace_file.h"
 
 /*
  * How far from exact LRU lru may be, in hundredths of a percent of misses, either way.
@@ -46,185 +38,6 @@ static const struct {
 #define NR_SETTINGS	ARRAY_SIZE(settings)
 #define BOUND_SMALL	50	/* a small pool, all but the newest frame on standby */
 #define BOUND_NEAR	50	/* what the mapping of neighbours may change, the same */
-
-struct trace {
-	u32 *pages;
-	u32 nr;		/* references */
-	u32 limit;	/* pages are below */
-};
-
-struct sim {
-	struct pool pool;
-	u32 *page_of;		/* by frame */
-	u32 *frame_of;		/* by page; VMDEMO_NONE if absent */
-	u32 *ghost;		/* by bucket: the page that is remembered, and 1; or 0 */
-	bool *mapped;		/* by frame */
-	u32 free;		/* frames never used yet: the last ones */
-	bool alone;		/* a page comes alone, also in a calm pool */
-	u32 limit;
-	u64 hard, soft, unmaps;
-};
-
-static void *get_memory(size_t size)
-{
-	void *memory = calloc(1, size);
-
-	if (!memory)
-		abort();
-	return memory;
-}
-
-/* The bucket of @page, of @nr. */
-static u32 bucket_of(u32 page, u32 nr)
-{
-	return (page * 0x9e3779b97f4a7c15ULL >> 32) * nr >> 32;
-}
-
-static bool recalls(const u32 *ghost, u32 nr, u32 page)
-{
-	return ghost[bucket_of(page, nr)] == page + 1;
-}
-
-/* @page goes, and is remembered or not. */
-static void remember(u32 *ghost, u32 nr, u32 page, bool does)
-{
-	if (does)
-		ghost[bucket_of(page, nr)] = page + 1;
-	else if (recalls(ghost, nr, page))
-		ghost[bucket_of(page, nr)] = 0;
-}
-
-static void sim_create(struct sim *sim, const struct vmdemo_policy_ops *ops, u32 frames, u32 limit)
-{
-	u32 i;
-
-	memset(sim, 0, sizeof(*sim));
-	pool_create(&sim->pool, ops, frames);
-	sim->page_of = get_memory(frames * sizeof(u32));
-	sim->mapped = get_memory(frames * sizeof(bool));
-	sim->frame_of = get_memory(limit * sizeof(u32));
-	sim->ghost = get_memory(frames * sizeof(u32));
-	for (i = 0; i < limit; i++)
-		sim->frame_of[i] = VMDEMO_NONE;
-	sim->free = frames;
-	sim->limit = limit;
-}
-
-static void sim_destroy(struct sim *sim)
-{
-	free(sim->ghost);
-	free(sim->frame_of);
-	free(sim->mapped);
-	free(sim->page_of);
-	pool_destroy(&sim->pool);
-}
-
-/* Unmap all resident pages of the aligned range around @page; they keep their places. */
-static void sim_unmap(struct sim *sim, u32 page)
-{
-	u32 i, frame, first = page / RANGE * RANGE;
-
-	for (i = first; i < first + RANGE && i < sim->limit; i++) {
-		frame = sim->frame_of[i];
-		if (frame != VMDEMO_NONE)
-			sim->mapped[frame] = false;
-	}
-	sim->unmaps++;
-}
-
-static void sim_demote(struct sim *sim)
-{
-	struct vmdemo_policy *policy = &sim->pool.policy;
-	u32 frame;
-
-	while (vmdemo_policy_excess(policy, sim->free)) {
-		frame = pool_oldest(&sim->pool, VMDEMO_LIST_ACTIVE);
-		if (sim->mapped[frame]) {
-			if (!vmdemo_policy_affords(policy, RANGE))
-				break;
-			sim_unmap(sim, sim->page_of[frame]);
-		}
-		vmdemo_policy_demote(policy, 1);
-	}
-}
-
-/* Free one frame. If standby is empty, for want of credit, the oldest active frame goes. */
-static u32 sim_evict(struct sim *sim)
-{
-	struct vmdemo_policy *policy = &sim->pool.policy;
-	u32 page, frame = pool_victim(&sim->pool);
-
-	while (sim->mapped[frame] && vmdemo_policy_spare(policy, &sim->pool.nodes[frame]))
-		frame = pool_victim(&sim->pool);
-	page = sim->page_of[frame];
-	remember(sim->ghost, sim->pool.nr_nodes, page,
-		 vmdemo_policy_forget(policy, &sim->pool.nodes[frame]));
-	sim->frame_of[page] = VMDEMO_NONE;
-	return frame;
-}
-
-static void sim_hard_fault(struct sim *sim, u32 page)
-{
-	struct vmdemo_policy *policy = &sim->pool.policy;
-	u32 frame;
-
-	sim->hard++;
-	vmdemo_policy_earn(policy);
-	sim_demote(sim);
-	if (sim->free)
-		frame = sim->pool.nr_nodes - sim->free--;
-	else
-		frame = sim_evict(sim);
-	sim->page_of[frame] = page;
-	sim->frame_of[page] = frame;
-	sim->mapped[frame] = true;
-	vmdemo_policy_insert(policy, &sim->pool.nodes[frame],
-			     recalls(sim->ghost, sim->pool.nr_nodes, page));
-}
-
-/* Map the active pages around @page, and tell nobody. */
-static void sim_map_near(struct sim *sim, u32 page)
-{
-	u32 i, frame, first = page / NEAR * NEAR;
-
-	for (i = first; i < first + NEAR && i < sim->limit; i++) {
-		frame = sim->frame_of[i];
-		if (frame != VMDEMO_NONE && sim->pool.nodes[frame].list == VMDEMO_LIST_ACTIVE)
-			sim->mapped[frame] = true;
-	}
-}
-
-static void sim_access(struct sim *sim, u32 page)
-{
-	struct vmdemo_policy *policy = &sim->pool.policy;
-	u32 frame = sim->frame_of[page];
-	bool calm;
-
-	if (frame == VMDEMO_NONE) {
-		sim_hard_fault(sim, page);
-	} else if (!sim->mapped[frame]) {
-		sim->soft++;
-		calm = vmdemo_policy_soft_fault(policy);
-		sim->mapped[frame] = true;
-		vmdemo_policy_touch(policy, &sim->pool.nodes[frame]);
-		if (calm && !sim->alone)
-			sim_map_near(sim, page);
-	}
-}
-
-/* Run @trace through @frames frames; the numbers stay in @sim, its memory is gone. */
-static void sim_run(struct sim *sim, const struct vmdemo_policy_ops *ops, u32 frames,
-		    u32 standby_pct, bool alone, const struct trace *trace)
-{
-	u32 i;
-
-	sim_create(sim, ops, frames, trace->limit);
-	sim->alone = alone;
-	sim->pool.policy.standby_pct = standby_pct;
-	for (i = 0; i < trace->nr; i++)
-		sim_access(sim, trace->pages[i]);
-	sim_destroy(sim);
-}
 
 /* A calm pool maps pages that nobody has touched: does it miss more often for that, or less? */
 static bool check_near(u32 frames, const struct trace *trace, const struct sim *near)
@@ -288,11 +101,11 @@ static bool check_fifo(const char *name, u32 frames, const struct trace *trace, 
 	       expect(!sim.soft, "fifo has soft faults");
 }
 
-enum exact { EXACT_LRU, EXACT_FIFO, EXACT_CLOCK, EXACT_RANDOM, EXACT_2Q };
+enum naive { NAIVE_LRU, NAIVE_FIFO, NAIVE_CLOCK, NAIVE_RANDOM, NAIVE_2Q };
 
 /* A pool of an exact policy. */
-struct exact_pool {
-	enum exact how;
+struct naive_pool {
+	enum naive how;
 	u32 frames;
 	u32 nr;			/* pages resident */
 	u32 *resident;		/* these */
@@ -305,7 +118,7 @@ struct exact_pool {
 };
 
 /* The place of the resident page with the oldest stamp; of those marked or not, if @which is. */
-static u32 exact_oldest(const struct exact_pool *pool, bool any, bool which)
+static u32 naive_oldest(const struct naive_pool *pool, bool any, bool which)
 {
 	u32 i, page, oldest = VMDEMO_NONE;
 
@@ -320,63 +133,64 @@ static u32 exact_oldest(const struct exact_pool *pool, bool any, bool which)
 	return oldest;
 }
 
-static u32 exact_victim(struct exact_pool *pool)
+static u32 naive_victim(struct naive_pool *pool)
 {
 	u32 first = pool->frames / 4 > 4 ? pool->frames / 4 : 4, i;
 
 	switch (pool->how) {
-	case EXACT_CLOCK:
-		while (pool->marked[pool->resident[i = exact_oldest(pool, true, false)]]) {
+	case NAIVE_CLOCK:
+		while (pool->marked[pool->resident[i = naive_oldest(pool, true, false)]]) {
 			pool->marked[pool->resident[i]] = false;
 			pool->stamp[pool->resident[i]] = ++pool->now;
 		}
 		return i;
-	case EXACT_RANDOM:
+	case NAIVE_RANDOM:
 		return chance_below(&pool->chance, pool->nr);
-	case EXACT_2Q:
+	case NAIVE_2Q:
 		if (pool->nr_marked > first || pool->nr_marked == pool->nr) {
 			pool->nr_marked--;
-			i = exact_oldest(pool, false, true);
+			i = naive_oldest(pool, false, true);
 		} else {
-			i = exact_oldest(pool, false, false);
+			i = naive_oldest(pool, false, false);
 		}
-		remember(pool->ghost, pool->frames, pool->resident[i],
-			 pool->marked[pool->resident[i]]);
+		ghost_remember(pool->ghost, pool->frames, pool->resident[i],
+			       pool->marked[pool->resident[i]]);
 		return i;
 	default:
-		return exact_oldest(pool, true, false);
+		return naive_oldest(pool, true, false);
 	}
 }
 
 /* A page that is resident is used. */
-static void exact_hit(struct exact_pool *pool, u32 page)
+static void naive_hit(struct naive_pool *pool, u32 page)
 {
-	if (pool->how == EXACT_CLOCK)
+	if (pool->how == NAIVE_CLOCK)
 		pool->marked[page] = true;
-	if (pool->how == EXACT_LRU || (pool->how == EXACT_2Q && !pool->marked[page]))
+	if (pool->how == NAIVE_LRU || (pool->how == NAIVE_2Q && !pool->marked[page]))
 		pool->stamp[page] = ++pool->now;
 }
 
-static void exact_miss(struct exact_pool *pool, u32 page)
+static void naive_miss(struct naive_pool *pool, u32 page)
 {
 	u32 place = pool->nr;
 
 	if (pool->nr == pool->frames) {
-		place = exact_victim(pool);
+		place = naive_victim(pool);
 		pool->stamp[pool->resident[place]] = 0;
 	} else {
 		pool->nr++;
 	}
 	pool->resident[place] = page;
 	pool->stamp[page] = ++pool->now;
-	pool->marked[page] = pool->how == EXACT_2Q && !recalls(pool->ghost, pool->frames, page);
+	pool->marked[page] = pool->how == NAIVE_2Q &&
+			     !ghost_recalls(pool->ghost, pool->frames, page);
 	pool->nr_marked += pool->marked[page];
 }
 
 /* Misses of an exact policy, which sees each use, the slow way. */
-static u64 exact_misses(const struct trace *trace, u32 frames, enum exact how)
+static u64 naive_misses(const struct trace *trace, u32 frames, enum naive how)
 {
-	struct exact_pool pool = {
+	struct naive_pool pool = {
 		.how = how,
 		.frames = frames,
 		.resident = get_memory(frames * sizeof(u32)),
@@ -389,10 +203,10 @@ static u64 exact_misses(const struct trace *trace, u32 frames, enum exact how)
 
 	for (i = 0; i < trace->nr; i++) {
 		if (pool.stamp[trace->pages[i]]) {
-			exact_hit(&pool, trace->pages[i]);
+			naive_hit(&pool, trace->pages[i]);
 		} else {
 			misses++;
-			exact_miss(&pool, trace->pages[i]);
+			naive_miss(&pool, trace->pages[i]);
 		}
 	}
 	free(pool.ghost);
@@ -405,12 +219,12 @@ static u64 exact_misses(const struct trace *trace, u32 frames, enum exact how)
 /* The policies beside lru and fifo, and how far from exact they may be, in 1/100 %. */
 static const struct {
 	const struct vmdemo_policy_ops *ops;
-	enum exact how;
+	enum naive how;
 	s64 bound_small, bound;
 } others[] = {
-	{ &vmdemo_policy_clock, EXACT_CLOCK, 100, 300 },
-	{ &vmdemo_policy_random, EXACT_RANDOM, 100, 100 },
-	{ &vmdemo_policy_2q, EXACT_2Q, 100, 300 },
+	{ &vmdemo_policy_clock, NAIVE_CLOCK, 100, 300 },
+	{ &vmdemo_policy_random, NAIVE_RANDOM, 100, 100 },
+	{ &vmdemo_policy_2q, NAIVE_2Q, 100, 300 },
 };
 
 static bool check_others(const char *name, u32 frames, const struct trace *trace, u64 lru)
@@ -422,7 +236,7 @@ static bool check_others(const char *name, u32 frames, const struct trace *trace
 	u32 i;
 
 	for (i = 0; i < ARRAY_SIZE(others); i++) {
-		exact = exact_misses(trace, frames, others[i].how);
+		exact = naive_misses(trace, frames, others[i].how);
 		sim_run(&sim, others[i].ops, frames, VMDEMO_STANDBY_PCT, false, trace);
 		off = (s64)(sim.hard - exact) * 10000 / (s64)exact;
 		printf("# %-6s %-9s %5u frames: %7llu misses, exact %7llu, %+.2f %%; ",
@@ -432,7 +246,7 @@ static bool check_others(const char *name, u32 frames, const struct trace *trace
 		ok &= expect(llabs(off) <= (frames <= VMDEMO_SMALL_POOL ? others[i].bound_small :
 									   others[i].bound),
 			     "that is too far off");
-		ok &= expect(others[i].how != EXACT_RANDOM || !sim.soft, "random has soft faults");
+		ok &= expect(others[i].how != NAIVE_RANDOM || !sim.soft, "random has soft faults");
 	}
 	return ok;
 }
@@ -453,9 +267,9 @@ enum verdict test_generated_trace(u64 seed)
 		trace.pages[i] = rank * 2741 % 4096;
 	}
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
-		lru = exact_misses(&trace, sizes[i], EXACT_LRU);
+		lru = naive_misses(&trace, sizes[i], NAIVE_LRU);
 		ok &= check_fifo("generated", sizes[i], &trace,
-				 exact_misses(&trace, sizes[i], EXACT_FIFO));
+				 naive_misses(&trace, sizes[i], NAIVE_FIFO));
 		ok &= check_lru("generated", sizes[i], &trace, lru);
 		ok &= check_others("generated", sizes[i], &trace, lru);
 	}
@@ -480,6 +294,30 @@ static bool check_point_fifo(const struct point *point, const struct trace *trac
 static bool check_point_lru(const struct point *point, const struct trace *trace)
 {
 	return check_lru(point->name, point->frames, trace, point->lru);
+}
+
+static bool check_point_exact(const struct point *point, const struct trace *trace)
+{
+	static char last[32];
+	u64 lru = exact_misses(trace, point->frames, EXACT_LRU);
+	u64 fifo = exact_misses(trace, point->frames, EXACT_FIFO);
+	u64 opt = exact_misses(trace, point->frames, EXACT_OPT);
+	bool ok;
+
+	ok = expect(lru == point->lru && fifo == point->fifo && opt == point->opt,
+		    "%s, %u frames: lru %llu, fifo %llu, opt %llu misses", point->name,
+		    point->frames, lru, fifo, opt);
+	/* One curve has all points of a trace; the time it takes is better spent on others. */
+	if (strcmp(last, point->name)) {
+		u64 *curve = lru_curve(trace);
+
+		ok &= expect(curve[point->frames] == point->lru,
+			     "%s, %u frames: %llu misses by the curve", point->name,
+			     point->frames, curve[point->frames]);
+		free(curve);
+		snprintf(last, sizeof(last), "%s", point->name);
+	}
+	return ok;
 }
 
 static bool check_point_others(const struct point *point, const struct trace *trace)
@@ -521,38 +359,10 @@ static int run(const char *const argv[], bool quiet)
 	return WEXITSTATUS(status);
 }
 
-/* Read @dir/@name.u32: page numbers, four bytes each. */
-static bool trace_read(struct trace *trace, const char *dir, const char *name)
-{
-	char path[4200];
-	struct stat st;
-	FILE *file;
-	u32 i;
-
-	memset(trace, 0, sizeof(*trace));
-	snprintf(path, sizeof(path), "%s/%s.u32", dir, name);
-	file = fopen(path, "r");
-	if (!file || fstat(fileno(file), &st)) {
-		if (file)
-			fclose(file);
-		return expect(false, "cannot read the trace %s", name);
-	}
-	trace->nr = st.st_size / sizeof(u32);
-	trace->pages = get_memory(st.st_size);
-	i = fread(trace->pages, sizeof(u32), trace->nr, file);
-	fclose(file);
-	if (!expect(i == trace->nr && i, "the trace %s is cut short", name))
-		return false;
-	for (i = 0; i < trace->nr; i++)
-		if (trace->pages[i] >= trace->limit)
-			trace->limit = trace->pages[i] + 1;
-	return true;
-}
-
 /* Check every point of @expected, of which there must be some; the traces are in @dir. */
 static bool check_points(FILE *expected, const char *dir, check_point *check)
 {
-	char line[256], name[32], last[32] = "";
+	char line[256], name[32], last[32] = "", path[4200], error[4400];
 	struct trace trace = { .nr = 0 };
 	struct point point = { .name = name };
 	u32 points = 0;
@@ -563,9 +373,10 @@ static bool check_points(FILE *expected, const char *dir, check_point *check)
 			   &point.lru, &point.fifo) != 5)
 			continue;	/* the head of the table */
 		if (strcmp(name, last)) {
-			free(trace.pages);
-			if (!trace_read(&trace, dir, name)) {
-				ok = false;
+			trace_free(&trace);
+			snprintf(path, sizeof(path), "%s/%s.u32", dir, name);
+			if (!trace_open(&trace, path, TRACE_BINARY, error, sizeof(error))) {
+				ok = expect(false, "%s", error);
 				break;
 			}
 			memcpy(last, name, sizeof(last));
@@ -573,7 +384,7 @@ static bool check_points(FILE *expected, const char *dir, check_point *check)
 		points++;
 		ok &= check(&point, &trace);
 	}
-	free(trace.pages);
+	trace_free(&trace);
 	return expect(points, "the oracle says nothing") && ok;
 }
 
@@ -615,6 +426,11 @@ static enum verdict find_oracle(check_point *check)
 	verdict = test_oracle(script, expected, check);
 	fclose(expected);
 	return verdict;
+}
+
+enum verdict test_oracle_exact(u64 seed)
+{
+	return find_oracle(check_point_exact);
 }
 
 enum verdict test_oracle_fifo(u64 seed)

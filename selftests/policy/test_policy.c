@@ -6,7 +6,8 @@
  *
  * The report is TAP; the exit status is 1 if a test failed. This file has the tests that follow one
  * promise of policy.h each, and main(). What the policies beside lru and fifo decide is in
- * test_others.c; random events are in test_model.c, traces in test_misses.c.
+ * test_others.c; random events are in test_model.c, traces in test_misses.c, and the simulator in
+ * test_sim.c.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -51,41 +52,6 @@ enum verdict skip(const char *format, ...)
 	vsnprintf(skip_reason, sizeof(skip_reason), format, args);
 	va_end(args);
 	return SKIP;
-}
-
-struct vmdemo_node *pool_find(const struct vmdemo_policy *policy, u32 nr)
-{
-	const struct pool *pool = (const struct pool *)policy;
-
-	return nr < pool->nr_nodes ? &pool->nodes[nr] : NULL;
-}
-
-void pool_create(struct pool *pool, const struct vmdemo_policy_ops *ops, u32 nr_nodes)
-{
-	u32 i;
-
-	/* What memory held before must not matter. */
-	memset(pool, 0xa5, sizeof(*pool));
-	pool->nodes = malloc(nr_nodes * sizeof(*pool->nodes));
-	if (!pool->nodes)
-		abort();
-	memset(pool->nodes, 0xa5, nr_nodes * sizeof(*pool->nodes));
-	for (i = 0; i < nr_nodes; i++) {
-		pool->nodes[i].list = VMDEMO_LIST_NONE;
-		pool->nodes[i].mark = 0;
-	}
-	pool->nr_nodes = nr_nodes;
-	vmdemo_policy_init(&pool->policy, ops);
-	pool->policy.nr_frames = nr_nodes;
-	pool->policy.limit = nr_nodes;
-	pool->policy.standby_pct = 25;
-	pool->policy.demote_pages = 16;
-	pool->policy.find = pool_find;
-}
-
-void pool_destroy(struct pool *pool)
-{
-	free(pool->nodes);
 }
 
 void pool_fill(struct pool *pool, bool demoting)
@@ -521,6 +487,15 @@ static struct test tests[] = {
 	{ "random events agree with a naive model, seed 2", test_random_events, 2 },
 	{ "random events agree with a naive model, seed as given", test_random_events, 3 },
 	{ "a generated trace misses as often as exact policies do", test_generated_trace, 4 },
+	TEST("exact policies, and fifo, miss as often as in textbooks", test_textbook),
+	{ "exact policies agree with naive ones, and with LRU's curve", test_exact_policies, 5 },
+	TEST("traces are read in three formats", test_trace_files),
+	TEST("what is wrong with a trace is said, and where", test_bad_traces),
+	TEST("what is wrong with a policy is said, and nothing of one that is right",
+	     test_wrong_policies),
+	TEST("a sweep forward and backward takes lru a standby of 90", test_sawtooth),
+	TEST("the simulator prints what it should, and refuses what is wrong", test_program),
+	TEST("exact policies miss exactly what the oracle says", test_oracle_exact),
 	TEST("fifo misses exactly what the oracle says", test_oracle_fifo),
 	TEST("lru misses about what the oracle says", test_oracle_lru),
 	TEST("the others miss no less than the oracle's optimum", test_oracle_others),
