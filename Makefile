@@ -7,16 +7,21 @@ KVER ?= $(shell uname -r)
 KDIR ?= $(if $(findstring /,$(KVER)),$(KVER),/lib/modules/$(KVER)/build)
 export CMD DEV
 
-.PHONY: all run test test-debug test-long bench rivals check install uninstall clean help
+.PHONY: all run test test-debug test-long bench rivals policies check install uninstall clean help
 
 all:
 	@[ -e $(KDIR)/Makefile ] || { echo "There are no kernel headers in $(KDIR): install linux-headers-RELEASE," \
 		"or give KVER= their directory, or one of: $$(ls /lib/modules | tr '\n' ' ')" >&2; exit 2; }
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
 
+# POLICY=mine.c: how often a policy of one's own misses, in the simulator; nothing needs to be installed for that but gcc.
 run:
+ifdef POLICY
+	@scripts/policy "$(POLICY)"
+else
 	@scripts/setup run
 	@scripts/run $(CHAPTER) $${CMD:+-- sh -c "$$CMD"}
+endif
 
 test:
 	@scripts/setup test
@@ -39,6 +44,9 @@ rivals:
 	@scripts/setup bench
 	@scripts/rivals
 
+policies:
+	@scripts/policies
+
 check:
 	@scripts/setup check
 	@scripts/check
@@ -60,11 +68,13 @@ clean:
 help:
 	@echo 'make             build vmdemo.ko for the running kernel, KVER=RELEASE, or KVER=DIRECTORY with headers'
 	@echo 'make run         a tour of virtual memory, in a virtual machine; CHAPTER=N is one of 8, CMD="..." runs that instead'
+	@echo 'make run POLICY=mine.c   how often a replacement policy of yours misses, beside lru, fifo and the optimum'
 	@echo 'make test        run all tests in virtual machines, on every supported kernel and on a debug kernel'
 	@echo 'make test-debug  all tests on the debug kernel'
 	@echo 'make test-long   what takes hours: the data race detector, power cuts, trinity, the soak, all tests on all kernels'
 	@echo 'make bench       measure it beside mmap and O_DIRECT in virtual machines; HOST=1 DEV=/dev/... on this machine'
 	@echo 'make rivals      demand paging against loading everything, swapping and segmentation, by numbers'
+	@echo 'make policies    how often each policy misses, in a simulator: a table and a drawing'
 	@echo 'make check       look the sources over: warnings, style, layers, documentation'
 	@echo 'make install     install the module through DKMS (as root), for the running kernel or KVER=RELEASE, and the command'
 	@echo '                 vmdemo below PREFIX=, /usr/local by default; with DESTDIR= the command only'

@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0
 # mutate.sh - prove that the policy tests can fail: break the policies in a copy, one way at a time
 #
-# usage: mutate.sh
+# usage: mutate.sh [WORDS]    WORDS: only the mutants that have these in their description
 #
 # Exit status: 0 if the tests pass on the unbroken copy and fail on every broken one.
 set -eu -o pipefail
 
+only=${1-}
 here=$(cd "$(dirname "$0")" && pwd)
-module=$(cd "$here/../../module" && pwd)
+top=$(cd "$here/../.." && pwd)
+module=$top/module
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 mkdir -p "$copy/module" "$copy/selftests/policy"
@@ -19,7 +21,7 @@ export VMDEMO_ORACLE=/nonexistent
 
 # verdict LOG: print passed or failed; die if the tests did not even run, which proves nothing.
 verdict() {
-	make -s -C "$copy/selftests/policy" O="$copy/build" all >"$copy/log" 2>&1 ||
+	make -s -C "$copy/selftests/policy" O="$copy/build" "$copy/build/test_policy" >"$copy/log" 2>&1 ||
 		{ cat "$copy/log"; echo "mutate.sh: the copy does not compile." >&2; exit 1; }
 	# One failure will do. A list without end keeps a test busy for ever: that is one, too.
 	if timeout 60 "$copy/build/test_policy" 2>&1 | sed '/^not ok/q' >"$copy/log"; then
@@ -32,16 +34,19 @@ verdict() {
 # restore: the unbroken files; those that are so already keep their time, and need not be compiled again.
 restore() {
 	local file
-	for file in "$module"/policy*.[ch]; do
-		cmp -s "$file" "$copy/module/${file##*/}" || cp "$file" "$copy/module"
+	for file in "$module"/policy*.[ch] "$here"/*.[ch]; do
+		cmp -s "$file" "$copy/${file#"$top/"}" || cp "$file" "$copy/${file#"$top/"}"
 	done
 }
 
-# mutant WHAT FILE SED: the tests must fail after SED on FILE.
+# mutant WHAT FILE SED: the tests must fail after SED on FILE, which is the module's, or the simulator's.
 mutant() {
+	local file=module/$2
+	[[ $1 == *"$only"* ]] || return 0
+	[ -e "$top/$file" ] || file=selftests/policy/$2
 	restore
-	sed -i "$3" "$copy/module/$2"
-	if cmp -s "$module/$2" "$copy/module/$2"; then
+	sed -i "$3" "$copy/$file"
+	if cmp -s "$top/$file" "$copy/$file"; then
 		echo "stale: $1: the sed script changes nothing"
 		bad=1
 	elif [ "$(verdict)" = failed ]; then
@@ -181,4 +186,16 @@ mutant "a switch leaves what is first" policy.c 's/standby->nr + first->nr)/stan
 mutant "a switch takes first before standby" policy.c \
 	's/standby->nr ? standby->ends.older : first->ends.older/first->nr ? first->ends.older : standby->ends.older/'
 mutant "a switch leaves marks" policy.c '/vmdemo_policy_switch(/,/^}/s/node->mark = 0;//'
+mutant "sim: lru goes by arrival" reference.c 's/pool->how != EXACT_FIFO/pool->how == EXACT_OPT/'
+mutant "sim: the optimum keeps what is needed last" reference.c 's/2 \* (u64)nr - pool->next/(u64)nr + pool->next/'
+mutant "sim: a stack distance without the page itself" reference.c \
+	's/tree_sum(tree, last\[page\] - 1)/tree_sum(tree, last[page])/'
+mutant "sim: the heap only rises" reference.c 's/if (other > pool->nr)/if (other)/'
+mutant "sim: an access across a border is to one page" trace_file.c \
+	's/page <= (address + bytes - 1) >> PAGE_SHIFT/page <= address >> PAGE_SHIFT/'
+mutant "sim: page numbers are those of the ranges" trace_file.c '/^u64 trace_page(/,/^}/s/!trace->ranges/1/'
+mutant "sim: a wrong line is blamed" trace_file.c 's/reader->line++/reader->line += 2/'
+mutant "sim: a policy may name what is held" replay.c 's/else if (!vmdemo_policy_ordered(node))/else if (0)/'
+mutant "sim: a damaged list goes unseen" replay.c 's/return nr == list->nr \&\& list->ends.older == older/return true/; s/|| node->older != older/|| 0/'
+mutant "sim: what is unmapped is a hit" replay.c 's/if (sim->mapped\[frame\])/if (1)/'
 [ -z "$bad" ]

@@ -139,4 +139,7 @@ enum reference_outcome sim_access(struct sim *sim, u32 page);
 bool sim_run(struct sim *sim, const struct vmdemo_policy_ops *ops, u32 frames, u32 standby_pct,
 	     bool alone, const struct trace *trace);
 
+/* Of the file that the Makefile's OWN= names; without one there is no such variable. */
+extern const struct vmdemo_policy_ops *const own_policy __attribute__((weak));
+
 #endif /* VMDEMO_POLICY_REPLAY_H */

@@ -23,10 +23,6 @@
 #define MAX_COLUMNS	64	/* frames that it shows */
 #define TIME_LIMIT	120	/* seconds for one run: a policy of one's own may have no end */
 
-#ifdef OWN_POLICY
-extern const struct vmdemo_policy_ops OWN_POLICY;
-#endif
-
 /* A policy of the module, or an exact one. */
 struct choice {
 	const char *name;
@@ -35,9 +31,6 @@ struct choice {
 };
 
 static struct choice choices[] = {
-#ifdef OWN_POLICY
-	{ "", &OWN_POLICY, 0 },	/* its table has its name */
-#endif
 	{ "lru", &vmdemo_policy_lru, 0 },
 	{ "fifo", &vmdemo_policy_fifo, 0 },
 	{ "clock", &vmdemo_policy_clock, 0 },
@@ -46,7 +39,10 @@ static struct choice choices[] = {
 	{ "exact-lru", NULL, EXACT_LRU },
 	{ "exact-fifo", NULL, EXACT_FIFO },
 	{ "opt", NULL, EXACT_OPT },
+	{ },	/* one's own */
 };
+
+static u32 nr_choices = ARRAY_SIZE(choices) - 1;
 
 static struct {
 	const struct choice *policies[ARRAY_SIZE(choices)];
@@ -101,9 +97,11 @@ static void show_help(void)
 	       "      --json            an array of objects instead of a table\n\n"
 	       "The module's policies, which see faults only:\n ", VMDEMO_STANDBY_PCT,
 	       VMDEMO_SMALL_POOL);
-	for (i = 0; i < ARRAY_SIZE(choices); i++) {
+	for (i = 0; i < nr_choices; i++) {
 		if (!choices[i].ops && choices[i - 1].ops)
 			printf("\nExact ones, which see each reference:\n ");
+		if (choices[i].ops && i && !choices[i - 1].ops)
+			printf("\nYours, which sees faults only:\n ");
 		printf(" %s", choices[i].name);
 	}
 	printf("\n\nLoads, always the same:\n");
@@ -175,9 +173,9 @@ static void take_policies(char *list)
 	u32 i;
 
 	for (item = strtok(list, ","); item; item = strtok(NULL, ",")) {
-		for (i = 0; i < ARRAY_SIZE(choices) && strcmp(choices[i].name, item); i++)
+		for (i = 0; i < nr_choices && strcmp(choices[i].name, item); i++)
 			;
-		if (i == ARRAY_SIZE(choices))
+		if (i == nr_choices)
 			usage_error("--policy: there is no '%s'; see --help", item);
 		if (options.nr_policies == ARRAY_SIZE(choices))
 			usage_error("--policy: more than there are");
@@ -210,7 +208,7 @@ static void take_options(int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{ }
 	};
-	char frames[] = "10%,25%,50%,75%,90%";
+	char frames[] = "10%,25%,50%,75%,90%", others[] = "lru,fifo,exact-lru,opt";
 	int option;
 	u32 i;
 
@@ -252,7 +250,11 @@ static void take_options(int argc, char **argv)
 		take_frames(frames);
 	if (!options.nr_standby)
 		options.standby[options.nr_standby++] = VMDEMO_STANDBY_PCT;
-	for (i = 0; !options.nr_policies && i < ARRAY_SIZE(choices); i++)
+	if (!options.nr_policies && &own_policy) {
+		options.policies[options.nr_policies++] = &choices[nr_choices - 1];
+		take_policies(others);
+	}
+	for (i = 0; !options.nr_policies && i < nr_choices; i++)
 		options.policies[i] = &choices[i];
 	if (!options.nr_policies)
 		options.nr_policies = i;
@@ -354,6 +356,20 @@ static bool try_policy(const struct choice *choice)
 			return false;
 	}
 	return true;
+}
+
+/* It joins the others under the name that its table has. */
+static void take_own(void)
+{
+	u32 i;
+
+	if (!own_policy->name || !*own_policy->name || strpbrk(own_policy->name, ", \t\n"))
+		usage_error("the policy's table must have a .name, of one word");
+	for (i = 0; i < nr_choices; i++)
+		if (!strcmp(choices[i].name, own_policy->name))
+			usage_error("the policy's .name is '%s', which is taken: choose another",
+				    own_policy->name);
+	choices[nr_choices++] = (struct choice){ own_policy->name, own_policy, 0 };
 }
 
 /* ---- the table ---- */
@@ -571,17 +587,12 @@ int main(int argc, char **argv)
 	struct trace trace;
 	char error[300];
 
-#ifdef OWN_POLICY
-	choices[0].name = OWN_POLICY.name;
-#endif
+	if (&own_policy)
+		take_own();
 	take_options(argc, argv);
 	catch_signals();
-#ifdef OWN_POLICY
-	if (!try_policy(&choices[0]))
+	if (&own_policy && !try_policy(&choices[nr_choices - 1]))
 		return 1;
-#else
-	(void)try_policy;
-#endif
 	for (; optind < argc && !any_wrong; optind++) {
 		const char *name = argv[optind];
 

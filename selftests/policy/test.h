@@ -75,5 +75,6 @@ enum verdict test_bad_traces(u64 seed);
 enum verdict test_wrong_policies(u64 seed);
 enum verdict test_sawtooth(u64 seed);
 enum verdict test_program(u64 seed);
+enum verdict test_own_policy(u64 seed);
 
 #endif /* VMDEMO_POLICY_TEST_H */

@@ -495,6 +495,7 @@ static struct test tests[] = {
 	     test_wrong_policies),
 	TEST("a sweep forward and backward takes lru a standby of 90", test_sawtooth),
 	TEST("the simulator prints what it should, and refuses what is wrong", test_program),
+	TEST("one's own policy joins the simulator, or what is wrong is said", test_own_policy),
 	TEST("exact policies miss exactly what the oracle says", test_oracle_exact),
 	TEST("fifo misses exactly what the oracle says", test_oracle_fifo),
 	TEST("lru misses about what the oracle says", test_oracle_lru),

@@ -387,17 +387,14 @@ static const char steps[] =
 "\n"
 "20 references, 15 misses\n";
 
-/* What it prints for @args when it reads @input, with its exit status in the first character. */
-static void run_sim(const char *args, const char *input, char output[4000])
+/* What @command prints, with its exit status in the first character. */
+static void run_shell(const char *command, char output[4000])
 {
-	char command[1000];
 	size_t len;
 	FILE *pipe;
 	int status;
 
 	fflush(stdout);
-	snprintf(command, sizeof(command), "echo '%s' | %s %s 2>&1", input,
-		 getenv("VMDEMO_SIM"), args);
 	pipe = popen(command, "r");
 	if (!pipe)
 		abort();
@@ -431,18 +428,81 @@ enum verdict test_program(u64 seed)
 		  "sim: --steps is for short traces: @loop has 1000000 references" },
 		{ "", "", "sim: name a trace" },
 	};
-	char output[4000];
+	char command[1000], output[4000];
 	bool ok = true;
 	u32 i;
 
 	if (!getenv("VMDEMO_SIM"))
 		return skip("VMDEMO_SIM does not name the simulator");
 	for (i = 0; i < ARRAY_SIZE(runs); i++) {
-		run_sim(runs[i].args, runs[i].input, output);
+		snprintf(command, sizeof(command), "echo '%s' | %s %s 2>&1", runs[i].input,
+			 getenv("VMDEMO_SIM"), runs[i].args);
+		run_shell(command, output);
 		ok &= expect(output[0] == (i < 4 ? '0' : '2'), "sim %s: status %c", runs[i].args,
 			     output[0]);
 		ok &= expect(strstr(output + 1, runs[i].says), "sim %s: \"%s\", not \"%s\"",
 			     runs[i].args, output + 1, runs[i].says);
 	}
+	return verdict_of(ok);
+}
+
+/* A policy that gives up the newest page but one, in a file of its own, in pieces. */
+#define OWN_HEAD "#include \"policy.h\"\n"						\
+	"static struct vmdemo_node *own_victim(struct vmdemo_policy *policy,\n"		\
+	"struct vmdemo_node *after) {\n"						\
+	"struct vmdemo_node *ends = &policy->lists[VMDEMO_LIST_ACTIVE].ends;\n"		\
+	"struct vmdemo_node *node = after ? after->older : ends->older;\n"
+#define OWN_BODY "if (!after && node->older != ends) node = node->older;\n"		\
+	"return node == ends ? NULL : node; }\n"
+#define OWN_TABLE "const struct vmdemo_policy_ops vmdemo_policy_own = {\n"		\
+	".name = \"own\", .victim = own_victim };\n"
+#define OWN_TAIL "VMDEMO_POLICY_MODULE(vmdemo_policy_own);\n"
+
+/* scripts/policy: a policy of one's own, and what is said of some that are wrong. */
+enum verdict test_own_policy(u64 seed)
+{
+	static const struct {
+		const char *text;
+		char status;
+		const char *says;
+	} files[] = {
+		{ OWN_HEAD OWN_BODY OWN_TABLE OWN_TAIL, '0', "own            40%         13" },
+		{ OWN_HEAD "return NULL; }\n" OWN_TABLE OWN_TAIL, '1',
+		  "policy own is wrong: victim() finds none of 1 frames" },
+		{ OWN_HEAD "return *(struct vmdemo_node **)8; }\n" OWN_TABLE OWN_TAIL, '1',
+		  "policy own is wrong: victim() uses a pointer to nothing" },
+		{ OWN_HEAD "return nothing; }\n" OWN_TABLE OWN_TAIL, '2',
+		  "own.c does not compile" },
+		{ OWN_HEAD OWN_BODY "static " OWN_TABLE OWN_TAIL, '2',
+		  "own.c has no vmdemo_policy_own that others can see" },
+		{ OWN_HEAD OWN_BODY OWN_TABLE, '2', "own.c does not say which policy it has" },
+	};
+	const char *script = getenv("VMDEMO_POLICY_SCRIPT");
+	char dir[] = "/tmp/vmdemo-own-XXXXXX", command[2000], output[4000];
+	bool ok = true;
+	FILE *file;
+	u32 i;
+
+	if (!script)
+		return skip("VMDEMO_POLICY_SCRIPT does not name scripts/policy");
+	if (!mkdtemp(dir))
+		return skip("no folder can be made in /tmp");
+	for (i = 0; i < ARRAY_SIZE(files); i++) {
+		snprintf(command, sizeof(command), "%s/own.c", dir);
+		file = fopen(command, "w");
+		if (!file)
+			abort();
+		fputs(files[i].text, file);
+		fclose(file);
+		snprintf(command, sizeof(command),
+			 "echo '%s' | VMDEMO_CACHE=%s %s %s/own.c -f 3 - 2>&1", TEXTBOOK, dir,
+			 script, dir);
+		run_shell(command, output);
+		ok &= expect(output[0] == files[i].status, "file %u: status %c", i, output[0]);
+		ok &= expect(strstr(output + 1, files[i].says), "file %u: \"%s\", not \"%s\"", i,
+			     output + 1, files[i].says);
+	}
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	run_shell(command, output);
 	return verdict_of(ok);
 }
