@@ -51,8 +51,8 @@
 #define VMDEMO_SMALL_POOL	256U
 
 /*
- * Default share of standby, in per cent. On loops, scans, Zipf distributions and phases it keeps lru
- * within 2 % of exact LRU's misses, where 25 is up to 3.4 % off; but not on a sweep forward and
+ * Default share of standby, in per cent. On loops, scans, Zipf distributions and phases it keeps
+ * lru within 2 % of exact LRU's misses, where 25 is up to 3.4 % off; but not on a sweep forward and
  * backward, which takes 90: see the table in README.md.
  */
 #define VMDEMO_STANDBY_PCT	40

@@ -21,7 +21,7 @@
 #define MAX_SETTINGS	256	/* in a list of an option */
 #define MAX_STEPS	1000	/* references that --steps shows */
 #define MAX_COLUMNS	64	/* frames that it shows */
-#define TIME_LIMIT	120	/* seconds for one run: a policy of one's own may have no end */
+#define TIME_LIMIT	10	/* seconds for one reference: one's own policy may have no end */
 
 /* A policy of the module, or an exact one. */
 struct choice {
@@ -288,9 +288,16 @@ static void on_signal(int signal)
 			   signal == SIGSEGV || signal == SIGBUS ?
 			   "uses a pointer to nothing, or calls itself without end" :
 			   "ends the program";
+	static u64 seen;
 	char text[256];
 	int len;
 
+	/* A long trace takes its time: is there a reference more than the last time? */
+	if (signal == SIGALRM && running && running->references != seen) {
+		seen = running->references;
+		alarm(TIME_LIMIT);
+		return;
+	}
 	if (doing)
 		len = snprintf(text, sizeof(text), "sim: policy %s is wrong: %s() %s.\n",
 			       running_name, doing, what);
@@ -392,7 +399,7 @@ static void print_result(const char *trace_name, const struct trace *trace, cons
 	static bool any;
 
 	if (options.json) {
-		printf("%s\n  {\"trace\": ", any ? "," : "[");
+		printf("%s\n  {\"trace\": ", any ? "," : "");
 		print_string(trace_name);
 		printf(", \"references\": %u, \"pages\": %u, \"frames\": %u, \"policy\": ",
 		       trace->nr, trace->nr_pages, frames);
@@ -593,6 +600,8 @@ int main(int argc, char **argv)
 	catch_signals();
 	if (&own_policy && !try_policy(&choices[nr_choices - 1]))
 		return 1;
+	if (options.json)
+		printf("[");
 	for (; optind < argc && !any_wrong; optind++) {
 		const char *name = argv[optind];
 
