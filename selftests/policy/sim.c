@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdnoreturn.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -57,11 +58,11 @@ static struct {
 
 #define PER_CENT	0x80000000U
 
-static struct sim *running;	/* for whom a signal is */
+static struct sim *running;	/* the run that a signal ends */
 static const char *running_name;
 static bool any_wrong;		/* some policy's answers */
 
-static void __printf(1, 2) __attribute__((noreturn)) usage_error(const char *format, ...)
+static noreturn void __printf(1, 2) usage_error(const char *format, ...)
 {
 	va_list args;
 
