@@ -313,7 +313,7 @@ static u32 vmdemo_evict_order(struct vmdemo_pool *pool, const struct vmdemo_want
 		   want->bios ? VMDEMO_SLOW_DIRTY : VMDEMO_SLOW_CLEAN;
 	hunt.refused = vmdemo_evict_refused(pool, want->patience, &failing);
 	/* A policy that chooses need not name all: by list, then. The default order stays exact. */
-	hunt.on = lap && (!want->exact || READ_ONCE(pool->policy.ops)->victim);
+	hunt.on = lap && (!want->exact || vmdemo_order_chosen(pool));
 	hunt.cursor = NULL;
 	if (READ_ONCE(pool->policy.lists[VMDEMO_LIST_HELD].nr))
 		vmdemo_evict_release(pool, hunt.refused, failing,

@@ -22,6 +22,8 @@
  *           i_mmap_rwsem, PTE locks    inside unmap_mapping_pages() and folio_mkclean()
  *           pool->lock                 index, order, free list: a leaf, no call out but to wake
  *
+ *   the registry of policies           which pool follows which; outside pool->lock only
+ *
  * References. A frame in the index has one reference, the pool's. A free frame has none and its
  * folio is locked, so a stale pointer to it can neither be referenced nor locked. Lookup takes a
  * reference, locks, and checks that the folio still belongs to the page it looked for.

@@ -8,6 +8,7 @@
 #include "entry.h"
 #include "job.h"
 #include "latency.h"
+#include "registry.h"
 
 #define VMDEMO_MAX_DEVICES	16
 
@@ -140,6 +141,7 @@ static int __init vmdemo_init(void)
 		       VMDEMO_MAX_DEVICES);
 		return -EINVAL;
 	}
+	vmdemo_registry_init();
 	err = vmdemo_jobs_init();
 	if (err)
 		return err;

@@ -159,6 +159,22 @@ bool vmdemo_order_unmapped(struct vmdemo_pool *pool, struct folio *folio, bool d
 }
 
 /**
+ * vmdemo_order_chosen - does the policy choose the victims itself?
+ * @pool: the pool
+ *
+ * Takes the pool lock, without which the policy may go at any time; does not sleep.
+ */
+bool vmdemo_order_chosen(struct vmdemo_pool *pool)
+{
+	bool chosen;
+
+	spin_lock(&pool->lock);
+	chosen = pool->policy.ops->victim;
+	spin_unlock(&pool->lock);
+	return chosen;
+}
+
+/**
  * vmdemo_order_dirty - the next dirty pages in order of eviction, and then those held
  * @pool:   the pool
  * @cursor: where the search begins and ends: a frame; NULL: the oldest
@@ -201,9 +217,9 @@ u32 vmdemo_order_dirty(struct vmdemo_pool *pool, struct vmdemo_node **cursor,
  * @pool: the pool
  * @ops:  the policy
  *
- * It starts from the present order; if it is the present policy, nothing changes. If another caller
- * sets another one meanwhile, that holds. Takes the pool lock, each time for a few frames. May
- * sleep.
+ * It starts from the present order; if it is the present policy, nothing changes. When this returns
+ * no task is in the old one. Callers are serialised. Takes the pool lock, each time for a few
+ * frames. May sleep.
  */
 void vmdemo_order_set_policy(struct vmdemo_pool *pool, const struct vmdemo_policy_ops *ops)
 {
@@ -220,8 +236,7 @@ void vmdemo_order_set_policy(struct vmdemo_pool *pool, const struct vmdemo_polic
 	for (; left; left -= part) {
 		part = min(left, VMDEMO_ORDER_SWITCH);
 		spin_lock(&pool->lock);
-		if (pool->policy.ops == ops)
-			vmdemo_policy_switch(&pool->policy, ops, part);
+		vmdemo_policy_switch(&pool->policy, ops, part);
 		spin_unlock(&pool->lock);
 		cond_resched();
 	}

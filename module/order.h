@@ -22,6 +22,7 @@ bool vmdemo_order_spare(struct vmdemo_pool *pool, u32 frame);
 void vmdemo_order_hold(struct vmdemo_pool *pool, u32 frame);
 u32 vmdemo_order_demote(struct vmdemo_pool *pool, u32 most, struct folio **mapped);
 bool vmdemo_order_unmapped(struct vmdemo_pool *pool, struct folio *folio, bool done);
+bool vmdemo_order_chosen(struct vmdemo_pool *pool);
 u32 vmdemo_order_dirty(struct vmdemo_pool *pool, struct vmdemo_node **cursor,
 		       struct vmdemo_dirty *dirty, u32 most);
 void vmdemo_order_set_policy(struct vmdemo_pool *pool, const struct vmdemo_policy_ops *ops);

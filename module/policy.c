@@ -7,6 +7,24 @@
 #include "policy.h"
 
 /**
+ * vmdemo_policy_clear - empty all lists
+ * @policy: whose
+ *
+ * The nodes that were there do not know it.
+ */
+void vmdemo_policy_clear(struct vmdemo_policy *policy)
+{
+	u32 i;
+
+	for (i = 0; i < VMDEMO_NR_LISTS; i++) {
+		policy->lists[i].ends.newer = &policy->lists[i].ends;
+		policy->lists[i].ends.older = &policy->lists[i].ends;
+		policy->lists[i].ends.list = VMDEMO_LIST_NONE;
+		policy->lists[i].nr = 0;
+	}
+}
+
+/**
  * vmdemo_policy_init - start with an empty order
  * @policy: to set up
  * @ops:    its rules
@@ -15,18 +33,11 @@
  */
 void vmdemo_policy_init(struct vmdemo_policy *policy, const struct vmdemo_policy_ops *ops)
 {
-	u32 i;
-
 	policy->ops = ops;
 	policy->credit = 0;
 	policy->soft_faults = 0;
 	policy->chance = 0;
-	for (i = 0; i < VMDEMO_NR_LISTS; i++) {
-		policy->lists[i].ends.newer = &policy->lists[i].ends;
-		policy->lists[i].ends.older = &policy->lists[i].ends;
-		policy->lists[i].ends.list = VMDEMO_LIST_NONE;
-		policy->lists[i].nr = 0;
-	}
+	vmdemo_policy_clear(policy);
 }
 
 /* Make @node, in no list, the oldest active one. */
@@ -54,6 +65,7 @@ void vmdemo_policy_release(struct vmdemo_policy *policy, struct vmdemo_node *nod
 	vmdemo_policy_remove(policy, node);
 	vmdemo_policy_add_oldest(policy, node);
 }
+EXPORT_SYMBOL_GPL(vmdemo_policy_release);
 
 /**
  * vmdemo_policy_walk - all frames, list by list
@@ -75,6 +87,7 @@ struct vmdemo_node *vmdemo_policy_walk(const struct vmdemo_policy *policy,
 	}
 	return next;
 }
+EXPORT_SYMBOL_GPL(vmdemo_policy_walk);
 
 /**
  * vmdemo_policy_spare_standby - spare a late reference where it is one
@@ -91,6 +104,7 @@ bool vmdemo_policy_spare_standby(struct vmdemo_policy *policy, struct vmdemo_nod
 	vmdemo_policy_move(policy, node, VMDEMO_LIST_ACTIVE);
 	return true;
 }
+EXPORT_SYMBOL_GPL(vmdemo_policy_spare_standby);
 
 /**
  * vmdemo_policy_lack - how many frames standby lacks of its target
@@ -107,6 +121,7 @@ u32 vmdemo_policy_lack(const struct vmdemo_policy *policy, u32 slack)
 
 	return have < target ? min(target - have, vmdemo_policy_nr(policy, VMDEMO_LIST_ACTIVE)) : 0;
 }
+EXPORT_SYMBOL_GPL(vmdemo_policy_lack);
 
 /**
  * vmdemo_policy_switch - follow other rules from now on

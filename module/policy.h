@@ -36,6 +36,7 @@
 
 #ifdef __KERNEL__
 #include <linux/minmax.h>
+#include <linux/module.h>
 #include <linux/types.h>
 #else
 #include "policy_user.h"
@@ -85,6 +86,10 @@ struct vmdemo_list {
 };
 
 struct vmdemo_policy;
+struct vmdemo_guard_pool;
+
+/* A name has letters, digits, '-', '_' and '.'; no more than these. */
+#define VMDEMO_POLICY_NAME_MAX	31
 
 /**
  * struct vmdemo_policy_ops - what a policy decides; called under the pool lock, must not sleep
@@ -118,6 +123,10 @@ struct vmdemo_policy;
  *
  * Nothing but the order keeps a page in its frame until its fault is tried again: a policy that
  * gives up the newest first can make two programs evict each other's page for ever.
+ *
+ * The answers of a policy that is a module of its own are checked: see policy_guard.c. Its state
+ * should be in @mark of the nodes and in @left to @span of struct vmdemo_policy: static variables
+ * would be those of all pools, each of which calls it under its own lock.
  */
 struct vmdemo_policy_ops {
 	const char *name;
@@ -140,6 +149,12 @@ struct vmdemo_policy_ops {
  * @credit:       what demotion may cost yet
  * @soft_faults:  since a page came in
  * @find:         the node of frame @nr, perhaps in no list; NULL: there is none. Set by the owner
+ * @number:       the frame number of @node, which may be any pointer; VMDEMO_NONE: it is no node of
+ *                a frame of this pool that has a page. Set by the owner, for guards
+ * @refused:      the policy was wrong: @op did @what; @op is NULL if it was before. Set by the
+ *                owner, for guards
+ * @guard:        what a guard remembers of this pool: set by the owner before a guarded policy is;
+ *                NULL until then
  * @left:         in a search, what it may do yet: random try numbers, clock pass over frames, 2q
  *                name some of first
  * @chance:       where random's numbers come from
@@ -157,6 +172,9 @@ struct vmdemo_policy {
 	s64 credit;
 	u32 soft_faults;
 	struct vmdemo_node *(*find)(const struct vmdemo_policy *policy, u32 nr);
+	u32 (*number)(const struct vmdemo_policy *policy, const struct vmdemo_node *node);
+	void (*refused)(const struct vmdemo_policy *policy, const char *op, const char *what);
+	struct vmdemo_guard_pool *guard;
 	u32 left;
 	u64 chance;
 	u32 at, step, span;
@@ -395,9 +413,39 @@ static inline bool vmdemo_policy_affords(const struct vmdemo_policy *policy, u32
 bool vmdemo_policy_spare_standby(struct vmdemo_policy *policy, struct vmdemo_node *node);
 u32 vmdemo_policy_lack(const struct vmdemo_policy *policy, u32 slack);
 
+void vmdemo_policy_clear(struct vmdemo_policy *policy);
 void vmdemo_policy_init(struct vmdemo_policy *policy, const struct vmdemo_policy_ops *ops);
 void vmdemo_policy_release(struct vmdemo_policy *policy, struct vmdemo_node *node);
 void vmdemo_policy_switch(struct vmdemo_policy *policy, const struct vmdemo_policy_ops *ops,
 			  u32 most);
+
+/* ---- a policy that is a module of its own: see registry.c ---- */
+
+#ifdef __KERNEL__
+int vmdemo_policy_register(const struct vmdemo_policy_ops *ops, struct module *owner);
+int vmdemo_policy_unregister(const struct vmdemo_policy_ops *ops);
+
+/**
+ * VMDEMO_POLICY_MODULE - make a file with a policy a module, which registers it
+ * @table: the policy, a struct vmdemo_policy_ops
+ *
+ * The last line of the file, and all that the module needs; user space has no use for it.
+ */
+#define VMDEMO_POLICY_MODULE(table)								\
+static int __init vmdemo_policy_module_init(void)						\
+{												\
+	return vmdemo_policy_register(&(table), THIS_MODULE);					\
+}												\
+module_init(vmdemo_policy_module_init);								\
+												\
+static void __exit vmdemo_policy_module_exit(void)						\
+{												\
+	vmdemo_policy_unregister(&(table));							\
+}												\
+module_exit(vmdemo_policy_module_exit);								\
+												\
+MODULE_DESCRIPTION("Replacement policy " #table);						\
+MODULE_LICENSE("GPL")
+#endif
 
 #endif /* VMDEMO_POLICY_H */

@@ -7,6 +7,7 @@
  * evicted them. Does no I/O, unmaps nothing, and waits for nobody.
  */
 #include <linux/slab.h>
+#include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
 #include "freelist.h"
@@ -261,6 +262,41 @@ static struct vmdemo_node *vmdemo_pool_find(const struct vmdemo_policy *policy, 
 	return nr < pool->top ? &vmdemo_frame(pool, nr)->node : NULL;
 }
 
+/*
+ * The number of the frame that @node is of, if it is one of the pool's with a page. A policy from
+ * elsewhere may have made it up: so whatever it points to is read with care, and what that says is
+ * believed only if the frame of that number is this one.
+ */
+static u32 vmdemo_pool_number(const struct vmdemo_policy *policy, const struct vmdemo_node *node)
+{
+	const struct vmdemo_pool *pool = container_of(policy, struct vmdemo_pool, policy);
+	const struct vmdemo_frame *frame = vmdemo_node_frame(node);
+	struct folio *folio;
+	void *private;
+	u32 nr;
+
+	if (get_kernel_nofault(folio, &frame->folio))
+		return VMDEMO_NONE;
+	if (get_kernel_nofault(private, &folio->private))
+		return VMDEMO_NONE;
+	nr = (u32)(unsigned long)private;
+	if (nr >= pool->top || frame != vmdemo_frame(pool, nr) || frame->key == VMDEMO_NO_KEY)
+		return VMDEMO_NONE;
+	return nr;
+}
+
+/* A policy was wrong: @op did @what. It is named the first time, then @op is NULL. */
+static void vmdemo_pool_refused(const struct vmdemo_policy *policy, const char *op,
+				const char *what)
+{
+	struct vmdemo_pool *pool = container_of(policy, struct vmdemo_pool, policy);
+
+	vmdemo_stat_inc(pool, policy_errors);
+	if (op)
+		pr_warn_ratelimited("vmdemo: policy %s is wrong: its %s() %s; stats/policy_errors counts more\n",
+			policy->ops->name, op, what);
+}
+
 /**
  * vmdemo_pool_create - a pool without frames
  *
@@ -297,6 +333,8 @@ struct vmdemo_pool *vmdemo_pool_create(void)
 	pool->kept = VMDEMO_NONE;
 	vmdemo_policy_init(&pool->policy, &vmdemo_policy_lru);
 	pool->policy.find = vmdemo_pool_find;
+	pool->policy.number = vmdemo_pool_number;
+	pool->policy.refused = vmdemo_pool_refused;
 	pool->policy.standby_pct = VMDEMO_STANDBY_PCT;
 	pool->policy.demote_pages = 16;
 	pool->set.reserve = VMDEMO_NONE;
@@ -357,6 +395,7 @@ void vmdemo_pool_destroy(struct vmdemo_pool *pool)
 		kvfree(pool->chunks[i]);
 	vmdemo_hash_free(pool);
 	kvfree(pool->chunks);
+	kvfree(pool->policy.guard);
 	free_percpu(pool->latency);
 	free_percpu(pool->stats);
 	kfree(pool);

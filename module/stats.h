@@ -34,6 +34,7 @@
 	X(unmap_pages)		\
 	X(refaults)		\
 	X(late_references)	\
+	X(policy_errors)	\
 	X(reclaim_waits)	\
 	X(reclaim_wait_ns)	\
 	X(read_errors)		\

@@ -14,9 +14,9 @@
 #include "grow.h"
 #include "index.h"
 #include "loan.h"
-#include "order.h"
 #include "orphan.h"
 #include "pool.h"
+#include "registry.h"
 #include "writeback.h"
 
 static struct vmdemo_device *vmdemo_sysfs_device(struct device *dev)
@@ -134,38 +134,15 @@ static ssize_t frames_store(struct device *dev, struct device_attribute *attr, c
 }
 static DEVICE_ATTR_RW(frames);
 
-static const struct vmdemo_policy_ops *const vmdemo_policies[] = {
-	&vmdemo_policy_lru,
-	&vmdemo_policy_fifo,
-	&vmdemo_policy_clock,
-	&vmdemo_policy_random,
-	&vmdemo_policy_2q,
-};
-
 static ssize_t policy_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	const struct vmdemo_policy_ops *now = READ_ONCE(vmdemo_sysfs_pool(dev)->policy.ops);
-	ssize_t len = 0;
-	int i;
-
-	for (i = 0; i < ARRAY_SIZE(vmdemo_policies); i++)
-		len += sysfs_emit_at(buf, len, vmdemo_policies[i] == now ? "%s[%s]" : "%s%s",
-				     i ? " " : "", vmdemo_policies[i]->name);
-	return len + sysfs_emit_at(buf, len, "\n");
+	return vmdemo_registry_show(vmdemo_sysfs_pool(dev), buf);
 }
 
 static ssize_t policy_store(struct device *dev, struct device_attribute *attr, const char *buf,
 			    size_t count)
 {
-	int i;
-
-	for (i = 0; i < ARRAY_SIZE(vmdemo_policies); i++) {
-		if (!sysfs_streq(buf, vmdemo_policies[i]->name))
-			continue;
-		vmdemo_order_set_policy(vmdemo_sysfs_pool(dev), vmdemo_policies[i]);
-		return count;
-	}
-	return -EINVAL;
+	return vmdemo_registry_set(vmdemo_sysfs_pool(dev), buf) ?: count;
 }
 static DEVICE_ATTR_RW(policy);
 

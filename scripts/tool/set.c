@@ -135,7 +135,7 @@ char *set_refused(const char *device, const char *name, const char *value, char 
 struct change {
 	const char *name;
 	const char *value;
-	char old[128];
+	char old[4096];
 };
 
 static const struct option help_only[] = {
@@ -175,7 +175,7 @@ static void check_name(const char *device, const char *name)
 /* Is it one of the words that the attribute has, one of them in brackets? */
 static bool is_policy(const char *device, const char *value)
 {
-	char words[256], *rest = words, *word;
+	char words[4096], *rest = words, *word;
 
 	if (attribute_read(device, "policy", words, sizeof(words)))
 		return true;

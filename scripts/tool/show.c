@@ -30,7 +30,7 @@ static bool wants_json(int argc, char **argv)
 struct line {
 	char backing[4096];
 	char swap[4096];
-	char policy[64];
+	char policy[4096];
 	char size[SIZE_TEXT];
 	uint64_t size_bytes;
 	uint64_t frames;

@@ -21,7 +21,8 @@ export VMDEMO_ORACLE=/nonexistent
 
 # verdict LOG: print passed or failed; die if the tests did not even run, which proves nothing.
 verdict() {
-	make -s -C "$copy/selftests/policy" O="$copy/build" "$copy/build/test_policy" >"$copy/log" 2>&1 ||
+	make -s -C "$copy/selftests/policy" O="$copy/build" example="$here/../../scripts/demo/policy" "$copy/build/test_policy" \
+		>"$copy/log" 2>&1 ||
 		{ cat "$copy/log"; echo "mutate.sh: the copy does not compile." >&2; exit 1; }
 	# One failure will do. A list without end keeps a test busy for ever: that is one, too.
 	if timeout 60 "$copy/build/test_policy" 2>&1 | sed '/^not ok/q' >"$copy/log"; then
@@ -198,4 +199,16 @@ mutant "sim: a wrong line is blamed" trace_file.c 's/reader->line++/reader->line
 mutant "sim: a policy may name what is held" replay.c 's/else if (!vmdemo_policy_ordered(node))/else if (0)/'
 mutant "sim: a damaged list goes unseen" replay.c 's/return nr == list->nr \&\& list->ends.older == older/return true/; s/|| node->older != older/|| 0/'
 mutant "sim: what is unmapped is a hit" replay.c 's/if (sim->mapped\[frame\])/if (1)/'
+mutant "guard: any pointer is a victim" policy_guard.c 's/nr == VMDEMO_NONE/0/'
+mutant "guard: a held frame is a victim" policy_guard.c 's/!vmdemo_policy_ordered(node)/0/'
+mutant "guard: a victim is named twice" policy_guard.c 's/return vmdemo_guard_name(policy->guard, nr) ? NULL/return 1 ? NULL/'
+mutant "guard: no list is looked at" policy_guard.c '/guard_settle(struct/,/^}/s/^	const char .what = NULL;/&return;/'
+mutant "guard: lost frames stay lost" policy_guard.c '/vmdemo_guard_rebuild(policy);/d'
+mutant "guard: frames stay held" policy_guard.c 's/held = vmdemo_guard_back(.*);/held = 0;/'
+mutant "guard: frames stay unmapping" policy_guard.c 's/unmapping = vmdemo_guard_back(.*);/unmapping = 0;/'
+mutant "guard: all are spared for ever" policy_guard.c 's/++policy->guard->spared > 4/0 \& 4/'
+mutant "guard: a policy removes a frame itself" policy_guard.c '/settle(policy, "remove"/d'
+mutant "guard: any excess will do" policy_guard.c 's/excess <= active/1/'
+mutant "guard: the number of a search overflows" policy_guard.c 's/^	own->search = 1;/&own->search = 0;/'
+mutant "guard: a policy is named each time" policy_guard.c 's/guard->told ? NULL : op/op/'
 [ -z "$bad" ]

@@ -16,9 +16,8 @@ typedef long long s64;
 #define min(a, b) ({ __typeof__(a) _a = (a); __typeof__(b) _b = (b); _a < _b ? _a : _b; })
 #define max(a, b) ({ __typeof__(a) _a = (a); __typeof__(b) _b = (b); _a > _b ? _a : _b; })
 
-/* The last line of a policy that is a module of its own. */
-#ifndef VMDEMO_POLICY_MODULE
-#define VMDEMO_POLICY_MODULE(ops)	extern const struct vmdemo_policy_ops ops
-#endif
+/* What makes a part of the module, or a module of its own, makes nothing here. */
+#define EXPORT_SYMBOL_GPL(symbol)	extern __typeof__(symbol) symbol
+#define VMDEMO_POLICY_MODULE(table)	extern __typeof__(table) table
 
 #endif /* VMDEMO_POLICY_USER_H */

@@ -57,6 +57,13 @@ enum verdict test_random(u64 seed);
 enum verdict test_random_holes(u64 seed);
 enum verdict test_random_looks(u64 seed);
 
+/* The example of a policy of one's own. */
+extern const struct vmdemo_policy_ops vmdemo_policy_lfu;
+
+/* test_guard.c: a policy that is not trusted */
+enum verdict test_guard_wrong(u64 seed);
+enum verdict test_guard_right(u64 seed);
+
 /* test_model.c: random events against a naive model */
 enum verdict test_random_events(u64 seed);
 
