@@ -7,6 +7,27 @@
 #include "policy.h"
 
 /**
+ * vmdemo_policy_named - has a policy a name that the attribute 'policy' can show?
+ * @ops: the policy
+ *
+ * See VMDEMO_POLICY_NAME_MAX.
+ */
+bool vmdemo_policy_named(const struct vmdemo_policy_ops *ops)
+{
+	u32 i;
+
+	for (i = 0; ops->name && ops->name[i]; i++) {
+		char c = ops->name[i];
+
+		if (i == VMDEMO_POLICY_NAME_MAX ||
+		    !((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		      c == '-' || c == '_' || c == '.'))
+			return false;
+	}
+	return i;
+}
+
+/**
  * vmdemo_policy_clear - empty all lists
  * @policy: whose
  *

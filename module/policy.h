@@ -233,6 +233,18 @@ static inline void vmdemo_policy_add(struct vmdemo_policy *policy, struct vmdemo
 	policy->lists[id].nr++;
 }
 
+/*
+ * A node that is in no list yet. It is its own neighbour: if it is taken out of the order by
+ * mistake, no memory but its own is written.
+ */
+static inline void vmdemo_policy_init_node(struct vmdemo_node *node)
+{
+	node->newer = node;
+	node->older = node;
+	node->list = VMDEMO_LIST_NONE;
+	node->mark = 0;
+}
+
 /* Take @node, in some list, out of the order. */
 static inline void vmdemo_policy_remove(struct vmdemo_policy *policy, struct vmdemo_node *node)
 {
@@ -413,6 +425,7 @@ static inline bool vmdemo_policy_affords(const struct vmdemo_policy *policy, u32
 bool vmdemo_policy_spare_standby(struct vmdemo_policy *policy, struct vmdemo_node *node);
 u32 vmdemo_policy_lack(const struct vmdemo_policy *policy, u32 slack);
 
+bool vmdemo_policy_named(const struct vmdemo_policy_ops *ops);
 void vmdemo_policy_clear(struct vmdemo_policy *policy);
 void vmdemo_policy_init(struct vmdemo_policy *policy, const struct vmdemo_policy_ops *ops);
 void vmdemo_policy_release(struct vmdemo_policy *policy, struct vmdemo_node *node);

@@ -40,8 +40,9 @@ static void vmdemo_guard_refuse(const struct vmdemo_policy *policy, const char *
 {
 	struct vmdemo_guard *guard = vmdemo_guard_of(policy);
 
-	policy->refused(policy, guard->told ? NULL : op, what);
-	guard->told = true;
+	/* Pools that follow it have locks of their own: two may say it at the same time. */
+	policy->refused(policy, READ_ONCE(guard->told) ? NULL : op, what);
+	WRITE_ONCE(guard->told, true);
 }
 
 /* ---- the lists ---- */
@@ -241,11 +242,14 @@ static struct vmdemo_node *vmdemo_guard_victim(struct vmdemo_policy *policy,
 	return after;
 }
 
+/* It gets the order to read; a policy that changes it all the same is found out here, too. */
 static u32 vmdemo_guard_excess(const struct vmdemo_policy *policy, u32 slack)
 {
-	u32 excess = vmdemo_guard_asked(policy)->excess(policy, slack);
-	u32 active = vmdemo_policy_nr(policy, VMDEMO_LIST_ACTIVE);
+	struct vmdemo_guard_before before = vmdemo_guard_look(policy);
+	u32 excess = vmdemo_guard_asked(policy)->excess(policy, slack), active;
 
+	vmdemo_guard_settle((struct vmdemo_policy *)policy, "excess", &before, before.all, NULL);
+	active = vmdemo_policy_nr(policy, VMDEMO_LIST_ACTIVE);
 	if (excess <= active)
 		return excess;
 	vmdemo_guard_refuse(policy, "excess", "named more frames than are active");

@@ -172,8 +172,10 @@ static int vmdemo_pool_add_chunks(struct vmdemo_pool *pool, u32 frames)
 		chunk = kvzalloc(sizeof(*chunk), GFP_KERNEL);
 		if (!chunk)
 			return -ENOMEM;
-		for (j = 0; j < VMDEMO_CHUNK_FRAMES; j++)
+		for (j = 0; j < VMDEMO_CHUNK_FRAMES; j++) {
 			chunk->frames[j].key = VMDEMO_NO_KEY;
+			vmdemo_policy_init_node(&chunk->frames[j].node);
+		}
 		/* Before the frames in it are published by pool->top or the index. */
 		smp_store_release(&pool->chunks[i], chunk);
 		cond_resched();
@@ -294,7 +296,7 @@ static void vmdemo_pool_refused(const struct vmdemo_policy *policy, const char *
 	vmdemo_stat_inc(pool, policy_errors);
 	if (op)
 		pr_warn_ratelimited("vmdemo: policy %s is wrong: its %s() %s; stats/policy_errors counts more\n",
-			policy->ops->name, op, what);
+				    policy->ops->name, op, what);
 }
 
 /**

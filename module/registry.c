@@ -10,7 +10,6 @@
  * vmdemo itself cannot go before such a module, which needs the functions that it exports, nor can
  * one come before vmdemo is set up.
  */
-#include <linux/ctype.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
@@ -110,7 +109,12 @@ static int vmdemo_registry_follow(struct vmdemo_pool *pool, struct vmdemo_entry 
 	err = vmdemo_registry_prepare(pool, entry);
 	if (err)
 		return err;
-	/* It may be on its way out, and wait for the lock to unregister. */
+	/*
+	 * Its module may be on its way out, and wait for the lock to unregister; or its init may
+	 * not have ended, and yet fail: a reference would not keep it then.
+	 */
+	if (entry->owner && READ_ONCE(entry->owner->state) != MODULE_STATE_LIVE)
+		return -EINVAL;
 	if (!try_module_get(entry->owner))
 		return -EINVAL;
 	entry->pools++;
@@ -165,35 +169,22 @@ ssize_t vmdemo_registry_show(const struct vmdemo_pool *pool, char *buf)
 
 /* ---- policies of other modules ---- */
 
-static bool vmdemo_registry_named(const struct vmdemo_policy_ops *ops)
-{
-	const char *c;
-
-	if (!ops || !ops->name || !*ops->name)
-		return false;
-	for (c = ops->name; *c; c++)
-		if (c - ops->name >= VMDEMO_POLICY_NAME_MAX ||
-		    (!(isascii(*c) && isalnum(*c)) && !strchr("-_.", *c)))
-			return false;
-	return true;
-}
-
 /**
  * vmdemo_policy_register - a policy that pools may follow from now on
  * @ops:   the policy; stays as it is until it is unregistered
  * @owner: the module that it is in, THIS_MODULE
  *
- * The last thing that the module's init does, for a pool may follow it at once. Its answers are
- * checked: see policy_guard.c. May sleep. Returns 0; -EINVAL: it has no name, or a bad one, see
- * VMDEMO_POLICY_NAME_MAX, or no owner; -EEXIST: the name is taken; -ENOSPC: there are too many; or
- * -ENOMEM.
+ * Pools may follow it once the module's init has ended; if that fails after this, it has to
+ * unregister. The policy's answers are checked: see policy_guard.c. May sleep. Returns 0; -EINVAL:
+ * it has no name, or a bad one, see VMDEMO_POLICY_NAME_MAX, or no owner; -EEXIST: the name is
+ * taken; -ENOSPC: there are too many; or -ENOMEM.
  */
 int vmdemo_policy_register(const struct vmdemo_policy_ops *ops, struct module *owner)
 {
 	struct vmdemo_entry *entry;
 	int err = 0;
 
-	if (!vmdemo_registry_named(ops) || !owner)
+	if (!ops || !vmdemo_policy_named(ops) || !owner)
 		return -EINVAL;
 	entry = kzalloc(sizeof(*entry), GFP_KERNEL);
 	if (!entry)

@@ -208,7 +208,9 @@ mutant "guard: frames stay held" policy_guard.c 's/held = vmdemo_guard_back(.*);
 mutant "guard: frames stay unmapping" policy_guard.c 's/unmapping = vmdemo_guard_back(.*);/unmapping = 0;/'
 mutant "guard: all are spared for ever" policy_guard.c 's/++policy->guard->spared > 4/0 \& 4/'
 mutant "guard: a policy removes a frame itself" policy_guard.c '/settle(policy, "remove"/d'
+mutant "guard: excess may lose frames" policy_guard.c '/settle((struct/d'
+mutant "guard: a node that was in no list points nowhere" policy.h 's/^	node->newer = node;/	node->newer = NULL;/'
 mutant "guard: any excess will do" policy_guard.c 's/excess <= active/1/'
 mutant "guard: the number of a search overflows" policy_guard.c 's/^	own->search = 1;/&own->search = 0;/'
-mutant "guard: a policy is named each time" policy_guard.c 's/guard->told ? NULL : op/op/'
+mutant "guard: a policy is named each time" policy_guard.c 's/READ_ONCE(guard->told) ? NULL : op/op/'
 [ -z "$bad" ]

@@ -11,9 +11,13 @@
 static unsigned int wrong_kind;
 
 #ifdef __KERNEL__
+#include <linux/delay.h>
+
 static char *wrong_name = "wrong";
+static bool wrong_fail;
 module_param_named(kind, wrong_kind, uint, 0644);
 module_param_named(name, wrong_name, charp, 0444);
+module_param_named(fail, wrong_fail, bool, 0444);
 #else
 void wrong_choose(unsigned int kind)
 {
@@ -68,6 +72,8 @@ static void wrong_touch(struct vmdemo_policy *policy, struct vmdemo_node *node)
 		vmdemo_policy_move(policy, node, VMDEMO_LIST_ACTIVE);
 	if (wrong(WRONG_touch_adds_a_free) && free)
 		vmdemo_policy_add(policy, free, VMDEMO_LIST_STANDBY);
+	if (wrong(WRONG_touch_moves_a_free) && free)
+		vmdemo_policy_move(policy, free, VMDEMO_LIST_STANDBY);
 }
 
 static bool wrong_spare(struct vmdemo_policy *policy, struct vmdemo_node *node)
@@ -131,6 +137,10 @@ static bool wrong_remove(struct vmdemo_policy *policy, struct vmdemo_node *node)
 
 static u32 wrong_excess(const struct vmdemo_policy *policy, u32 slack)
 {
+	struct vmdemo_node *oldest = vmdemo_policy_oldest(policy, VMDEMO_LIST_ACTIVE);
+
+	if (wrong(WRONG_excess_removes) && oldest)
+		vmdemo_policy_remove((struct vmdemo_policy *)policy, oldest);
 	return wrong(WRONG_excess_too_many) ? ~0U : vmdemo_policy_lack(policy, slack);
 }
 
@@ -145,11 +155,20 @@ static struct vmdemo_policy_ops vmdemo_policy_wrong = {
 };
 
 #ifdef __KERNEL__
-/* The name, which is a parameter here, is wrong as well, if the test wants it. */
+/*
+ * The name, which is a parameter here, is wrong as well, if the test wants it. Or the module fails,
+ * and goes, after it has registered.
+ */
 static int __init wrong_init(void)
 {
+	int err;
+
 	vmdemo_policy_wrong.name = strcmp(wrong_name, "none") ? wrong_name : NULL;
-	return vmdemo_policy_register(&vmdemo_policy_wrong, THIS_MODULE);
+	err = vmdemo_policy_register(&vmdemo_policy_wrong, THIS_MODULE);
+	if (err || !wrong_fail)
+		return err;
+	msleep(50);
+	return vmdemo_policy_unregister(&vmdemo_policy_wrong) ?: -EIO;
 }
 module_init(wrong_init);
 

@@ -47,10 +47,8 @@ void pool_create(struct pool *pool, const struct vmdemo_policy_ops *ops, u32 nr_
 	memset(pool, 0xa5, sizeof(*pool));
 	pool->nodes = get_memory(nr_nodes * sizeof(*pool->nodes));
 	memset(pool->nodes, 0xa5, nr_nodes * sizeof(*pool->nodes));
-	for (i = 0; i < nr_nodes; i++) {
-		pool->nodes[i].list = VMDEMO_LIST_NONE;
-		pool->nodes[i].mark = 0;
-	}
+	for (i = 0; i < nr_nodes; i++)
+		vmdemo_policy_init_node(&pool->nodes[i]);
 	pool->nr_nodes = nr_nodes;
 	vmdemo_policy_init(&pool->policy, ops);
 	pool->policy.nr_frames = nr_nodes;

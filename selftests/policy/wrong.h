@@ -17,6 +17,7 @@
 	X(touch_holds)		\
 	X(touch_adds)		\
 	X(touch_adds_a_free)	\
+	X(touch_moves_a_free)	\
 	X(spare_moves_nothing)	\
 	X(spare_without_end)	\
 	X(spare_removes)	\
@@ -30,7 +31,8 @@
 	X(victim_loses)		\
 	X(remove_removes)	\
 	X(remove_adds)		\
-	X(excess_too_many)
+	X(excess_too_many)	\
+	X(excess_removes)
 
 #define WRONG_NAME(name) #name,
 #define WRONG_ENUM(name) WRONG_##name,
