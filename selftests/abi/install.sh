@@ -51,15 +51,26 @@ there() {
 	fi
 }
 
-# modprobe finds the module by its name alone, and the data it is given is on the disk.
+# What is installed is enough to build a policy of one's own (scripts/demo/policy), elsewhere.
+policy_builds() {
+	local version
+	version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
+	mkdir -p "$layers/policy" && cp scripts/demo/policy/* "$layers/policy" &&
+		make -C "/lib/modules/$1/build" M="$layers/policy" VMDEMO="/usr/src/vmdemo-$version" modules && [ -s "$layers/policy/policy_lfu.ko" ]
+}
+
+# modprobe finds the module by its name alone, the data it is given is on the disk, and the policy that was built belongs to it.
 use() {
 	local try log=$layers/log
 	for try in 1 2 3; do
+		# shellcheck disable=SC2016 # it is the other shell's
 		scripts/vm -k "$1" --no-module -d 64M --log "$log" -- sh -c 'set -e
 			modprobe vmdemo backing=/dev/vda frames=64
+			if [ -s "$0" ]; then insmod "$0" && echo lfu >/sys/class/vmdemo/vmdemo/policy; fi
 			dd if=/dev/urandom of=/dev/vmdemo bs=64k count=16 conv=fsync
 			cmp -n 1048576 /dev/vmdemo /dev/vda
-			rmmod vmdemo' && return
+			if [ -s "$0" ]; then echo lru >/sys/class/vmdemo/vmdemo/policy && rmmod policy_lfu; fi
+			rmmod vmdemo' "$2" && return
 		ran_stale_code "$log" || return
 		echo "QEMU ran stale code, try $try"
 	done
@@ -155,12 +166,18 @@ left_out() {
 	grep 'command vmdemo is left out' "$layers/says" && [ ! -e "$root/usr/local/bin/vmdemo" ]
 }
 
+policy='' # a module
 # try_kernel KERNEL RELEASE: from make install to make uninstall.
 try_kernel() {
 	check "make install for $1" make_install "$2"
 	check "DKMS knows it for $1" known "$2"
 	check "make install leaves this version only" only_this
-	check "modprobe finds it and it works on $1" use "$1"
+	if [ "$1" = "$oldest" ]; then
+		check "a policy of one's own can be built for it" policy_builds "$2"
+		policy=$layers/policy/policy_lfu.ko
+	fi
+	check "modprobe finds it and it works on $1" use "$1" "$policy"
+	policy=''
 	if [ "$1" = "$oldest" ]; then
 		check "make install puts the command, its man page, its completion and the header in their places" has_command /usr/local
 		check "Linux 5.10 is refused" refuses 5.10.0
@@ -171,7 +188,7 @@ try_kernel() {
 }
 
 echo "TAP version 13"
-echo "1..17"
+echo "1..18"
 release=$(need_kernel "$oldest") || exit
 check "the command can be packaged" packaged
 check "other versions can be registered" register_others
