@@ -14,10 +14,12 @@ all:
 		"or give KVER= their directory, or one of: $$(ls /lib/modules | tr '\n' ' ')" >&2; exit 2; }
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
 
-# POLICY=mine.c: how often a policy of one's own misses, in the simulator; nothing needs to be installed for that but gcc.
+# POLICY=mine.c: how often a policy of one's own misses, in the simulator and then in the module.  scripts/policy is the
+# first half alone, which needs gcc only.
 run:
 ifdef POLICY
-	@scripts/policy "$(POLICY)"
+	@scripts/setup run
+	@scripts/policy "$(POLICY)" && echo && scripts/policy --live "$(POLICY)"
 else
 	@scripts/setup run
 	@scripts/run $(CHAPTER) $${CMD:+-- sh -c "$$CMD"}
@@ -68,7 +70,7 @@ clean:
 help:
 	@echo 'make             build vmdemo.ko for the running kernel, KVER=RELEASE, or KVER=DIRECTORY with headers'
 	@echo 'make run         a tour of virtual memory, in a virtual machine; CHAPTER=N is one of 8, CMD="..." runs that instead'
-	@echo 'make run POLICY=mine.c   how often a replacement policy of yours misses, beside lru, fifo and the optimum'
+	@echo 'make run POLICY=mine.c   how often a replacement policy of yours misses, simulated and in the module'
 	@echo 'make test        run all tests in virtual machines, on every supported kernel and on a debug kernel'
 	@echo 'make test-debug  all tests on the debug kernel'
 	@echo 'make test-long   what takes hours: the data race detector, power cuts, trinity, the soak, all tests on all kernels'

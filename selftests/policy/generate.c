@@ -9,6 +9,10 @@
 #include "trace_file.h"
 
 #define REFERENCES	1000000
+#define MAX_PART	1000
+
+/* All that a load consists of is divided by this. */
+static u32 part;
 
 /* Pages of which number r in popularity is used in proportion to 1 / r^alpha, and lies anywhere. */
 struct zipf {
@@ -65,8 +69,8 @@ static void add_zipf(struct trace *trace, double alpha)
 	struct zipf zipf;
 	u32 i;
 
-	zipf_create(&zipf, 32768, alpha, 1);
-	for (i = 0; i < REFERENCES; i++)
+	zipf_create(&zipf, 32768 / part, alpha, 1);
+	for (i = 0; i < REFERENCES / part; i++)
 		trace_add(trace, zipf_next(&zipf));
 	zipf_destroy(&zipf);
 }
@@ -90,8 +94,8 @@ static void add_loop(struct trace *trace)
 {
 	u32 i;
 
-	for (i = 0; i < REFERENCES; i++)
-		trace_add(trace, i % 11000);
+	for (i = 0; i < REFERENCES / part; i++)
+		trace_add(trace, i % (11000 / part));
 }
 
 static void add_scanhot(struct trace *trace)
@@ -100,10 +104,10 @@ static void add_scanhot(struct trace *trace)
 	u64 seed = 2;
 	u32 i, scan = 0;
 
-	zipf_create(&hot, 4000, 0.8, 3);
-	for (i = 0; i < REFERENCES; i++) {
+	zipf_create(&hot, 4000 / part, 0.8, 3);
+	for (i = 0; i < REFERENCES / part; i++) {
 		if (chance_below(&seed, 10) < 3)
-			trace_add(trace, 4096 + scan++ % 60000);
+			trace_add(trace, 4096 / part + scan++ % (60000 / part));
 		else
 			trace_add(trace, zipf_next(&hot));
 	}
@@ -112,22 +116,22 @@ static void add_scanhot(struct trace *trace)
 
 static void add_phases(struct trace *trace)
 {
-	struct zipf part;
+	struct zipf zipf;
 	u32 i;
 
-	zipf_create(&part, 3000, 0.6, 4);
-	for (i = 0; i < REFERENCES; i++)
-		trace_add(trace, i / 50000 * 1500 % 24000 + zipf_next(&part));
-	zipf_destroy(&part);
+	zipf_create(&zipf, 3000 / part, 0.6, 4);
+	for (i = 0; i < REFERENCES / part; i++)
+		trace_add(trace, i / (50000 / part) % 16 * (1500 / part) + zipf_next(&zipf));
+	zipf_destroy(&zipf);
 }
 
 static void add_sawtooth(struct trace *trace)
 {
-	u32 i, at;
+	u32 i, at, pages = 6000 / part;
 
-	for (i = 0; i < 960000; i++) {
-		at = i % 12000;
-		trace_add(trace, at < 6000 ? at : 11999 - at);
+	for (i = 0; i < 960000 / part; i++) {
+		at = i % (2 * pages);
+		trace_add(trace, at < pages ? at : 2 * pages - 1 - at);
 	}
 }
 
@@ -157,11 +161,16 @@ const char *trace_load(u32 i, const char **what)
 
 bool trace_generate(struct trace *trace, const char *name)
 {
+	size_t len = strcspn(name, "/");
+	char *end = "";
 	u32 i;
 
 	memset(trace, 0, sizeof(*trace));
+	part = name[len] ? strtoul(name + len + 1, &end, 10) : 1;
+	if (*end || !part || part > MAX_PART)
+		return false;
 	for (i = 0; i < ARRAY_SIZE(loads); i++) {
-		if (strcmp(loads[i].name, name))
+		if (strlen(loads[i].name) != len || strncmp(loads[i].name, name, len))
 			continue;
 		loads[i].add(trace);
 		trace_finish(trace);

@@ -53,7 +53,7 @@ static struct {
 	u32 standby[MAX_SETTINGS];
 	u32 nr_standby;
 	enum trace_format format;
-	bool json, curve, steps;
+	bool json, curve, steps, print;
 } options;
 
 #define PER_CENT	0x80000000U
@@ -95,6 +95,7 @@ static void show_help(void)
 	       "                        * is a miss, s a soft fault\n"
 	       "      --curve           exact LRU's misses at each size, by stack distances (Mattson);\n"
 	       "                        with --frames at those sizes only\n"
+	       "      --print           the trace's page numbers, and nothing else\n"
 	       "      --json            an array of objects instead of a table\n\n"
 	       "The module's policies, which see faults only:\n ", VMDEMO_STANDBY_PCT,
 	       VMDEMO_SMALL_POOL);
@@ -108,6 +109,7 @@ static void show_help(void)
 	printf("\n\nLoads, always the same:\n");
 	for (i = 0; (name = trace_load(i, &what)); i++)
 		printf("  @%-11s%s\n", name, what);
+	printf("  @LOAD/N     the same, smaller: an Nth of its pages, and of its references\n");
 	printf("\nExit status: 1 if a policy gives wrong answers, 2 if something is wrong with\n"
 	       "the options or a trace.\n");
 }
@@ -205,6 +207,7 @@ static void take_options(int argc, char **argv)
 		{ "format", required_argument, NULL, 'F' },
 		{ "steps", no_argument, NULL, 'S' },
 		{ "curve", no_argument, NULL, 'c' },
+		{ "print", no_argument, NULL, 'P' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{ }
@@ -233,6 +236,9 @@ static void take_options(int argc, char **argv)
 		case 'c':
 			options.curve = true;
 			break;
+		case 'P':
+			options.print = true;
+			break;
 		case 'j':
 			options.json = true;
 			break;
@@ -245,8 +251,8 @@ static void take_options(int argc, char **argv)
 	}
 	if (optind == argc)
 		usage_error("name a trace: a file, - or a load; see --help");
-	if (options.steps + options.curve + options.json > 1)
-		usage_error("--steps, --curve and --json are different outputs: choose one");
+	if (options.steps + options.curve + options.print + options.json > 1)
+		usage_error("--steps, --curve, --print and --json are outputs: choose one");
 	if (!options.nr_frames && !options.curve)
 		take_frames(frames);
 	if (!options.nr_standby)
@@ -371,8 +377,9 @@ static void take_own(void)
 {
 	u32 i;
 
-	if (!own_policy->name || !*own_policy->name || strpbrk(own_policy->name, ", \t\n"))
-		usage_error("the policy's table must have a .name, of one word");
+	if (!vmdemo_policy_named(own_policy))
+		usage_error("the policy's table must have a .name, of at most %u letters, digits, "
+			    "'-', '_' and '.'", VMDEMO_POLICY_NAME_MAX);
 	for (i = 0; i < nr_choices; i++)
 		if (!strcmp(choices[i].name, own_policy->name))
 			usage_error("the policy's .name is '%s', which is taken: choose another",
@@ -481,6 +488,14 @@ static void print_curve(const char *name, const struct trace *trace)
 		       (double)curve[min(frames, trace->nr_pages)] / trace->nr);
 	}
 	free(curve);
+}
+
+static void print_trace(const struct trace *trace)
+{
+	u32 i;
+
+	for (i = 0; i < trace->nr; i++)
+		printf("%llu\n", trace_page(trace, trace->pages[i]));
 }
 
 /* ---- step by step ---- */
@@ -611,7 +626,9 @@ int main(int argc, char **argv)
 		if (*name != '@' &&
 		    !trace_open(&trace, name, options.format, error, sizeof(error)))
 			usage_error("%s", error);
-		if (options.curve)
+		if (options.print)
+			print_trace(&trace);
+		else if (options.curve)
 			print_curve(name, &trace);
 		else if (options.steps)
 			run_steps(name, &trace);

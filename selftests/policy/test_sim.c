@@ -414,10 +414,14 @@ enum verdict test_program(u64 seed)
 		{ "--curve -", TEXTBOOK, "\n       3         12   0.6000\n" },
 		{ "--json -p opt,lru -f 3 -", TEXTBOOK,
 		  "\"frames\": 3, \"policy\": \"opt\", \"misses\": 9, \"exact_lru\": 12},\n" },
+		{ "--print -", TEXTBOOK, "7\n0\n1\n2\n0\n3\n0\n4\n" },
+		{ "-p opt -f 50% @loop/100", "",
+		  "\n@loop/100             55 opt              -       5086" },
 		{ "-p fifo -f 50%,1-2 -", TEXTBOOK, "       3 fifo           40%         15" },
 		{ "-", "one", "sim: standard input:1: 'one' is no page number\n" },
 		{ "/nonexistent", "",
 		  "sim: /nonexistent: it cannot be read: No such file or directory\n" },
+		{ "@loop/0", "", "sim: there is no load @loop/0; see --help\n" },
 		{ "@nothing", "", "sim: there is no load @nothing; see --help\n" },
 		{ "-p mru @loop", "", "sim: --policy: there is no 'mru'; see --help\n" },
 		{ "-f 0 @loop", "", "sim: --frames: '0' is not a number from 1 to" },
@@ -438,7 +442,7 @@ enum verdict test_program(u64 seed)
 		snprintf(command, sizeof(command), "echo '%s' | %s %s 2>&1", runs[i].input,
 			 getenv("VMDEMO_SIM"), runs[i].args);
 		run_shell(command, output);
-		ok &= expect(output[0] == (i < 4 ? '0' : '2'), "sim %s: status %c", runs[i].args,
+		ok &= expect(output[0] == (i < 6 ? '0' : '2'), "sim %s: status %c", runs[i].args,
 			     output[0]);
 		ok &= expect(strstr(output + 1, runs[i].says), "sim %s: \"%s\", not \"%s\"",
 			     runs[i].args, output + 1, runs[i].says);

@@ -47,7 +47,10 @@ u64 trace_page(const struct trace *trace, u32 page);
 
 void trace_free(struct trace *trace);
 
-/* generate.c: the load that is called @name, always the same. False: there is none. */
+/*
+ * generate.c: the load that is called @name, always the same; with /N behind the name an Nth of its
+ * pages, and of its references. False: there is none.
+ */
 bool trace_generate(struct trace *trace, const char *name);
 
 /* Load @i's name, and what it is like; NULL: there are no more. */
