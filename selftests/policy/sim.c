@@ -378,8 +378,8 @@ static void take_own(void)
 	u32 i;
 
 	if (!vmdemo_policy_named(own_policy))
-		usage_error("the policy's table must have a .name, of at most %u letters, digits, "
-			    "'-', '_' and '.'", VMDEMO_POLICY_NAME_MAX);
+		usage_error("the table must have a .name, of at most %u letters, digits and -_.",
+			    VMDEMO_POLICY_NAME_MAX);
 	for (i = 0; i < nr_choices; i++)
 		if (!strcmp(choices[i].name, own_policy->name))
 			usage_error("the policy's .name is '%s', which is taken: choose another",
