@@ -19,6 +19,11 @@ _vmdemo_disks() {
 	lsblk -pnro NAME 2>/dev/null
 }
 
+_vmdemo_files() {
+	mapfile -t COMPREPLY < <(compgen -f -- "${COMP_WORDS[COMP_CWORD]}")
+	compopt -o filenames
+}
+
 # _vmdemo_words WORD...: those that begin like the present word.
 _vmdemo_words() {
 	mapfile -t COMPREPLY < <(compgen -W "$*" -- "${COMP_WORDS[COMP_CWORD]}")
@@ -27,7 +32,7 @@ _vmdemo_words() {
 _vmdemo() {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]} options=''
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		_vmdemo_words list info set bind unbind stat latency map top trace help --help --version
+		_vmdemo_words list info set bind unbind stat latency map top trace record report help --help --version
 		return
 	fi
 	case $command in
@@ -40,6 +45,8 @@ _vmdemo() {
 	map) options='--frames --slots --pages --json' ;;
 	top) options='--interval' ;;
 	trace) options='--pid --stream --any --count --json' ;;
+	record) options='--duration --buffer' ;;
+	report) options='--output' ;;
 	esac
 	if [[ $word == -* ]]; then
 		_vmdemo_words "$options" --help
@@ -58,7 +65,12 @@ _vmdemo() {
 			compopt -o nospace
 		fi
 		;;
-	list:*) ;;
+	list:* | record:--duration | record:-d | record:--buffer | record:-b) ;;
+	report:*) _vmdemo_files ;;
+	record:*)
+		_vmdemo_files
+		[ "$COMP_CWORD" -gt 2 ] || mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W "$(_vmdemo_devices)" -- "$word")
+		;;
 	*) _vmdemo_words "$(_vmdemo_devices)" ;;
 	esac
 }

@@ -2,8 +2,8 @@
 /*
  * follow.c - faults, out of the events that they are made of
  *
- * What a thread is at is kept until its fault returns; the end of a read comes in the context of any
- * task, and is found by the fault's id.
+ * What a thread is at is kept until its fault returns; the end of a read comes in the context of
+ * any task, and is found by the fault's id.
  */
 #include <stddef.h>
 #include <string.h>

@@ -58,8 +58,8 @@ static void json_text(const char *text)
 	for (; *text; text++) {
 		if (*text == '"' || *text == '\\')
 			printf("\\%c", *text);
-		else if ((unsigned char)*text < ' ')
-			printf("\\u%04x", *text);
+		else if ((unsigned char)*text < ' ' || strchr("<>&", *text))
+			printf("\\u%04x", *text); /* also for a place in HTML */
 		else
 			putchar(*text);
 	}

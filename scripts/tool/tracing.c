@@ -2,10 +2,10 @@
 /*
  * tracing.c - the module's tracepoints, out of the kernel's ring buffers
  *
- * Read in binary, as trace-cmd does: the kernel need not format each event, and no name of a program
- * can look like one. Each processor has a buffer of its own, in pages: a time and a length, and then
- * events, each with the time since the one before. Where the fields of an event are, its file
- * `format` says.
+ * Read in binary, as trace-cmd does: the kernel need not format each event, and no name of a
+ * program can look like one. Each processor has a buffer of its own, in pages: a time and a length,
+ * and then events, each with the time since the one before. Where the fields of an event are, its
+ * file `format` says.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -51,11 +51,13 @@ static struct source {
 	[EVENT_ENTER] = { "vmdemo/vmdemo_fault_enter", false, false, 0, {
 		FIELD("id", id), FIELD("index", page), FIELD("flags", value) } },
 	[EVENT_LOAD] = { "vmdemo/vmdemo_load", false, false, 0, {
-		FIELD("id", id), FIELD("index", page), FIELD("nr", value), FIELD("error", frame) } },
+		FIELD("id", id), FIELD("index", page), FIELD("nr", value),
+		FIELD("error", frame) } },
 	[EVENT_WAIT] = { "vmdemo/vmdemo_wait", false, false, 0, {
 		FIELD("id", id), FIELD("index", page), FIELD("for_frame", value) } },
 	[EVENT_DONE] = { "vmdemo/vmdemo_load_done", false, false, 0, {
-		FIELD("id", id), FIELD("index", page), FIELD("nr", value), FIELD("error", frame) } },
+		FIELD("id", id), FIELD("index", page), FIELD("nr", value),
+		FIELD("error", frame) } },
 	[EVENT_RETURN] = { "vmdemo/vmdemo_fault_return", false, false, 0, {
 		FIELD("id", id), FIELD("index", page), FIELD("result", value),
 		FIELD("frame", frame) } },
@@ -355,12 +357,13 @@ void tracing_start(bool all, unsigned int buffer)
 	snprintf(instance, sizeof(instance), "%s/" INSTANCE_PREFIX "%d", tracing, (int)getpid());
 	if (mkdir(instance, 0700))
 		fail("no instance can be made in tracefs: %s.", strerror(errno));
-	before_failing = remove_instance;
+	before_failing = tracing_stop;
 	write_to("trace_clock", "mono");
 	if (buffer) {
 		snprintf(text, sizeof(text), "%u", buffer);
 		if (!write_to("buffer_size_kb", text))
-			fail("there is no memory for buffers of %u KiB: make --buffer less.", buffer);
+			fail("there is no memory for buffers of %u KiB: make --buffer less.",
+			     buffer);
 	}
 	read_page_format();
 	open_buffers();
@@ -394,7 +397,9 @@ void tracing_stop(void)
 
 uint64_t tracing_lost(void)
 {
-	static const char *const what[] = { "\noverrun: ", "commit overrun: ", "dropped events: " };
+	static const char *const what[] = {
+		"\noverrun: ", "commit overrun: ", "dropped events: ",
+	};
 	char name[64], text[1024];
 	uint64_t sum = 0;
 	const char *at;
@@ -441,13 +446,14 @@ static void set_field(struct event *event, const struct field *f, const unsigned
 
 	if (f->to == offsetof(struct event, text)) {
 		memcpy(to, data, f->size < EVENT_TEXT - 1 ? f->size : EVENT_TEXT - 1);
-	} else if (f->to == offsetof(struct event, task)) {
-		event->task = value;
-	} else if (f->to == offsetof(struct event, frame)) {
-		event->frame = (int32_t)value; /* no frame: -1 */
-	} else {
-		memcpy(to, &value, sizeof(value));
+		return;
 	}
+	if (f->to == offsetof(struct event, task))
+		event->task = value;
+	else if (f->to == offsetof(struct event, frame))
+		event->frame = (int32_t)value; /* no frame: -1 */
+	else
+		memcpy(to, &value, sizeof(value));
 }
 
 /* Of an event of @size bytes. Each begins with its type and the task. */

@@ -12,17 +12,15 @@
 here=$(cd "$(dirname "$0")" && pwd)
 PATH=$here:$here/../lib:$PATH # kselftest installs all of them in one place
 . script.sh
+. command.sh
 
 need python3 dmsetup tmux setpriv vmdemo
 python3() { /usr/bin/python3 "$@"; } # Debian's, which has the parser
 python3 -c 'import prometheus_client.parser' 2>/dev/null || skip_all "python3-prometheus-client is not installed"
-instances=/sys/kernel/tracing/instances
-[ -d $instances ] || mount -t tracefs tracefs ${instances%/*} || skip_all "there is no tracefs"
 debugfs=/sys/kernel/debug
 [ -d $debugfs/bdi ] || mount -t debugfs debugfs $debugfs || skip_all "there is no debugfs"
 export LC_ALL=C.UTF-8 TMUX_TMPDIR=$work TERM=xterm-256color
 other=$class/../vmdemo1
-workers=()
 
 clean_up() {
 	end_workers
@@ -32,73 +30,6 @@ clean_up() {
 trap clean_up EXIT
 # One server for all tests: one that is told to end ends some time later, and would still take a new session.
 tmux start-server \; set-option -g exit-empty off || skip_all "tmux does not start"
-
-# --- helpers ---
-
-# expect STATUS WORDS COMMAND...: the command ends with this status, and what it prints has these words.
-expect() {
-	local status=$1 words=$2 got=0
-	shift 2
-	timeout 60 "$@" >"$work/printed" 2>&1 </dev/null || got=$?
-	[[ $got -eq $status && $(<"$work/printed") == *"$words"* ]] && return
-	echo "'$*' ended with $got, not $status and '$words':"
-	cat "$work/printed"
-	return 1
-}
-
-# start PARAMETER...: the module afresh, and nobody who uses it.
-start() {
-	end_workers
-	load_module "$@"
-}
-
-# load FRAMES: with a disk, and a second device without.
-load() {
-	start "backing=$disk" "frames=$1,64" num_devices=2 &&
-		echo 0 >"$class/read_ahead_pages" && echo 0 >"$class/reserve" && echo 0 >"$class/dirty_age_ms"
-}
-
-# worker NAME CODE: Python that runs beside us, until end_workers; its `ready()` is waited for.  It has the device as `dev`,
-# its pages 0 to 2047 as `mem`.
-worker() {
-	rm -f "$work/ready"
-	/usr/bin/python3 - "$work/ready" >"$work/worker" 2>&1 <<END &
-import ctypes, fcntl, mmap, os, struct, sys, time
-def ready():
-    open(sys.argv[1], 'w').close()
-dev = os.open('/dev/vmdemo', os.O_RDWR)
-mem = mmap.mmap(dev, 2048 * mmap.PAGESIZE)
-def touch(pages, write=False):
-    for page in pages:
-        if write:
-            mem[page * mmap.PAGESIZE] = 1
-        else:
-            mem[page * mmap.PAGESIZE]
-$1
-END
-	workers+=($!)
-	wait_for test -e "$work/ready" || { cat "$work/worker" && return 1; }
-}
-
-end_workers() {
-	local pid
-	for pid in "${workers[@]}"; do
-		kill -9 "$pid" 2>/dev/null
-		wait "$pid" 2>/dev/null
-	done
-	workers=()
-}
-
-# wait_for COMMAND...: until it succeeds.
-wait_for() {
-	local i
-	for ((i = 0; i < 600; i++)); do
-		"$@" >/dev/null 2>&1 && return
-		sleep 0.1
-	done
-	echo "waited in vain for: $*"
-	return 1
-}
 
 # --- the frame ---
 
@@ -110,7 +41,7 @@ each_has_help() {
 			expect 2 '' vmdemo "$name" a b c d || return
 		n=$((n + 1))
 	done < <(vmdemo --help | sed -n 's/^  \([a-z]*\) .*/\1/p')
-	[ "$n" -eq 10 ] && expect 0 'vmdemo 0.' vmdemo --version && expect 2 'say what to do' vmdemo &&
+	[ "$n" -eq 12 ] && expect 0 'vmdemo 0.' vmdemo --version && expect 2 'say what to do' vmdemo &&
 		expect 2 "no command 'nonsense'" vmdemo nonsense
 }
 
@@ -613,10 +544,6 @@ top_without_a_terminal() {
 }
 
 # --- trace ---
-
-no_instance() {
-	[ -z "$(ls "$instances")" ]
-}
 
 # A worker that faults once for each line that it gets on a pipe; what the line has is its name from then on.
 faulting_worker() {

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * recording.h - the file that `vmdemo record` writes and `vmdemo report` reads
+ *
+ * Lines of text. The first is RECORDING_MAGIC; each other one begins with a letter that says what
+ * it is, and has fields with a blank between. Numbers are decimal. A text has each byte that is not
+ * from ! to ~, and each %, as % and two hexadecimal digits; an empty one is a single %. NS is
+ * nanoseconds since the recording began.
+ *
+ * First what things were like before:
+ *   i NAME TEXT      a fact of the recording: device, version, kernel, began (seconds since 1970),
+ *                    page_size, pages (of the device), frames, command
+ *   s NAME TEXT      a setting or a fact of the device
+ *   c NAME...        names of the counters and gauges that lines v have
+ *   m PAGE FRAME STATE FLAGS
+ *                    a page of the device that was in a frame (enum vmdemo_page_state)
+ * Then what happened, in the order of NS, but for v:
+ *   v NS NUMBER...   the counters and gauges
+ *   n TASK PROCESS NAME
+ *                    the name that a task has in the lines that follow
+ *   f NS TOOK TASK SPACE PAGE KIND ACCESS FRAME READ
+ *                    a page fault that ended, and took TOOK ns: hard (it read the page), ahead (the
+ *                    page had been read ahead, as far as events tell), wait (for a read that
+ *                    another had begun), soft (the page was in a frame), zero (filled with
+ *                    zeros), failed; by a read (r) or a write (w); FRAME is -1 if it failed; READ
+ *                    is how many pages it asked the disk for. SPACE is 0 for the device itself,
+ *                    others are sparse spaces
+ *   p NS EVENT SPACE PAGE FRAME
+ *                    what a policy saw, as by the tracepoint vmdemo_policy
+ *   w NS PAGE NR     pages are being written to the disk
+ *   d NS PAGE NR ERROR
+ *                    they have been
+ *   l NS NR          at least NR events before the next are missing
+ * And at last:
+ *   M PAGE FRAME STATE FLAGS
+ *                    as m, at the end, if the device still had a disk
+ *   e NS LOST        the end, and how many events were lost in all
+ */
+#ifndef RECORDING_H
+#define RECORDING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RECORDING_MAGIC	"vmdemo-recording 1"
+
+/* Of a key, as of events of policies: the page; above are those of the space. */
+#define KEY_PAGE_BITS	36
+
+/* report.html, which is part of the program. */
+extern const char report_template[];
+
+enum fault_kind {
+	KIND_HARD,
+	KIND_AHEAD,
+	KIND_WAITED,
+	KIND_SOFT,
+	KIND_ZERO,
+	KIND_FAILED,
+	NR_KINDS
+};
+
+/* A reference to the page that has @key, as far as faults tell; @missed: it had to be read. */
+struct reference {
+	uint64_t key;
+	bool missed;
+};
+
+/* A point of the curve: with @frames this many of the misses would have been left. */
+struct point {
+	uint64_t frames;
+	uint64_t misses;
+};
+
+/*
+ * curve.c: what LRU with more frames than there were would have saved. The first @known of @nr
+ * references are to pages that were there at first. Returns the points, by frames, and *@nr_points.
+ */
+struct point *curve_of(const struct reference *references, size_t nr, size_t known, size_t frames,
+		       size_t *nr_points);
+
+#endif /* RECORDING_H */
