@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -104,6 +105,7 @@ static bool put_counters(void)
 	if (stats_read(device, &stats, false))
 		return false;
 	sampled = stats.ns;
+	errno = 0;
 	fprintf(out, "v %" PRIu64, stats.ns - began);
 	for (a = attributes; a->name; a++)
 		if (a->stat != NR_STATS)
@@ -209,16 +211,28 @@ static void put_event(const struct event *event)
 		fprintf(out, "l %" PRIu64 " %" PRIu64 "\n", ns, event->value);
 }
 
+/* After errno was made 0 and something was printed: nothing but a write can have changed it. */
+static void __attribute__((noreturn)) write_failed(void)
+{
+	fail("%s cannot be written: %s.", file, strerror(errno ? errno : EIO));
+}
+
+static void write_out(void)
+{
+	if (fflush(out) || ferror(out))
+		write_failed();
+}
+
 /* How many there were. */
 static size_t put_events(bool last)
 {
 	const struct event *events;
 	size_t nr = tracing_read(&events, last), i;
 
+	errno = 0;
 	for (i = 0; i < nr; i++)
 		put_event(&events[i]);
-	if (ferror(out))
-		fail("%s cannot be written: %s.", file, strerror(errno));
+	write_out();
 	return nr;
 }
 
@@ -253,6 +267,7 @@ static void put_map(char letter, int fd, const struct vmdemo_info *info)
 		map.length = nr * info->page_size;
 		if (ioctl(fd, VMDEMO_IOC_PAGEMAP, &map))
 			break; /* it has become shorter */
+		errno = 0;
 		for (i = 0; i < nr; i++) {
 			if (chunk[i].frame == VMDEMO_NO_FRAME)
 				continue;
@@ -262,6 +277,7 @@ static void put_map(char letter, int fd, const struct vmdemo_info *info)
 			fprintf(out, "%c %" PRIu64 " %u %u %u\n", letter, from + i, chunk[i].frame,
 				chunk[i].state, chunk[i].flags);
 		}
+		write_out();
 		if (letter == 'm')
 			put_events(false);
 	}
@@ -276,21 +292,20 @@ static void on_signal(int signal)
 	stop = 1;
 }
 
-/* Events do not say of which device they are. */
-static void need_only_device(void)
+/* Another device that has a disk, or NULL: events do not say of which they are. */
+static const char *other_device(void)
 {
-	char names[MOST_DEVICES][16], disk[4096], swap[4096];
+	static char names[MOST_DEVICES][16];
+	char disk[4096], swap[4096];
 	size_t nr = device_names(names), i;
 
-	for (i = 0; i < nr; i++) {
-		if (!strcmp(names[i], device) ||
-		    attribute_read(names[i], "backing", disk, sizeof(disk)) ||
-		    attribute_read(names[i], "swap", swap, sizeof(swap)) ||
-		    (!strcmp(disk, "none") && !strcmp(swap, "none")))
-			continue;
-		fail("%s has a disk, too, and the tracepoints do not tell devices apart: unbind it.",
-		     names[i]);
-	}
+	for (i = 0; i < nr; i++)
+		if (strcmp(names[i], device) &&
+		    !attribute_read(names[i], "backing", disk, sizeof(disk)) &&
+		    !attribute_read(names[i], "swap", swap, sizeof(swap)) &&
+		    (strcmp(disk, "none") || strcmp(swap, "none")))
+			return names[i];
+	return NULL;
 }
 
 static void put_header(char **command)
@@ -314,11 +329,21 @@ static void put_header(char **command)
 	put_settings();
 }
 
-/* It tells of everybody's programs: for its owner only. */
+/*
+ * It tells of everybody's programs: for its owner only. A file that is there may be for others, or
+ * be written by another recording, and is replaced.
+ */
 static void open_file(void)
 {
-	int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
+	struct stat old;
+	int fd;
 
+	if (!lstat(file, &old) && S_ISREG(old.st_mode)) {
+		flags |= O_EXCL;
+		unlink(file);
+	}
+	fd = open(file, flags, 0600);
 	out = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!out)
 		fail("%s: %s.", file, strerror(errno));
@@ -335,6 +360,7 @@ static pid_t start_command(char **command)
 	posix_spawnattr_init(&attributes);
 	sigemptyset(&defaults);
 	sigaddset(&defaults, SIGPIPE);
+	sigaddset(&defaults, SIGXFSZ);
 	posix_spawnattr_setsigdefault(&attributes, &defaults);
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
 	err = posix_spawnp(&pid, *command, NULL, &attributes, command, environ);
@@ -357,26 +383,42 @@ static bool end_command(pid_t pid, int *status)
 	*status = 0;
 	for (i = 0; i < 100 && !waitpid(pid, status, WNOHANG); i++)
 		usleep(10000);
+	if (i == 100)
+		note("the command, process %d, has not ended yet: it goes on.", (int)pid);
 	if (WIFSIGNALED(*status) && WTERMSIG(*status) == SIGTERM)
 		*status = 0;
 	return true;
 }
 
-/* Until the time is over, or the command. False: the module was unloaded. */
+/* False: no more events come, or none that can be used, and a note says why. */
+static bool goes_on(void)
+{
+	const char *other;
+
+	if (!put_counters() || !tracing_is_on()) {
+		note("the module was unloaded: what it did last is missing.");
+		return false;
+	}
+	write_out();
+	other = other_device();
+	if (other)
+		note("%s got a disk: from then on the recording may have its events, too.", other);
+	return !other;
+}
+
+/* Until the time is over, or the command. False: it had to end before. */
 static bool record_on(double seconds, pid_t pid, int *status)
 {
 	uint64_t end = now() + seconds * 1e9;
+	bool on = true;
 	size_t nr;
 
-	while (!stop && (!seconds || now() < end)) {
+	while (on && !stop && (!seconds || now() < end)) {
 		nr = put_events(false);
-		if (now() - sampled >= SAMPLE_NS) {
-			if (!put_counters())
-				return false;
-			fflush(out);
-		}
+		if (now() - sampled >= SAMPLE_NS)
+			on = goes_on();
 		if (pid && end_command(pid, status))
-			return true;
+			return on;
 		if (nr < MANY)
 			usleep(LOOK_US);
 	}
@@ -384,23 +426,36 @@ static bool record_on(double seconds, pid_t pid, int *status)
 		stop = 1;
 		end_command(pid, status);
 	}
-	return true;
+	return on;
+}
+
+static void catch_signals(void)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction action = { .sa_handler = on_signal };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaction(signals[i], &action, NULL);
+	/* It is told by write(2). */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	/* A parent may have left it ignored; then nothing could be waited for. */
+	signal(SIGCHLD, SIG_DFL);
 }
 
 static int record(double seconds, unsigned int buffer, char **command)
 {
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction action = { .sa_handler = on_signal };
+	const char *other = other_device();
 	struct vmdemo_info info;
 	int fd, status = 0;
 	uint64_t lost;
-	size_t i;
 	bool there;
 
-	need_only_device();
-	for (i = 0; i < ARRAY_SIZE(signals); i++)
-		sigaction(signals[i], &action, NULL);
-	signal(SIGPIPE, SIG_IGN);
+	if (other)
+		fail("%s has a disk, too, and the tracepoints do not tell devices apart: unbind it.",
+		     other);
+	catch_signals();
 	began = now();
 	tracing_start(true, buffer);
 	fd = open_device(&info);
@@ -409,14 +464,14 @@ static int record(double seconds, unsigned int buffer, char **command)
 	put_number("page_size", info.page_size ? info.page_size : (uint64_t)getpagesize());
 	put_number("pages", fd < 0 ? 0 : info.size_bytes / info.page_size);
 	put_number("frames", attribute_number(device, "frames_actual"));
-	there = put_counters();
+	there = goes_on();
 	if (fd >= 0) {
 		put_map('m', fd, &info);
 		close(fd);
 	}
-	fflush(out);
-	there = there && record_on(seconds, *command ? start_command(command) : 0, &status);
-	there = there && put_counters();
+	write_out();
+	there = there && record_on(seconds, *command ? start_command(command) : 0, &status) &&
+		goes_on();
 	tracing_pause();
 	put_events(true);
 	lost = tracing_lost();
@@ -425,13 +480,13 @@ static int record(double seconds, unsigned int buffer, char **command)
 		put_map('M', fd, &info);
 		close(fd);
 	}
+	errno = 0;
 	fprintf(out, "e %" PRIu64 " %" PRIu64 "\n", now() - began, lost);
+	write_out();
 	if (fclose(out))
-		fail("%s cannot be written: %s.", file, strerror(errno));
+		write_failed();
 	tracing_stop();
 
-	if (!there)
-		note("the module was unloaded: what it did last is missing.");
 	if (lost)
 		note("%" PRIu64 " events were lost: they came faster than they were written. Make --buffer more than %u.",
 		     lost, buffer);

@@ -358,7 +358,8 @@ void tracing_start(bool all, unsigned int buffer)
 	if (mkdir(instance, 0700))
 		fail("no instance can be made in tracefs: %s.", strerror(errno));
 	before_failing = tracing_stop;
-	write_to("trace_clock", "mono");
+	if (!write_to("trace_clock", "mono"))
+		fail("tracing has no clock 'mono'.");
 	if (buffer) {
 		snprintf(text, sizeof(text), "%u", buffer);
 		if (!write_to("buffer_size_kb", text))
@@ -376,6 +377,14 @@ void tracing_start(bool all, unsigned int buffer)
 			fail("the tracepoint %s cannot be switched on.", source->name);
 	}
 	read_tasks();
+}
+
+bool tracing_is_on(void)
+{
+	char text[16];
+
+	return read_from("events/vmdemo/vmdemo_fault_enter/enable", text, sizeof(text)) &&
+	       *text == '1';
 }
 
 void tracing_pause(void)
@@ -494,6 +503,8 @@ static void take_events(const unsigned char *at, const unsigned char *end, uint6
 			if (!(head >> 5))
 				return;
 			size = first;
+			/* Of one that was given up, unless there had been none. */
+			ns += head >> 5 == 1 ? 0 : head >> 5;
 		} else if (type == 30) {
 			ns += ((uint64_t)first << 27) + (head >> 5);
 			continue;

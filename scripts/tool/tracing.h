@@ -66,6 +66,9 @@ void tracing_start(bool all, unsigned int buffer);
  */
 size_t tracing_read(const struct event **events, bool last);
 
+/* False: the module was unloaded; its tracepoints are off even if it was loaded again. */
+bool tracing_is_on(void);
+
 /* No further events come; those that there are can still be read. */
 void tracing_pause(void);
 

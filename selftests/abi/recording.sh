@@ -184,8 +184,31 @@ END
 	expect 1 'sh ended with status 3' vmdemo record "$rec" -- sh -c 'exit 3' && expect 1 'ended by signal 9' vmdemo record "$rec" -- sh -c 'kill -9 $$' &&
 		expect 1 'cannot be run' vmdemo record "$rec" -- /nonsense && no_instance && expect 0 '' vmdemo record --duration 0.3 vmdemo "$rec" && no_instance &&
 		python3 -c 'import sys; from recording import Recording; assert 3e8 < Recording(sys.argv[1]).end < 5e9' "$rec" || return
-	# Interrupted, it does not leave the command behind.
-	start_record "$rec" -- sleep 1000 && kill -INT "${workers[-1]}" && record_ends 0 && ! pgrep -x sleep
+	# Interrupted, it does not leave the command behind, unless that refuses; then it says so.
+	start_record "$rec" -- sleep 1000 && kill -INT "${workers[-1]}" && record_ends 0 && ! pgrep -x sleep &&
+		start_record "$rec" -- sh -c "trap '' TERM; while [ -e '$rec' ]; do sleep 0.1; done" && sleep 0.2 && kill -INT "${workers[-1]}" && record_ends 0 &&
+		grep -q 'process [0-9]*, has not ended yet' "$work/told" && rm "$rec" || return
+	# A parent that ignores SIGCHLD leaves it so.
+	expect 0 '' python3 -c 'import os, signal, sys
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+os.execvp("vmdemo", ["vmdemo", "record", sys.argv[1], "--", "true"])' "$rec"
+}
+
+# A file that is there is replaced: nobody else may read the new one, and two recordings do not get mixed up.
+replaces_its_file() {
+	load 64 && rm -f "$rec" "$work/old" && echo old >"$rec" && ln "$rec" "$work/old" && start_record "$rec" && [ "$(command stat -c %a "$rec")" = 600 ] &&
+		[ "$(<"$work/old")" = old ] && rm "$work/old" && ln "$rec" "$work/old" && vmdemo record -d 0.5 "$rec" && vmdemo report "$rec" &&
+		kill -INT "${workers[-1]}" && record_ends 0 && vmdemo report "$work/old" && vmdemo report "$rec"
+}
+
+# No room: a sentence with the reason, and the tracing goes.
+tells_why_it_cannot_write() {
+	load 64 && expect 1 'cannot be written: No space left' vmdemo record -d 0.1 /dev/full && no_instance && told_worker || return
+	(ulimit -f 100 && exec vmdemo record "$rec") >"$work/told" 2>&1 &
+	wait_for sh -c "grep -q ^v '$rec'" && tell_worker 'touch(list(range(2000)) * 5)' || return
+	wait $! && return 1
+	grep -q 'cannot be written: File too large' "$work/told" && no_instance && expect 1 'is cut off' vmdemo report "$rec" &&
+		expect 1 'cannot be written: Broken pipe' bash -c 'set -o pipefail; vmdemo record -d 5 /dev/stdout | true' && no_instance
 }
 
 # While it stands still a small buffer overflows: that is told by the file, on the terminal, by the status, and by the page.
@@ -224,7 +247,11 @@ records_while_things_go() {
 r = Recording(sys.argv[1])
 assert {e[3] for e in r.lines["p"] if e[1] == "forget"} == {str(p) for p in range(50)} and not r.lines["M"]' "$rec" && vmdemo report "$rec" || return
 	end_workers
-	start_record "$rec" && wait_for rmmod vmdemo && record_ends 1 && grep -q 'was unloaded' "$work/told" && vmdemo report "$rec"
+	start_record "$rec" && wait_for rmmod vmdemo && record_ends 1 && grep -q 'was unloaded' "$work/told" && vmdemo report "$rec" || return
+	# It has come back before one looks, or another device has come.
+	load 64 && start_record "$rec" -- sleep 1000 && kill -STOP "${workers[-1]}" && wait_for rmmod vmdemo && load_module "backing=$disk" num_devices=2 &&
+		kill -CONT "${workers[-1]}" && record_ends 1 && grep -q 'was unloaded' "$work/told" && ! pgrep -x sleep && vmdemo report "$rec" || return
+	start_record "$rec" && vmdemo bind vmdemo1 "$disk2" && record_ends 1 && grep -q 'vmdemo1 got a disk' "$work/told" && vmdemo report "$rec"
 }
 
 record_of_bad_input() {
@@ -236,7 +263,7 @@ record_of_bad_input() {
 		expect 2 'one of them' vmdemo record -d 1 "$rec" -- true && expect 2 'too many' vmdemo record vmdemo a b -- true || return
 	rm -f "$rec"
 	expect 1 'only root may trace' "${nobody[@]}" record "$rec" && [ ! -e "$rec" ] && expect 1 'No such file' vmdemo record "$work/a/b" &&
-		expect 1 'cannot be written' vmdemo record -d 0.1 /dev/full && no_instance && vmdemo bind vmdemo1 "$disk2" &&
+		vmdemo bind vmdemo1 "$disk2" &&
 		expect 1 'vmdemo1 has a disk, too' vmdemo record "$rec" && vmdemo unbind vmdemo1 && rmmod vmdemo && expect 1 'not loaded' vmdemo record "$rec"
 }
 
@@ -269,6 +296,6 @@ assert d['frames'] == 64 and curve[100] == 100 and curve[64] == curve[99] == 300
 END
 }
 
-tests=(records_each_fault can_be_replayed records_a_command tells_what_is_lost records_names_that_lie records_while_things_go record_of_bad_input report_is_right)
+tests=(records_each_fault can_be_replayed records_a_command replaces_its_file tells_why_it_cannot_write tells_what_is_lost records_names_that_lie records_while_things_go record_of_bad_input report_is_right)
 [ $# -eq 0 ] || tests=("$@")
 run_tests "${tests[@]}"
