@@ -12,9 +12,10 @@
  *                    page_size, pages (of the device), frames, command
  *   s NAME TEXT      a setting or a fact of the device
  *   c NAME...        names of the counters and gauges that lines v have
+ * Then what happened, nearly in the order of NS: it may be some microseconds off, and v more:
  *   m PAGE FRAME STATE FLAGS
- *                    a page of the device that was in a frame (enum vmdemo_page_state)
- * Then what happened, in the order of NS, but for v:
+ *                    a page of the device that was in a frame (enum vmdemo_page_state); these
+ *                    stand at the beginning, and other lines between them if there are many
  *   v NS NUMBER...   the counters and gauges
  *   n TASK PROCESS NAME
  *                    the name that a task has in the lines that follow
@@ -61,9 +62,9 @@ enum fault_kind {
 	NR_KINDS
 };
 
-/* A reference to the page that has @key, as far as faults tell; @missed: it had to be read. */
+/* A reference to a page, by a number of its own; @missed: the page had to be read. */
 struct reference {
-	uint64_t key;
+	uint32_t page;
 	bool missed;
 };
 
@@ -74,10 +75,10 @@ struct point {
 };
 
 /*
- * curve.c: what LRU with more frames than there were would have saved. The first @known of @nr
- * references are to pages that were there at first. Returns the points, by frames, and *@nr_points.
+ * curve.c: what LRU with more frames than there were would have saved. Pages have numbers below
+ * @nr_pages. Returns the points, by frames, and *@nr_points.
  */
-struct point *curve_of(const struct reference *references, size_t nr, size_t known, size_t frames,
-		       size_t *nr_points);
+struct point *curve_of(const struct reference *references, size_t nr, size_t nr_pages,
+		       size_t frames, size_t *nr_points);
 
 #endif /* RECORDING_H */

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "recording.h"
@@ -25,6 +26,9 @@
 /* A device that is larger is shown without pages that nothing happens to. */
 #define WHOLE		65536
 #define MOST_PROCESSES	20
+/* Of more faults of a kind, and of more changes, the page shows some, so that a browser can. */
+#define MOST_SHOWN	50000
+#define MOST_CHANGES	1000000
 
 /* The template has it where the data goes. */
 #define MARK		"@DATA@"
@@ -49,6 +53,7 @@ enum {
 /* What may happen to a page. */
 enum change {
 	CHANGE_GONE,
+	CHANGE_IN,
 	CHANGE_ACTIVE,
 	CHANGE_STANDBY,
 	CHANGE_TOUCHED,
@@ -56,13 +61,14 @@ enum change {
 	CHANGE_NOTHING,
 	CHANGE_DIRTY,
 	CHANGE_CLEAN,
+	CHANGE_READ, /* by a hard fault, after it came in */
 };
 
 static const struct {
 	const char *name;
 	enum change change;
 } policy_events[] = {
-	{ "insert", CHANGE_ACTIVE },	{ "refault", CHANGE_ACTIVE },
+	{ "insert", CHANGE_IN },	{ "refault", CHANGE_IN },
 	{ "touch", CHANGE_TOUCHED },	{ "late", CHANGE_LATE },
 	{ "hold", CHANGE_ACTIVE },	{ "demote", CHANGE_STANDBY },
 	{ "unmap", CHANGE_NOTHING },	{ "rotate", CHANGE_ACTIVE },
@@ -74,7 +80,8 @@ struct happening {
 	uint64_t ns;
 	uint64_t key;
 	uint32_t nr; /* pages, in all spaces, if it is CHANGE_CLEAN */
-	enum change change;
+	enum change change : 8;
+	bool known; /* from before the recording */
 };
 
 struct fault_line {
@@ -106,10 +113,11 @@ static struct text_pair *settings;
 static struct name *names;
 static uint64_t *samples;
 static uint64_t *keys;
-static struct reference *references;
 static uint64_t *gaps;
 static size_t nr_happenings, nr_faults, nr_facts, nr_settings, nr_names, nr_samples, nr_keys;
-static size_t nr_references, nr_gaps;
+static size_t nr_gaps;
+/* The last name of each task: a hash table of numbers of names + 1, no more than half full. */
+static size_t *last_names, room_names;
 
 /* One more of @size bytes in the array that is at *@array; it grows whenever it is full. */
 static void *add(void *array, size_t *nr, size_t size)
@@ -131,17 +139,10 @@ static void add_number(uint64_t **array, size_t *nr, uint64_t value)
 	*place = value;
 }
 
-static void add_reference(uint64_t key, bool missed)
-{
-	struct reference *place = add(&references, &nr_references, sizeof(*place));
-
-	*place = (struct reference){ key, missed };
-}
-
 static const char *file;
 static uint64_t line_nr, nr_pages, nr_frames, duration, lost;
 static char *counters[MOST_NAMES];
-static size_t nr_counters, nr_known;
+static size_t nr_counters;
 static bool ended;
 
 /* ---- reading ---- */
@@ -181,22 +182,28 @@ static uint64_t next_number(char **line, uint64_t most)
 	return value;
 }
 
+/* Of a hexadecimal digit; 16 if it is none. */
+static unsigned int digit(char c)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	return c ? strcspn(digits, (char[]){ tolower((unsigned char)c), 0 }) : 16;
+}
+
 /* A text for people to see; what no terminal or font would show becomes a question mark. */
 static char *next_text(char **line)
 {
 	char *field = next_field(line), *text = field, *to = field;
 	unsigned int code;
-	int used;
 
 	if (!strcmp(field, "%"))
 		*field = 0;
 	for (; *field; field++) {
 		code = (unsigned char)*field;
 		if (code == '%') {
-			used = 0;
-			if (!isxdigit((unsigned char)field[1]) ||
-			    sscanf(field + 1, "%2x%n", &code, &used) != 1 || used != 2)
+			if (digit(field[1]) > 15 || digit(field[2]) > 15)
 				bad("a text is not as it should be");
+			code = 16 * digit(field[1]) + digit(field[2]);
 			field += 2;
 		}
 		*to++ = code < ' ' || code > '~' ? '?' : code;
@@ -273,6 +280,7 @@ static void read_sample(char *line)
 static void read_page(char *line, bool first)
 {
 	uint64_t page = next_number(&line, MOST_PAGE), state, flags;
+	struct happening *h;
 
 	next_number(&line, MOST_FRAME);
 	state = next_number(&line, 255);
@@ -280,13 +288,30 @@ static void read_page(char *line, bool first)
 	end_of_line(line);
 	if (!first)
 		return;
-	if (nr_faults)
-		bad("a page comes too late");
-	add_reference(page, false);
-	nr_known++;
-	happen(0, page, state == VMDEMO_PAGE_STANDBY ? CHANGE_STANDBY : CHANGE_ACTIVE);
+	h = happen(0, page, state == VMDEMO_PAGE_STANDBY ? CHANGE_STANDBY : CHANGE_ACTIVE);
+	h->known = true;
 	if (flags & VMDEMO_PAGE_DIRTY)
 		happen(0, page, CHANGE_DIRTY);
+}
+
+static size_t *place_of_name(uint64_t task)
+{
+	size_t i = (uint32_t)task * 2654435761U & (room_names - 1);
+
+	while (last_names[i] && names[last_names[i] - 1].task != task)
+		i = (i + 1) & (room_names - 1);
+	return &last_names[i];
+}
+
+static void grow_names(void)
+{
+	size_t i;
+
+	room_names = room_names ? 2 * room_names : 1024;
+	free(last_names);
+	last_names = need_memory(calloc(room_names, sizeof(*last_names)));
+	for (i = 0; i < nr_names; i++)
+		*place_of_name(names[i].task) = i + 1;
 }
 
 static void read_name(char *line)
@@ -297,21 +322,19 @@ static void read_name(char *line)
 	n->process = next_number(&line, INT32_MAX);
 	n->text = next_text(&line);
 	end_of_line(line);
+	if (2 * nr_names > room_names)
+		grow_names();
+	*place_of_name(n->task) = nr_names;
 }
 
-/* The last name that was given to @task. There are few. */
+/* The last name that was given to @task. */
 static size_t name_of_task(uint64_t task)
 {
-	static size_t last;
-	size_t i;
+	size_t nr = room_names ? *place_of_name(task) : 0;
 
-	/* Most often it is that of the line before. */
-	if (last < nr_names && names[last].task == task && last == nr_names - 1)
-		return last;
-	for (i = nr_names; i; i--)
-		if (names[i - 1].task == task)
-			return last = i - 1;
-	bad("a task has no name");
+	if (!nr)
+		bad("a task has no name");
+	return nr - 1;
 }
 
 static void read_fault(char *line)
@@ -344,10 +367,9 @@ static void read_fault(char *line)
 		f.ns = faults[nr_faults - 1].ns;
 	place = add(&faults, &nr_faults, sizeof(*place));
 	*place = f;
-	if (f.kind == KIND_FAILED)
-		return;
-	add_reference(f.key, f.kind == KIND_HARD);
-	if (write)
+	if (f.kind == KIND_HARD)
+		happen(f.ns, f.key, CHANGE_READ);
+	if (f.kind != KIND_FAILED && write)
 		happen(f.ns, f.key, CHANGE_DIRTY);
 }
 
@@ -482,7 +504,7 @@ static void read_recording(void)
 
 /* ---- pages in a row ---- */
 
-static int by_key(const void *a, const void *b)
+static int by_number(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
 
@@ -501,7 +523,7 @@ static void sort_keys(void)
 	for (i = 0; whole && i < nr_pages; i++)
 		add_number(&keys, &nr_keys, i);
 	if (nr_keys)
-		qsort(keys, nr_keys, sizeof(*keys), by_key);
+		qsort(keys, nr_keys, sizeof(*keys), by_number);
 	for (i = 0; i < nr_keys; i++)
 		if (!i || keys[i] != keys[i - 1])
 			keys[nr++] = keys[i];
@@ -601,6 +623,7 @@ static unsigned int changed(unsigned int state, enum change change)
 	switch (change) {
 	case CHANGE_GONE:
 		return STATE_NONE;
+	case CHANGE_IN:
 	case CHANGE_ACTIVE:
 		return STATE_ACTIVE | dirty;
 	case CHANGE_STANDBY:
@@ -618,66 +641,152 @@ static unsigned int changed(unsigned int state, enum change change)
 	}
 }
 
-static bool put_change(bool first, uint64_t *before, uint64_t ns, unsigned char *states, size_t i,
-		       enum change change)
-{
-	unsigned int state = changed(states[i], change);
-	uint64_t us = ns / 1000;
+/* Where the changes are played. */
+struct player {
+	unsigned char *states;	/* as they are */
+	unsigned char *told;	/* as the browser was told; WAITS: it is in @pages */
+	uint32_t *pages;	/* those that have changed since */
+	size_t nr;		/* of these */
+	uint64_t before;	/* when it was told last, in us */
+	size_t nr_told;
+	bool print;
+};
 
-	if (state == states[i])
-		return first;
-	states[i] = state;
-	put_number(first, us - *before);
-	put_number(false, i);
-	put_number(false, state);
-	*before = us;
-	return false;
+#define WAITS	0x80
+
+static void change(struct player *p, size_t page, enum change change)
+{
+	p->states[page] = changed(p->states[page], change);
+	if (p->told[page] & WAITS || p->states[page] == p->told[page])
+		return;
+	p->told[page] |= WAITS;
+	p->pages[p->nr++] = page;
+}
+
+/* Tell what has changed up to now. */
+static void tell_changes(struct player *p, uint64_t us)
+{
+	size_t i, page;
+
+	for (i = 0; i < p->nr; i++) {
+		page = p->pages[i];
+		p->told[page] &= ~WAITS;
+		if (p->states[page] == p->told[page])
+			continue;
+		p->told[page] = p->states[page];
+		if (p->print) {
+			put_number(!p->nr_told, us - p->before);
+			put_number(false, page);
+			put_number(false, p->told[page]);
+		}
+		p->before = us;
+		p->nr_told++;
+	}
+	p->nr = 0;
+}
+
+/* Writing does not tell of which space it is. */
+static void change_in_spaces(struct player *p, const struct happening *h)
+{
+	uint64_t space;
+	size_t i;
+
+	for (i = 0; i < nr_keys; i = index_of(key_of(space + 1, 0))) {
+		space = keys[i] >> KEY_PAGE_BITS;
+		for (i = index_of(h->key | key_of(space, 0));
+		     i < nr_keys && keys[i] < (h->key | key_of(space, 0)) + h->nr; i++)
+			change(p, i, h->change);
+	}
+}
+
+/* Changes within @step us are told as one. Returns how many there are. */
+static size_t play(uint64_t step, bool print)
+{
+	struct player p = { .print = print };
+	const struct happening *h;
+	uint64_t us = 0;
+
+	p.states = need_memory(calloc(nr_keys + 1, 1));
+	p.told = need_memory(calloc(nr_keys + 1, 1));
+	p.pages = need_memory(malloc((nr_keys + 1) * sizeof(*p.pages)));
+	for (h = happenings; h < happenings + nr_happenings; h++) {
+		if (h->ns / 1000 / step != us / step)
+			tell_changes(&p, us);
+		us = h->ns / 1000;
+		if (h->change == CHANGE_CLEAN)
+			change_in_spaces(&p, h);
+		else
+			change(&p, index_of(h->key), h->change);
+	}
+	tell_changes(&p, us);
+	free(p.states);
+	free(p.told);
+	free(p.pages);
+	return p.nr_told;
 }
 
 /* Each change of a page as three numbers: microseconds since the one before, page, state. */
 static void put_changes(void)
 {
-	unsigned char *states = need_memory(calloc(nr_keys + 1, 1));
-	const struct happening *h;
-	uint64_t before = 0, space;
-	bool first = true;
-	size_t i;
+	uint64_t step = 1;
 
+	/* Sixty a second, of a minute: as fine as a screen can show it. */
+	while (play(step, false) > MOST_CHANGES && step <= duration / 1000)
+		step = step > 1 ? 4 * step : duration / 1000 / 3600 + 2;
+	json_number("step", step);
 	numbers_open("changes");
-	for (h = happenings; h < happenings + nr_happenings; h++) {
-		if (h->change != CHANGE_CLEAN) {
-			i = index_of(h->key);
-			first = put_change(first, &before, h->ns, states, i, h->change);
-			continue;
-		}
-		/* Writing does not tell of which space it is. */
-		for (i = 0; i < nr_keys; i = index_of(key_of(space + 1, 0))) {
-			space = keys[i] >> KEY_PAGE_BITS;
-			for (i = index_of(h->key | key_of(space, 0));
-			     i < nr_keys && keys[i] < (h->key | key_of(space, 0)) + h->nr; i++)
-				first = put_change(first, &before, h->ns, states, i, h->change);
-		}
-	}
+	play(step, true);
 	json_close(']');
-	free(states);
 }
 
-/* Each fault as three numbers: microseconds since the one before, its latency in ns, kind. */
-static void put_faults(void)
+/* What half of the faults took at most, and 99 per cent. */
+static void put_percentiles(void)
 {
-	uint64_t before = 0;
+	uint64_t *took = need_memory(malloc((nr_faults + 1) * sizeof(*took)));
 	size_t i;
 
+	for (i = 0; i < nr_faults; i++)
+		took[i] = faults[i].took;
+	if (nr_faults)
+		qsort(took, nr_faults, sizeof(*took), by_number);
+	json_number("p50", nr_faults ? took[nr_faults / 2] : 0);
+	json_number("p99", nr_faults ? took[nr_faults - 1 - nr_faults / 100] : 0);
+	free(took);
+}
+
+/*
+ * Of each kind the name, how many there were, and of how many one is told; then of each of these
+ * three numbers: microseconds since the one before, its latency in ns, kind.
+ */
+static void put_faults(void)
+{
+	uint64_t before = 0, nr[NR_KINDS] = { 0 }, each[NR_KINDS], n[NR_KINDS] = { 0 };
+	bool first = true;
+	size_t i, kind;
+
+	for (i = 0; i < nr_faults; i++)
+		nr[faults[i].kind]++;
 	json_open("kinds", '[');
-	for (i = 0; i < NR_KINDS; i++)
-		json_string(NULL, kinds[i]);
+	for (i = 0; i < NR_KINDS; i++) {
+		each[i] = nr[i] / MOST_SHOWN + 1;
+		json_open(NULL, '{');
+		json_string("name", kinds[i]);
+		json_number("nr", nr[i]);
+		json_number("each", each[i]);
+		json_close('}');
+	}
 	json_close(']');
+	put_percentiles();
 	numbers_open("faults");
 	for (i = 0; i < nr_faults; i++) {
-		put_number(!i, faults[i].ns / 1000 - before);
+		kind = faults[i].kind;
+		if (n[kind]++ % each[kind])
+			continue;
+		put_number(first, faults[i].ns / 1000 - before);
 		put_number(false, faults[i].took);
-		put_number(false, faults[i].kind);
+		put_number(false, kind);
 		before = faults[i].ns / 1000;
+		first = false;
 	}
 	json_close(']');
 }
@@ -692,7 +801,8 @@ static int by_faults(const void *a, const void *b)
 		sums[0] += x->nr[i];
 		sums[1] += y->nr[i];
 	}
-	return sums[0] != sums[1] ? (sums[0] < sums[1] ? 1 : -1) : x->process < y->process ? -1 : 1;
+	return sums[0] != sums[1] ? (sums[0] < sums[1] ? 1 : -1) :
+	       x->process < y->process ? -1 : x->process > y->process;
 }
 
 static int by_process(const void *a, const void *b)
@@ -775,15 +885,57 @@ static void put_counters(void)
 	json_close('}');
 }
 
+static bool is_reference(enum change change)
+{
+	return change == CHANGE_IN || change == CHANGE_TOUCHED || change == CHANGE_LATE ||
+	       change == CHANGE_READ;
+}
+
+/*
+ * References to pages as far as they are seen: when one comes in, read ahead, too; and when the
+ * policy is told of a touch. It is the coming that misses if a hard fault follows. Before the first
+ * are the pages that were there, unless they came while these were looked for.
+ */
+static struct reference *references(size_t *nr)
+{
+	struct reference *r = need_memory(malloc((nr_happenings + 1) * sizeof(*r)));
+	size_t *came = need_memory(calloc(nr_keys + 1, sizeof(*came))), page; /* + 1 */
+	const struct happening *h, *end = happenings + nr_happenings;
+
+	*nr = 0;
+	for (h = happenings; h < end; h++) {
+		if (h->change == CHANGE_CLEAN)
+			continue;
+		page = index_of(h->key);
+		if (h->known && !came[page])
+			r[(*nr)++] = (struct reference){ page, false };
+		came[page] |= is_reference(h->change);
+	}
+	memset(came, 0, nr_keys * sizeof(*came));
+	for (h = happenings; h < end; h++) {
+		if (!is_reference(h->change))
+			continue;
+		page = index_of(h->key);
+		if (h->change == CHANGE_READ && came[page])
+			r[came[page] - 1].missed = true;
+		else
+			r[(*nr)++] = (struct reference){ page, h->change == CHANGE_READ };
+		came[page] = h->change == CHANGE_IN ? *nr : 0;
+	}
+	free(came);
+	return r;
+}
+
 static void put_curve(void)
 {
-	struct point *points;
-	size_t nr, i;
+	size_t nr, nr_points, i;
+	struct reference *seen = references(&nr);
+	struct point *points = curve_of(seen, nr, nr_keys, nr_frames, &nr_points);
 
-	points = curve_of(references, nr_references, nr_known, nr_frames, &nr);
+	free(seen);
 	json_number("frames", nr_frames);
 	numbers_open("curve");
-	for (i = 0; i < nr; i++) {
+	for (i = 0; i < nr_points; i++) {
 		put_number(!i, points[i].frames);
 		put_number(false, points[i].misses);
 	}
@@ -800,6 +952,18 @@ static void put_gaps(void)
 	for (i = 0; i < nr_gaps; i++)
 		put_number(!i, gaps[i] / 1000);
 	json_close(']');
+}
+
+/* Not the recording itself, which would be gone. */
+static void open_page(const char *path)
+{
+	struct stat in, page;
+
+	if (!stat(path, &page) && !stat(file, &in) && in.st_dev == page.st_dev &&
+	    in.st_ino == page.st_ino && S_ISREG(in.st_mode))
+		fail("%s is the recording: give the page another name.", path);
+	if (!freopen(path, "we", stdout))
+		fail("%s: %s.", path, strerror(errno));
 }
 
 static void put_report(void)
@@ -842,8 +1006,7 @@ static int report_run(int argc, char **argv)
 	path = path ? path : text_of("%s.html", file);
 	read_recording();
 	sort_keys();
-	if (!freopen(path, "we", stdout))
-		fail("%s: %s.", path, strerror(errno));
+	open_page(path);
 	put_report();
 	errno = 0;
 	if (fflush(stdout) || ferror(stdout))

@@ -278,7 +278,7 @@ from recording import Recording, data_of
 r, d = Recording(sys.argv[1]), data_of(sys.argv[2])
 assert d['facts'] == [list(x) for x in r.facts.items()] and d['settings'] == [list(x) for x in r.settings.items()]
 assert {n: (a, b) for n, a, b in d['counters']} == {n: (r.before[n], r.after[n]) for n in r.before}
-kinds = [d['kinds'][k] for k in d['faults'][2::3]]
+kinds = [d['kinds'][k]['name'] for k in d['faults'][2::3]]
 assert kinds == [f[5] for f in r.lines['f']] and d['faults'][1::3] == [int(f[1]) for f in r.lines['f']]
 assert sum(d['faults'][::3]) == int(r.lines['f'][-1][0]) // 1000 and d['us'] == r.end // 1000
 (p,) = d['processes']

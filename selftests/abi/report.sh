@@ -16,11 +16,13 @@ cd "$(dirname "$0")/../.." || exit
 command -v python3 >/dev/null || { echo "1..0 # SKIP python3 is not installed" && exit 4; }
 command -v chromium >/dev/null || { echo "1..0 # SKIP chromium is not installed" && exit 4; }
 tool=$(build_tool host) || exit
+# One that checks each of its accesses, for recordings that are bad; it takes longer.
+make -s -C scripts/tool O="$tool/checked" CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all' all >&2 || exit
 work=$(mktemp -d) || exit
 trap 'rm -rf "$work"' EXIT
 pictures=${1:-$work}
-vmdemo=$tool/vmdemo
-export vmdemo work pictures
+vmdemo=$tool/vmdemo checked=$tool/checked/vmdemo
+export vmdemo checked work pictures ASAN_OPTIONS=detect_leaks=0
 
 # 5 rounds over 300 pages of a device of 2,000 with 200 frames, and over as many pages of a space; 3 processes; some seconds.
 python3 - "$work/good" <<'END' || exit
@@ -92,24 +94,38 @@ report_of_bad_files() {
 	{ head -n 200 "$work/good" && tail -n 2 "$work/good"; } >"$work/small"
 	expect 2 'which recording' "$vmdemo" report && expect 1 'No such file' "$vmdemo" report /nonsense && expect 1 'is empty' "$vmdemo" report /dev/null &&
 		expect 1 'no recording of this version' "$vmdemo" report selftests/abi/report.sh && expect 1 'Is a directory' "$vmdemo" report "$work" &&
-		expect 1 'cannot be written' "$vmdemo" report -o /dev/full "$work/good" && expect 1 'No such file' "$vmdemo" report -o "$work/a/b" "$work/good" || return
+		expect 1 'cannot be written' "$vmdemo" report -o /dev/full "$work/good" && expect 1 'No such file' "$vmdemo" report -o "$work/a/b" "$work/good" &&
+		cp "$work/small" "$work/kept" && expect 1 'another name' "$vmdemo" report -o "$work/../${work##*/}/kept" "$work/kept" && cmp "$work/small" "$work/kept" || return
 	python3 - "$work/small" "$work/bad" <<'END'
 import os, random, subprocess, sys
 good, rng = open(sys.argv[1], 'rb').read(), random.Random(18)
-def report(data):
+def report(data, checked=True):
     open(sys.argv[2], 'wb').write(data)
-    r = subprocess.run([os.environ['vmdemo'], 'report', '-o', '/dev/null', sys.argv[2]], capture_output=True, text=True, timeout=10)
+    r = subprocess.run([os.environ['checked' if checked else 'vmdemo'], 'report', '-o', '/dev/null', sys.argv[2]], capture_output=True, text=True, timeout=10)
     assert r.returncode in (0, 1) and (r.returncode == 0) == (r.stderr == ''), (r, data[:99])
     return r
-for i in range(100):
-    r = report(good[:rng.randrange(1, len(good))])
+for i in range(60):
+    r = report(good[:rng.randrange(1, len(good))], i % 6 == 0)
     assert r.returncode == 1 and r.stderr.startswith('vmdemo report: ' + sys.argv[2]), r
 assert report(good).returncode == 0
-for i in range(500):
+for i in range(150):
     data = bytearray(good)
     for k in range(rng.choice((1, 3, 30))):
         data[rng.randrange(len(data))] = rng.choice(b'0 9\n-%ficsvpM\0\xff')
-    report(bytes(data))
+    report(bytes(data), i % 3 == 0)
+lines = good.split(b'\n')
+odd = b'0 1 -1 18446744073709551615 4611686018427387904 68719476735 268435454 4294967295 2147483647 % %00 %0x zero insert forget \xff'.split() + [b'', b'x' * 70000]
+for i in range(150):
+    bad = list(lines)
+    for k in range(rng.choice((1, 1, 3))):
+        j = rng.randrange(1, len(bad) - 2)
+        if rng.random() < .3:
+            bad[j] = rng.choice(lines)
+        else:
+            fields = bad[j].split(b' ')
+            fields[rng.randrange(len(fields))] = rng.choice(odd)
+            bad[j] = b' '.join(fields)
+    report(b'\n'.join(bad), i % 3 == 0)
 head, tail = b'vmdemo-recording 1\n', b'e 9 0\n'
 assert report(head + tail).returncode == 0
 for line in (b'f 1 1 1 0 0 hard r 0 0', b'n 1 1 %4', b'n 1 1 a b', b'p 1 insert 268435455 0 0', b'p 1 insert 0 99999999999999999999999 0',
@@ -117,9 +133,89 @@ for line in (b'f 1 1 1 0 0 hard r 0 0', b'n 1 1 %4', b'n 1 1 a b', b'p 1 insert 
              b'e 1 0', b'm 1 1 1', b'n ' + b'1' * 70000 + b' 1 a', b'd 1 0 65537 0', b'f -1', b'i  a'):
     r = report(head + line + b'\n' + tail)
     assert r.returncode == 1 and ' line ' in r.stderr, (line[:99], r)
-for line in (b'i pages 68719476736\ni frames 4294967295', b'p 1 insert 268435454 68719476735 4294967295', b'p 1 later 0 0 0', b'd 1 68719476735 65536 0',
+for line in (b'n 1 1 a\nf 1 1 1 0 0 hard r 0 1\nm 5 0 1 0', b'i pages 68719476736\ni frames 4294967295', b'p 1 insert 268435454 68719476735 4294967295', b'p 1 later 0 0 0', b'd 1 68719476735 65536 0',
              b'p 1 insert 5 5 5\nd 1 0 65536 0', b'l 5 9999999999999999999'):
     assert report(head + line + b'\n' + tail).returncode == 0, line
+END
+}
+
+# made: the page of a recording that Python makes, whose code is on stdin, has what it then looks for.  `add` is as above, and
+# page() ends the recording and returns the data of its page.
+made() {
+	cat >"$work/made.py" && cat - "$work/made.py" <<'END' | python3 - "$work/made"
+import json, os, re, subprocess, sys
+lines = ['vmdemo-recording 1']
+add = lambda *fields: lines.append(' '.join(str(f) for f in fields))
+def page():
+    open(sys.argv[1], 'w').write('\n'.join(lines) + '\n')
+    subprocess.run([os.environ['vmdemo'], 'report', sys.argv[1]], check=True, timeout=60)
+    return json.loads(re.search('id="data">(.*?)</script>', open(sys.argv[1] + '.html').read(), re.S).group(1))
+END
+}
+
+# Three rounds over 160 pages, of which a fault reads sixteen: LRU with fewer frames would have read all of them each time, though a
+# round has only ten faults.
+curve_knows_what_is_read_ahead() {
+	made <<'END'
+add('i', 'frames', 64), add('n', 1, 1, 'a')
+for k in range(3):
+    for p in range(160):
+        add('p', 100 * len(lines), 'refault' if k else 'insert', 0, p, p % 64)
+        if p % 16 == 15:
+            add('f', 100 * len(lines), 99, 1, 0, p - 15, 'hard', 'r', (p - 15) % 64, 16)
+    add('p', 100 * len(lines), 'demote', 0, 159, 31)
+add('e', 100 * len(lines), 0)
+curve = page()['curve']
+curve = dict(zip(curve[::2], curve[1::2]))
+assert all(curve[f] == 30 for f in curve if f < 160) and curve[160] == 10 and max(curve) == 160 and min(curve) == 64, curve
+END
+}
+
+# Pages that were there at first are not new, unless they came while these were looked for.  A touch is a reference.
+curve_knows_what_was_there() {
+	made <<'END'
+add('i', 'frames', 2), add('n', 1, 1, 'a')
+for p in 1, 2:
+    add('m', p, p, 1, 0)
+add('p', 1000, 'insert', 0, 3, 0), add('f', 1001, 1, 1, 0, 3, 'hard', 'r', 0, 1), add('m', 3, 0, 1, 0)
+for p in 1, 2, 1:
+    add('p', 1000, 'refault', 0, p, 0), add('f', 1001, 1, 1, 0, p, 'hard', 'r', 0, 1)
+    add('p', 1000, 'touch', 0, 3, 0)
+add('e', 2000, 0)
+curve = page()['curve']
+assert curve == [2, 4, 3, 1], curve
+END
+}
+
+# A browser gets no more than it can show, and what it gets stands for all of it.
+page_of_much() {
+	made <<'END'
+import collections, random
+rng, state, kinds = random.Random(18), {}, collections.Counter()
+add('i', 'pages', 3000), add('i', 'frames', 1500), add('s', 'policy', 'lru')
+for t in range(2000):
+    add('n', 5 + t, 5, 'a')
+for i in range(400000):
+    ns, p, kind = 10000 * i, rng.randrange(3000), 'soft' if i % 1000 else 'wait'
+    event = 'forget' if state.get(p) else 'insert'
+    state[p] = event == 'insert'
+    add('p', ns, event, 0, p, p % 1500), add('p', ns + 2000, 'demote', 0, (p + 1) % 3000, 0), add('p', ns + 5000, 'forget', 0, (p + 1) % 3000, 0)
+    state[(p + 1) % 3000] = False
+    add('f', ns + 9000, 1000, 5 + i % 2000, 0, p, kind, 'r', 0, 0)
+    kinds[kind] += 1
+add('e', 10000 * i + 1000000, 0)
+d = page()
+n = collections.Counter(d['faults'][2::3])
+assert len(d['faults']) < 200000 and len(d['changes']) <= 3000000 and d['step'] > 1, (len(d['faults']), len(d['changes']), d['step'])
+for k, kind in enumerate(d['kinds']):
+    assert kind['nr'] == kinds[kind['name']] and 0 <= n[k] * kind['each'] - kind['nr'] < kind['each'], (kind, n[k])
+assert d['kinds'][2]['each'] == 1, 'those that are few'
+assert sum(d['changes'][::3]) <= d['us'] and sum(d['faults'][::3]) <= d['us']
+shown = {}
+for p, s in zip(d['changes'][1::3], d['changes'][2::3]):
+    assert shown.get(p, 0) != s
+    shown[p] = s
+assert {p for p in shown if shown[p]} == {p for p in state if state[p]}
 END
 }
 
@@ -235,7 +331,7 @@ page_is_alone() {
 }
 
 echo "TAP version 13"
-tests=(report_of_bad_files page_has_it_all page_plays page_warns page_of_nothing page_is_alone)
+tests=(report_of_bad_files curve_knows_what_is_read_ahead curve_knows_what_was_there page_of_much page_has_it_all page_plays page_warns page_of_nothing page_is_alone)
 echo "1..${#tests[@]}"
 for t in "${tests[@]}"; do
 	check "$t"
