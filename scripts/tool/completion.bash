@@ -32,7 +32,7 @@ _vmdemo_words() {
 _vmdemo() {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]} options=''
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		_vmdemo_words list info set bind unbind stat latency map top trace record report help --help --version
+		_vmdemo_words list info set bind unbind stat latency map top trace record report heat help --help --version
 		return
 	fi
 	case $command in
@@ -66,7 +66,7 @@ _vmdemo() {
 		fi
 		;;
 	list:* | record:--duration | record:-d | record:--buffer | record:-b) ;;
-	report:*) _vmdemo_files ;;
+	report:* | heat:*) _vmdemo_files ;;
 	record:*)
 		_vmdemo_files
 		[ "$COMP_CWORD" -gt 2 ] || mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W "$(_vmdemo_devices)" -- "$word")

@@ -20,7 +20,7 @@ static const struct command *const commands[] = {
 #ifdef HAVE_NCURSES
 	&command_top,
 #endif
-	&command_trace, &command_record, &command_report,
+	&command_trace, &command_record, &command_report, &command_heat,
 };
 
 static const struct command *running;

@@ -62,6 +62,97 @@ enum fault_kind {
 	NR_KINDS
 };
 
+/* ---- recording.c: what was recorded ---- */
+
+extern const char *const kinds[NR_KINDS];
+
+/* What may happen to a page. */
+enum change {
+	CHANGE_GONE,
+	CHANGE_IN,
+	CHANGE_ACTIVE,
+	CHANGE_STANDBY,
+	CHANGE_TOUCHED,
+	CHANGE_LATE,
+	CHANGE_NOTHING,
+	CHANGE_DIRTY,
+	CHANGE_CLEAN,
+	CHANGE_READ, /* by a hard fault, after it came in */
+};
+
+/* Of a page, or of several. */
+struct happening {
+	uint64_t ns;
+	uint64_t key;
+	uint32_t nr; /* pages, in all spaces, if it is CHANGE_CLEAN */
+	enum change change : 8;
+	bool known; /* from before the recording */
+};
+
+struct fault_line {
+	uint64_t ns;
+	uint64_t took;
+	uint64_t key;
+	enum fault_kind kind;
+	size_t name;
+};
+
+struct text_pair {
+	char *name;
+	char *text;
+};
+
+struct name {
+	uint64_t task;
+	uint64_t process;
+	char *text;
+	/* For the reader: of a process, at the first name that it has. */
+	uint64_t nr[NR_KINDS];
+	uint64_t took;
+};
+
+#define MOST_COUNTERS	512
+
+/**
+ * struct recording - all that a file says
+ * @keys:    the pages, sorted, once recording_sort_keys() was called
+ * @samples: one after the other, of a time and all counters
+ * @gaps:    when events were missing
+ */
+extern struct recording {
+	struct happening *happenings;
+	struct fault_line *faults;
+	struct text_pair *facts, *settings;
+	struct name *names;
+	uint64_t *samples, *keys, *gaps;
+	size_t nr_happenings, nr_faults, nr_facts, nr_settings, nr_names, nr_samples, nr_keys;
+	size_t nr_gaps, nr_counters;
+	char *counters[MOST_COUNTERS];
+	uint64_t nr_pages, nr_frames, duration, lost;
+} rec;
+
+/* Ends the program if it is none, or cut off. */
+void recording_read(const char *file);
+
+/* What anything happens to, and if @whole all pages of the device, too. */
+void recording_sort_keys(bool whole);
+
+/* Of the first in rec.keys that is not less. */
+size_t index_of(uint64_t key);
+
+static inline uint64_t key_of(uint64_t space, uint64_t page)
+{
+	return space << KEY_PAGE_BITS | page;
+}
+
+/* For qsort(3), of numbers of 64 bits. */
+int by_number(const void *a, const void *b);
+
+/* Something that a page is referred to by; a hard fault only if its page did not come in before. */
+bool is_reference(enum change change);
+
+/* ---- curve.c ---- */
+
 /* A reference to a page, by a number of its own; @missed: the page had to be read. */
 struct reference {
 	uint32_t page;
@@ -75,7 +166,7 @@ struct point {
 };
 
 /*
- * curve.c: what LRU with more frames than there were would have saved. Pages have numbers below
+ * What LRU with more frames than there were would have saved. Pages have numbers below
  * @nr_pages. Returns the points, by frames, and *@nr_points.
  */
 struct point *curve_of(const struct reference *references, size_t nr, size_t nr_pages,

@@ -2,10 +2,8 @@
 /*
  * report.c - make a page of HTML of a recording, which plays it in any browser: see report.html
  *
- * A recording may come from anybody: each line is looked at before it is believed, and no text of
- * it gets into the page but as a string of JSON.
+ * No text of the recording gets into the page but as a string of JSON.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -16,13 +14,6 @@
 #include "recording.h"
 #include "tool.h"
 
-#define MOST_LINE	65536
-#define MOST_NAMES	512
-#define MOST_RUN	65536		/* pages written in one go */
-#define MOST_NS		(1ULL << 62)
-#define MOST_PAGE	((1ULL << KEY_PAGE_BITS) - 1)
-#define MOST_SPACE	((1ULL << 28) - 2)	/* after which there is still one */
-#define MOST_FRAME	((1ULL << 32) - 1)
 /* A device that is larger is shown without pages that nothing happens to. */
 #define WHOLE		65536
 #define MOST_PROCESSES	20
@@ -40,8 +31,6 @@ __asm__(".pushsection .rodata\n"
 	".byte 0\n"
 	".popsection\n");
 
-static const char *const kinds[NR_KINDS] = { "hard", "ahead", "wait", "soft", "zero", "failed" };
-
 /* How a page is; DIRTY comes on top. */
 enum {
 	STATE_NONE,
@@ -49,501 +38,6 @@ enum {
 	STATE_STANDBY,
 	STATE_DIRTY = 4,
 };
-
-/* What may happen to a page. */
-enum change {
-	CHANGE_GONE,
-	CHANGE_IN,
-	CHANGE_ACTIVE,
-	CHANGE_STANDBY,
-	CHANGE_TOUCHED,
-	CHANGE_LATE,
-	CHANGE_NOTHING,
-	CHANGE_DIRTY,
-	CHANGE_CLEAN,
-	CHANGE_READ, /* by a hard fault, after it came in */
-};
-
-static const struct {
-	const char *name;
-	enum change change;
-} policy_events[] = {
-	{ "insert", CHANGE_IN },	{ "refault", CHANGE_IN },
-	{ "touch", CHANGE_TOUCHED },	{ "late", CHANGE_LATE },
-	{ "hold", CHANGE_ACTIVE },	{ "demote", CHANGE_STANDBY },
-	{ "unmap", CHANGE_NOTHING },	{ "rotate", CHANGE_ACTIVE },
-	{ "back", CHANGE_ACTIVE },	{ "forget", CHANGE_GONE },
-	{ "release", CHANGE_ACTIVE },
-};
-
-struct happening {
-	uint64_t ns;
-	uint64_t key;
-	uint32_t nr; /* pages, in all spaces, if it is CHANGE_CLEAN */
-	enum change change : 8;
-	bool known; /* from before the recording */
-};
-
-struct fault_line {
-	uint64_t ns;
-	uint64_t took;
-	uint64_t key;
-	enum fault_kind kind;
-	size_t name;
-};
-
-struct text_pair {
-	char *name;
-	char *text;
-};
-
-struct name {
-	uint64_t task;
-	uint64_t process;
-	char *text;
-	/* Of a process, at the first name that it has. */
-	uint64_t nr[NR_KINDS];
-	uint64_t took;
-};
-
-static struct happening *happenings;
-static struct fault_line *faults;
-static struct text_pair *facts;
-static struct text_pair *settings;
-static struct name *names;
-static uint64_t *samples;
-static uint64_t *keys;
-static uint64_t *gaps;
-static size_t nr_happenings, nr_faults, nr_facts, nr_settings, nr_names, nr_samples, nr_keys;
-static size_t nr_gaps;
-/* The last name of each task: a hash table of numbers of names + 1, no more than half full. */
-static size_t *last_names, room_names;
-
-/* One more of @size bytes in the array that is at *@array; it grows whenever it is full. */
-static void *add(void *array, size_t *nr, size_t size)
-{
-	char *place;
-
-	memcpy(&place, array, sizeof(place));
-	if (!(*nr & (*nr - 1))) {
-		place = need_memory(realloc(place, (*nr ? 2 * *nr : 1) * size));
-		memcpy(array, &place, sizeof(place));
-	}
-	return place + (*nr)++ * size;
-}
-
-static void add_number(uint64_t **array, size_t *nr, uint64_t value)
-{
-	uint64_t *place = add(array, nr, sizeof(value));
-
-	*place = value;
-}
-
-static const char *file;
-static uint64_t line_nr, nr_pages, nr_frames, duration, lost;
-static char *counters[MOST_NAMES];
-static size_t nr_counters;
-static bool ended;
-
-/* ---- reading ---- */
-
-static void __attribute__((noreturn)) bad(const char *what)
-{
-	fail("%s is no recording that can be read: line %" PRIu64 ": %s.", file, line_nr, what);
-}
-
-/* The next field of a line; it ends the program if there is none. */
-static char *next_field(char **line)
-{
-	char *field = *line, *end = field ? strchr(field, ' ') : NULL;
-
-	if (!field || !*field || *field == ' ')
-		bad("a field is missing");
-	if (end)
-		*end++ = 0;
-	*line = end;
-	return field;
-}
-
-static uint64_t next_number(char **line, uint64_t most)
-{
-	const char *field = next_field(line);
-	uint64_t value = 0;
-
-	for (; *field; field++) {
-		if (!isdigit((unsigned char)*field))
-			bad("a field is no number");
-		if (value > (UINT64_MAX - 9) / 10)
-			bad("a number is too large");
-		value = 10 * value + *field - '0';
-	}
-	if (value > most)
-		bad("a number is too large");
-	return value;
-}
-
-/* Of a hexadecimal digit; 16 if it is none. */
-static unsigned int digit(char c)
-{
-	static const char digits[] = "0123456789abcdef";
-
-	return c ? strcspn(digits, (char[]){ tolower((unsigned char)c), 0 }) : 16;
-}
-
-/* A text for people to see; what no terminal or font would show becomes a question mark. */
-static char *next_text(char **line)
-{
-	char *field = next_field(line), *text = field, *to = field;
-	unsigned int code;
-
-	if (!strcmp(field, "%"))
-		*field = 0;
-	for (; *field; field++) {
-		code = (unsigned char)*field;
-		if (code == '%') {
-			if (digit(field[1]) > 15 || digit(field[2]) > 15)
-				bad("a text is not as it should be");
-			code = 16 * digit(field[1]) + digit(field[2]);
-			field += 2;
-		}
-		*to++ = code < ' ' || code > '~' ? '?' : code;
-	}
-	*to = 0;
-	return need_memory(strdup(text));
-}
-
-static void end_of_line(const char *line)
-{
-	if (line)
-		bad("it has too many fields");
-}
-
-static uint64_t key_of(uint64_t space, uint64_t page)
-{
-	return space << KEY_PAGE_BITS | page;
-}
-
-static struct happening *happen(uint64_t ns, uint64_t key, enum change change)
-{
-	struct happening *h = add(&happenings, &nr_happenings, sizeof(*h));
-
-	/* Processors may differ by a little. */
-	if (nr_happenings > 1 && ns < h[-1].ns)
-		ns = h[-1].ns;
-	*h = (struct happening){ .ns = ns, .key = key, .nr = 1, .change = change };
-	return h;
-}
-
-static void read_fact(char *line)
-{
-	struct text_pair *p = add(&facts, &nr_facts, sizeof(*p));
-
-	p->name = next_text(&line);
-	p->text = next_text(&line);
-	end_of_line(line);
-	if (!strcmp(p->name, "pages") && !number(p->text, 0, MOST_PAGE + 1, &nr_pages))
-		bad("pages are no number");
-	if (!strcmp(p->name, "frames") && !number(p->text, 0, MOST_FRAME, &nr_frames))
-		bad("frames are no number");
-}
-
-static void read_setting(char *line)
-{
-	struct text_pair *p = add(&settings, &nr_settings, sizeof(*p));
-
-	p->name = next_text(&line);
-	p->text = next_text(&line);
-	end_of_line(line);
-}
-
-static void read_counters(char *line)
-{
-	if (nr_counters || nr_samples)
-		bad("it names counters too late");
-	while (line) {
-		if (nr_counters == MOST_NAMES)
-			bad("it has too many counters");
-		counters[nr_counters++] = next_text(&line);
-	}
-}
-
-static void read_sample(char *line)
-{
-	size_t i;
-
-	add_number(&samples, &nr_samples, next_number(&line, MOST_NS));
-	for (i = 0; i < nr_counters; i++)
-		add_number(&samples, &nr_samples, next_number(&line, UINT64_MAX));
-	end_of_line(line);
-}
-
-static void read_page(char *line, bool first)
-{
-	uint64_t page = next_number(&line, MOST_PAGE), state, flags;
-	struct happening *h;
-
-	next_number(&line, MOST_FRAME);
-	state = next_number(&line, 255);
-	flags = next_number(&line, 255);
-	end_of_line(line);
-	if (!first)
-		return;
-	h = happen(0, page, state == VMDEMO_PAGE_STANDBY ? CHANGE_STANDBY : CHANGE_ACTIVE);
-	h->known = true;
-	if (flags & VMDEMO_PAGE_DIRTY)
-		happen(0, page, CHANGE_DIRTY);
-}
-
-static size_t *place_of_name(uint64_t task)
-{
-	size_t i = (uint32_t)task * 2654435761U & (room_names - 1);
-
-	while (last_names[i] && names[last_names[i] - 1].task != task)
-		i = (i + 1) & (room_names - 1);
-	return &last_names[i];
-}
-
-static void grow_names(void)
-{
-	size_t i;
-
-	room_names = room_names ? 2 * room_names : 1024;
-	free(last_names);
-	last_names = need_memory(calloc(room_names, sizeof(*last_names)));
-	for (i = 0; i < nr_names; i++)
-		*place_of_name(names[i].task) = i + 1;
-}
-
-static void read_name(char *line)
-{
-	struct name *n = add(&names, &nr_names, sizeof(*n));
-
-	*n = (struct name){ .task = next_number(&line, INT32_MAX) };
-	n->process = next_number(&line, INT32_MAX);
-	n->text = next_text(&line);
-	end_of_line(line);
-	if (2 * nr_names > room_names)
-		grow_names();
-	*place_of_name(n->task) = nr_names;
-}
-
-/* The last name that was given to @task. */
-static size_t name_of_task(uint64_t task)
-{
-	size_t nr = room_names ? *place_of_name(task) : 0;
-
-	if (!nr)
-		bad("a task has no name");
-	return nr - 1;
-}
-
-static void read_fault(char *line)
-{
-	struct fault_line f = { .ns = next_number(&line, MOST_NS) }, *place;
-	uint64_t space, page;
-	const char *word;
-	bool write;
-
-	f.took = next_number(&line, MOST_NS);
-	f.name = name_of_task(next_number(&line, INT32_MAX));
-	space = next_number(&line, MOST_SPACE);
-	page = next_number(&line, MOST_PAGE);
-	f.key = key_of(space, page);
-	word = next_field(&line);
-	while (f.kind < NR_KINDS && strcmp(word, kinds[f.kind]))
-		f.kind++;
-	if (f.kind == NR_KINDS)
-		bad("there is no such kind of fault");
-	word = next_field(&line);
-	write = !strcmp(word, "w");
-	if (!write && strcmp(word, "r"))
-		bad("it is neither reading nor writing");
-	word = next_field(&line);
-	if (strcmp(word, "-1") && !isdigit((unsigned char)*word))
-		bad("a frame is no number");
-	next_number(&line, UINT32_MAX);
-	end_of_line(line);
-	if (nr_faults && f.ns < faults[nr_faults - 1].ns)
-		f.ns = faults[nr_faults - 1].ns;
-	place = add(&faults, &nr_faults, sizeof(*place));
-	*place = f;
-	if (f.kind == KIND_HARD)
-		happen(f.ns, f.key, CHANGE_READ);
-	if (f.kind != KIND_FAILED && write)
-		happen(f.ns, f.key, CHANGE_DIRTY);
-}
-
-static void read_policy(char *line)
-{
-	uint64_t ns = next_number(&line, MOST_NS), space, page;
-	const char *event = next_field(&line);
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(policy_events); i++)
-		if (!strcmp(event, policy_events[i].name))
-			break;
-	space = next_number(&line, MOST_SPACE);
-	page = next_number(&line, MOST_PAGE);
-	next_number(&line, MOST_FRAME);
-	end_of_line(line);
-	/* Of a later module there may be others. */
-	if (i < ARRAY_SIZE(policy_events) && policy_events[i].change != CHANGE_NOTHING)
-		happen(ns, key_of(space, page), policy_events[i].change);
-}
-
-static void read_write(char *line, bool done)
-{
-	uint64_t ns = next_number(&line, MOST_NS), page = next_number(&line, MOST_PAGE);
-	uint64_t nr = next_number(&line, MOST_RUN);
-	const char *error = done ? next_field(&line) : "";
-
-	end_of_line(line);
-	if (!strcmp(error, "0"))
-		happen(ns, page, CHANGE_CLEAN)->nr = nr;
-}
-
-static void read_gap(char *line)
-{
-	add_number(&gaps, &nr_gaps, next_number(&line, MOST_NS));
-	next_number(&line, UINT64_MAX);
-	end_of_line(line);
-}
-
-static void read_end(char *line)
-{
-	duration = next_number(&line, MOST_NS);
-	lost = next_number(&line, UINT64_MAX);
-	end_of_line(line);
-	ended = true;
-}
-
-static void read_line(char *line)
-{
-	char letter = *line;
-
-	if (ended)
-		bad("something comes after the end");
-	if (!letter || line[1] != ' ')
-		bad("it begins with no letter and blank");
-	line += 2;
-	switch (letter) {
-	case 'i':
-		read_fact(line);
-		break;
-	case 's':
-		read_setting(line);
-		break;
-	case 'c':
-		read_counters(line);
-		break;
-	case 'm':
-		read_page(line, true);
-		break;
-	case 'v':
-		read_sample(line);
-		break;
-	case 'n':
-		read_name(line);
-		break;
-	case 'f':
-		read_fault(line);
-		break;
-	case 'p':
-		read_policy(line);
-		break;
-	case 'w':
-		read_write(line, false);
-		break;
-	case 'd':
-		read_write(line, true);
-		break;
-	case 'l':
-		read_gap(line);
-		break;
-	case 'M':
-		read_page(line, false);
-		break;
-	case 'e':
-		read_end(line);
-		break;
-	default:
-		bad("its letter is not known");
-	}
-}
-
-static void read_recording(void)
-{
-	static char line[MOST_LINE];
-	FILE *in = fopen(file, "re");
-	size_t length;
-
-	if (!in)
-		fail("%s: %s.", file, strerror(errno));
-	while (fgets(line, sizeof(line), in)) {
-		line_nr++;
-		length = strcspn(line, "\n");
-		if (line_nr == 1 && strncmp(line, RECORDING_MAGIC "\n", sizeof(line)))
-			fail("%s is no recording of this version: its first line is not '%s'.",
-			     file, RECORDING_MAGIC);
-		if (!line[length] && feof(in))
-			bad("it is cut off");
-		if (!line[length])
-			bad("it is too long, or has a byte 0");
-		line[length] = 0;
-		if (line_nr > 1)
-			read_line(line);
-	}
-	if (ferror(in))
-		fail("%s cannot be read: %s.", file, strerror(errno));
-	fclose(in);
-	if (!line_nr)
-		fail("%s is empty.", file);
-	if (!ended)
-		fail("%s is cut off: its last line is missing.", file);
-}
-
-/* ---- pages in a row ---- */
-
-static int by_number(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-/* All of the device, unless it is large; then, and of spaces, only what anything happens to. */
-static void sort_keys(void)
-{
-	bool whole = nr_pages <= WHOLE;
-	size_t i, nr = 0;
-
-	for (i = 0; i < nr_happenings; i++)
-		if (happenings[i].change != CHANGE_CLEAN)
-			add_number(&keys, &nr_keys, happenings[i].key);
-	for (i = 0; whole && i < nr_pages; i++)
-		add_number(&keys, &nr_keys, i);
-	if (nr_keys)
-		qsort(keys, nr_keys, sizeof(*keys), by_number);
-	for (i = 0; i < nr_keys; i++)
-		if (!i || keys[i] != keys[i - 1])
-			keys[nr++] = keys[i];
-	nr_keys = nr;
-}
-
-/* The first that is not less. */
-static size_t index_of(uint64_t key)
-{
-	size_t low = 0, high = nr_keys, middle;
-
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		if (keys[middle] < key)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
 
 /* ---- writing ---- */
 
@@ -579,20 +73,20 @@ static void put_regions(void)
 	size_t i, end, k;
 	bool whole;
 
-	json_number("pages", nr_keys);
+	json_number("pages", rec.nr_keys);
 	json_open("regions", '[');
-	for (i = 0; i < nr_keys; i = end) {
-		space = keys[i] >> KEY_PAGE_BITS;
+	for (i = 0; i < rec.nr_keys; i = end) {
+		space = rec.keys[i] >> KEY_PAGE_BITS;
 		end = index_of(key_of(space + 1, 0));
-		whole = !space && end - i == nr_pages;
+		whole = !space && end - i == rec.nr_pages;
 		json_open(NULL, '{');
 		json_number("space", space);
 		json_number("first", i);
 		json_number("pages", end - i);
 		json_bool("whole", whole);
 		numbers_open("numbers");
-		for (k = i, before = key_of(space, 0); !whole && k < end; before = keys[k++])
-			put_number(k == i, keys[k] - before);
+		for (k = i, before = key_of(space, 0); !whole && k < end; before = rec.keys[k++])
+			put_number(k == i, rec.keys[k] - before);
 		json_close(']');
 		json_close('}');
 	}
@@ -603,9 +97,9 @@ static bool setting_is(const char *name, const char *value)
 {
 	size_t i;
 
-	for (i = 0; i < nr_settings; i++)
-		if (!strcmp(settings[i].name, name))
-			return !strcmp(settings[i].text, value);
+	for (i = 0; i < rec.nr_settings; i++)
+		if (!strcmp(rec.settings[i].name, name))
+			return !strcmp(rec.settings[i].text, value);
 	return false;
 }
 
@@ -691,10 +185,10 @@ static void change_in_spaces(struct player *p, const struct happening *h)
 	uint64_t space;
 	size_t i;
 
-	for (i = 0; i < nr_keys; i = index_of(key_of(space + 1, 0))) {
-		space = keys[i] >> KEY_PAGE_BITS;
+	for (i = 0; i < rec.nr_keys; i = index_of(key_of(space + 1, 0))) {
+		space = rec.keys[i] >> KEY_PAGE_BITS;
 		for (i = index_of(h->key | key_of(space, 0));
-		     i < nr_keys && keys[i] < (h->key | key_of(space, 0)) + h->nr; i++)
+		     i < rec.nr_keys && rec.keys[i] < (h->key | key_of(space, 0)) + h->nr; i++)
 			change(p, i, h->change);
 	}
 }
@@ -706,10 +200,10 @@ static size_t play(uint64_t step, bool print)
 	const struct happening *h;
 	uint64_t us = 0;
 
-	p.states = need_memory(calloc(nr_keys + 1, 1));
-	p.told = need_memory(calloc(nr_keys + 1, 1));
-	p.pages = need_memory(malloc((nr_keys + 1) * sizeof(*p.pages)));
-	for (h = happenings; h < happenings + nr_happenings; h++) {
+	p.states = need_memory(calloc(rec.nr_keys + 1, 1));
+	p.told = need_memory(calloc(rec.nr_keys + 1, 1));
+	p.pages = need_memory(malloc((rec.nr_keys + 1) * sizeof(*p.pages)));
+	for (h = rec.happenings; h < rec.happenings + rec.nr_happenings; h++) {
 		if (h->ns / 1000 / step != us / step)
 			tell_changes(&p, us);
 		us = h->ns / 1000;
@@ -731,8 +225,8 @@ static void put_changes(void)
 	uint64_t step = 1;
 
 	/* Sixty a second, of a minute: as fine as a screen can show it. */
-	while (play(step, false) > MOST_CHANGES && step <= duration / 1000)
-		step = step > 1 ? 4 * step : duration / 1000 / 3600 + 2;
+	while (play(step, false) > MOST_CHANGES && step <= rec.duration / 1000)
+		step = step > 1 ? 4 * step : rec.duration / 1000 / 3600 + 2;
 	json_number("step", step);
 	numbers_open("changes");
 	play(step, true);
@@ -742,15 +236,15 @@ static void put_changes(void)
 /* What half of the faults took at most, and 99 per cent. */
 static void put_percentiles(void)
 {
-	uint64_t *took = need_memory(malloc((nr_faults + 1) * sizeof(*took)));
+	uint64_t *took = need_memory(malloc((rec.nr_faults + 1) * sizeof(*took)));
 	size_t i;
 
-	for (i = 0; i < nr_faults; i++)
-		took[i] = faults[i].took;
-	if (nr_faults)
-		qsort(took, nr_faults, sizeof(*took), by_number);
-	json_number("p50", nr_faults ? took[nr_faults / 2] : 0);
-	json_number("p99", nr_faults ? took[nr_faults - 1 - nr_faults / 100] : 0);
+	for (i = 0; i < rec.nr_faults; i++)
+		took[i] = rec.faults[i].took;
+	if (rec.nr_faults)
+		qsort(took, rec.nr_faults, sizeof(*took), by_number);
+	json_number("p50", rec.nr_faults ? took[rec.nr_faults / 2] : 0);
+	json_number("p99", rec.nr_faults ? took[rec.nr_faults - 1 - rec.nr_faults / 100] : 0);
 	free(took);
 }
 
@@ -764,8 +258,8 @@ static void put_faults(void)
 	bool first = true;
 	size_t i, kind;
 
-	for (i = 0; i < nr_faults; i++)
-		nr[faults[i].kind]++;
+	for (i = 0; i < rec.nr_faults; i++)
+		nr[rec.faults[i].kind]++;
 	json_open("kinds", '[');
 	for (i = 0; i < NR_KINDS; i++) {
 		each[i] = nr[i] / MOST_SHOWN + 1;
@@ -778,14 +272,14 @@ static void put_faults(void)
 	json_close(']');
 	put_percentiles();
 	numbers_open("faults");
-	for (i = 0; i < nr_faults; i++) {
-		kind = faults[i].kind;
+	for (i = 0; i < rec.nr_faults; i++) {
+		kind = rec.faults[i].kind;
 		if (n[kind]++ % each[kind])
 			continue;
-		put_number(first, faults[i].ns / 1000 - before);
-		put_number(false, faults[i].took);
+		put_number(first, rec.faults[i].ns / 1000 - before);
+		put_number(false, rec.faults[i].took);
 		put_number(false, kind);
-		before = faults[i].ns / 1000;
+		before = rec.faults[i].ns / 1000;
 		first = false;
 	}
 	json_close(']');
@@ -817,36 +311,36 @@ static int by_process(const void *a, const void *b)
 /* Threads of a process that have the same name count together, at the first of them. */
 static void put_processes(void)
 {
-	struct name **sorted = need_memory(malloc((nr_names + 1) * sizeof(*sorted))), *first;
-	size_t *at = need_memory(malloc((nr_names + 1) * sizeof(*at))), i, k;
+	struct name **sorted = need_memory(malloc((rec.nr_names + 1) * sizeof(*sorted))), *first;
+	size_t *at = need_memory(malloc((rec.nr_names + 1) * sizeof(*at))), i, k;
 
-	for (i = 0; i < nr_names; i++)
-		sorted[i] = &names[i];
-	if (nr_names)
-		qsort(sorted, nr_names, sizeof(*sorted), by_process);
-	for (i = 0; i < nr_names; i++) {
-		first = i ? &names[at[sorted[i - 1] - names]] : NULL;
+	for (i = 0; i < rec.nr_names; i++)
+		sorted[i] = &rec.names[i];
+	if (rec.nr_names)
+		qsort(sorted, rec.nr_names, sizeof(*sorted), by_process);
+	for (i = 0; i < rec.nr_names; i++) {
+		first = i ? &rec.names[at[sorted[i - 1] - rec.names]] : NULL;
 		if (!first || first->process != sorted[i]->process ||
 		    strcmp(first->text, sorted[i]->text))
 			first = sorted[i];
-		at[sorted[i] - names] = first - names;
+		at[sorted[i] - rec.names] = first - rec.names;
 	}
-	for (i = 0; i < nr_faults; i++) {
-		first = &names[at[faults[i].name]];
-		first->nr[faults[i].kind]++;
-		first->took += faults[i].took;
+	for (i = 0; i < rec.nr_faults; i++) {
+		first = &rec.names[at[rec.faults[i].name]];
+		first->nr[rec.faults[i].kind]++;
+		first->took += rec.faults[i].took;
 	}
-	if (nr_names)
-		qsort(names, nr_names, sizeof(*names), by_faults);
+	if (rec.nr_names)
+		qsort(rec.names, rec.nr_names, sizeof(*rec.names), by_faults);
 	json_open("processes", '[');
-	for (i = 0; i < nr_names && i < MOST_PROCESSES; i++) {
+	for (i = 0; i < rec.nr_names && i < MOST_PROCESSES; i++) {
 		json_open(NULL, '{');
-		json_string("name", names[i].text);
-		json_number("process", names[i].process);
-		json_number("ns", names[i].took);
+		json_string("name", rec.names[i].text);
+		json_number("process", rec.names[i].process);
+		json_number("ns", rec.names[i].took);
 		json_open("faults", '[');
 		for (k = 0; k < NR_KINDS; k++)
-			json_number(NULL, names[i].nr[k]);
+			json_number(NULL, rec.names[i].nr[k]);
 		json_close(']');
 		json_close('}');
 	}
@@ -857,38 +351,34 @@ static void put_processes(void)
 
 static void put_counters(void)
 {
-	size_t width = nr_counters + 1, nr = nr_samples / width, i, k;
+	size_t width = rec.nr_counters + 1, nr = rec.nr_samples / width, i, k;
+	const char *name;
 
 	json_open("counters", '[');
-	for (i = 0; nr && i < nr_counters; i++) {
+	for (i = 0; nr && i < rec.nr_counters; i++) {
 		json_open(NULL, '[');
-		json_string(NULL, counters[i]);
-		json_number(NULL, samples[1 + i]);
-		json_number(NULL, samples[(nr - 1) * width + 1 + i]);
+		json_string(NULL, rec.counters[i]);
+		json_number(NULL, rec.samples[1 + i]);
+		json_number(NULL, rec.samples[(nr - 1) * width + 1 + i]);
 		json_close(']');
 	}
 	json_close(']');
 	json_open("gauges", '{');
 	numbers_open("us");
 	for (k = 0; k < nr; k++)
-		put_number(!k, samples[k * width] / 1000);
+		put_number(!k, rec.samples[k * width] / 1000);
 	json_close(']');
-	for (i = 0; i < nr_counters; i++) {
-		if (strcmp(counters[i], "frames_free") && strcmp(counters[i], "frames_active") &&
-		    strcmp(counters[i], "frames_standby") && strcmp(counters[i], "frames_dirty"))
+	for (i = 0; i < rec.nr_counters; i++) {
+		name = rec.counters[i];
+		if (strcmp(name, "frames_free") && strcmp(name, "frames_active") &&
+		    strcmp(name, "frames_standby") && strcmp(name, "frames_dirty"))
 			continue;
-		numbers_open(counters[i]);
+		numbers_open(name);
 		for (k = 0; k < nr; k++)
-			put_number(!k, samples[k * width + 1 + i]);
+			put_number(!k, rec.samples[k * width + 1 + i]);
 		json_close(']');
 	}
 	json_close('}');
-}
-
-static bool is_reference(enum change change)
-{
-	return change == CHANGE_IN || change == CHANGE_TOUCHED || change == CHANGE_LATE ||
-	       change == CHANGE_READ;
 }
 
 /*
@@ -898,12 +388,12 @@ static bool is_reference(enum change change)
  */
 static struct reference *references(size_t *nr)
 {
-	struct reference *r = need_memory(malloc((nr_happenings + 1) * sizeof(*r)));
-	size_t *came = need_memory(calloc(nr_keys + 1, sizeof(*came))), page; /* + 1 */
-	const struct happening *h, *end = happenings + nr_happenings;
+	struct reference *r = need_memory(malloc((rec.nr_happenings + 1) * sizeof(*r)));
+	size_t *came = need_memory(calloc(rec.nr_keys + 1, sizeof(*came))), page; /* + 1 */
+	const struct happening *h, *end = rec.happenings + rec.nr_happenings;
 
 	*nr = 0;
-	for (h = happenings; h < end; h++) {
+	for (h = rec.happenings; h < end; h++) {
 		if (h->change == CHANGE_CLEAN)
 			continue;
 		page = index_of(h->key);
@@ -911,8 +401,8 @@ static struct reference *references(size_t *nr)
 			r[(*nr)++] = (struct reference){ page, false };
 		came[page] |= is_reference(h->change);
 	}
-	memset(came, 0, nr_keys * sizeof(*came));
-	for (h = happenings; h < end; h++) {
+	memset(came, 0, rec.nr_keys * sizeof(*came));
+	for (h = rec.happenings; h < end; h++) {
 		if (!is_reference(h->change))
 			continue;
 		page = index_of(h->key);
@@ -930,10 +420,10 @@ static void put_curve(void)
 {
 	size_t nr, nr_points, i;
 	struct reference *seen = references(&nr);
-	struct point *points = curve_of(seen, nr, nr_keys, nr_frames, &nr_points);
+	struct point *points = curve_of(seen, nr, rec.nr_keys, rec.nr_frames, &nr_points);
 
 	free(seen);
-	json_number("frames", nr_frames);
+	json_number("frames", rec.nr_frames);
 	numbers_open("curve");
 	for (i = 0; i < nr_points; i++) {
 		put_number(!i, points[i].frames);
@@ -947,15 +437,15 @@ static void put_gaps(void)
 {
 	size_t i;
 
-	json_number("lost", lost);
+	json_number("lost", rec.lost);
 	numbers_open("gaps");
-	for (i = 0; i < nr_gaps; i++)
-		put_number(!i, gaps[i] / 1000);
+	for (i = 0; i < rec.nr_gaps; i++)
+		put_number(!i, rec.gaps[i] / 1000);
 	json_close(']');
 }
 
 /* Not the recording itself, which would be gone. */
-static void open_page(const char *path)
+static void open_page(const char *path, const char *file)
 {
 	struct stat in, page;
 
@@ -972,9 +462,9 @@ static void put_report(void)
 
 	fwrite(report_template, 1, mark - report_template, stdout);
 	json_open(NULL, '{');
-	put_pairs("facts", facts, nr_facts);
-	put_pairs("settings", settings, nr_settings);
-	json_number("us", duration / 1000);
+	put_pairs("facts", rec.facts, rec.nr_facts);
+	put_pairs("settings", rec.settings, rec.nr_settings);
+	json_number("us", rec.duration / 1000);
 	put_gaps();
 	put_regions();
 	put_changes();
@@ -994,6 +484,7 @@ static const struct option options[] = {
 
 static int report_run(int argc, char **argv)
 {
+	const char *file;
 	char *path = NULL;
 	int option;
 
@@ -1004,9 +495,9 @@ static int report_run(int argc, char **argv)
 	if (!file)
 		usage_error("say which recording: a file that 'vmdemo record' has written.");
 	path = path ? path : text_of("%s.html", file);
-	read_recording();
-	sort_keys();
-	open_page(path);
+	recording_read(file);
+	recording_sort_keys(rec.nr_pages <= WHOLE);
+	open_page(path, file);
 	put_report();
 	errno = 0;
 	if (fflush(stdout) || ferror(stdout))

@@ -42,7 +42,7 @@ struct command {
 
 extern const struct command command_list, command_info, command_set, command_bind, command_unbind,
 	command_stat, command_latency, command_map, command_top, command_trace, command_record,
-	command_report;
+	command_report, command_heat;
 
 /* The next option, as of getopt_long(3); does not return for --help and for what is not known. */
 int next_option(int argc, char **argv, const char *letters, const struct option *names);

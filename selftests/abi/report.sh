@@ -140,7 +140,7 @@ END
 }
 
 # made: the page of a recording that Python makes, whose code is on stdin, has what it then looks for.  `add` is as above, and
-# page() ends the recording and returns the data of its page.
+# page() ends the recording and returns the data of its page; then `heat` has the lines of the drawing.
 made() {
 	cat >"$work/made.py" && cat - "$work/made.py" <<'END' | python3 - "$work/made"
 import json, os, re, subprocess, sys
@@ -149,6 +149,8 @@ add = lambda *fields: lines.append(' '.join(str(f) for f in fields))
 def page():
     open(sys.argv[1], 'w').write('\n'.join(lines) + '\n')
     subprocess.run([os.environ['vmdemo'], 'report', sys.argv[1]], check=True, timeout=60)
+    global heat
+    heat = subprocess.run([os.environ['vmdemo'], 'heat', sys.argv[1]], check=True, timeout=60, capture_output=True, text=True).stdout.splitlines()
     return json.loads(re.search('id="data">(.*?)</script>', open(sys.argv[1] + '.html').read(), re.S).group(1))
 END
 }
@@ -185,6 +187,25 @@ add('e', 2000, 0)
 curve = page()['curve']
 assert curve == [2, 4, 3, 1], curve
 END
+}
+
+# A digit for each time and page that something came in or was touched, with each in its place.
+heat_is_right() {
+	made <<'END'
+add('n', 1, 1, 'a'), add('i', 'pages', 1 << 30), add('m', 5, 5, 1, 0)
+for p in range(64):
+    ns = 1000000 * p + 500000
+    add('p', ns, 'insert', 0, 10 + p, p), add('f', ns + 10, 10, 1, 0, 10 + p, 'hard', 'r', p, 1), add('p', ns + 20, 'demote', 0, 10 + p, p)
+for i in range(16):
+    add('p', ns + 30, 'touch' if i % 2 else 'late', 2, 7, 3)
+add('d', ns + 40, 90, 4, 0), add('e', 64000000, 0)
+page()
+pages = [5] + list(range(10, 74))
+rows = ['%10d  %s' % (pages[i], ''.join('1' if column + 10 in pages[i:i + 3] else '.' for column in range(64))) for i in range(0, 65, 3)]
+assert heat[0].startswith('66 pages, up to 3 in a row; 1.00 ms in a column. ') and heat[0].endswith(': . none  1 from 1  2 from 2  3 from 4  4 from 8  5 from 16'), heat[0]
+assert heat[1:] == ['the device:'] + rows + ['sparse space 2:', '%10d  %s5' % (7, '.' * 63)], heat
+END
+	expect 2 'which recording' "$vmdemo" heat && expect 1 'is empty' "$vmdemo" heat /dev/null && expect 0 'events were lost' "$vmdemo" heat "$work/lossy"
 }
 
 # A browser gets no more than it can show, and what it gets stands for all of it.
@@ -331,7 +352,7 @@ page_is_alone() {
 }
 
 echo "TAP version 13"
-tests=(report_of_bad_files curve_knows_what_is_read_ahead curve_knows_what_was_there page_of_much page_has_it_all page_plays page_warns page_of_nothing page_is_alone)
+tests=(report_of_bad_files curve_knows_what_is_read_ahead curve_knows_what_was_there heat_is_right page_of_much page_has_it_all page_plays page_warns page_of_nothing page_is_alone)
 echo "1..${#tests[@]}"
 for t in "${tests[@]}"; do
 	check "$t"

@@ -41,7 +41,7 @@ each_has_help() {
 			expect 2 '' vmdemo "$name" a b c d || return
 		n=$((n + 1))
 	done < <(vmdemo --help | sed -n 's/^  \([a-z]*\) .*/\1/p')
-	[ "$n" -eq 12 ] && expect 0 'vmdemo 0.' vmdemo --version && expect 2 'say what to do' vmdemo &&
+	[ "$n" -eq 13 ] && expect 0 'vmdemo 0.' vmdemo --version && expect 2 'say what to do' vmdemo &&
 		expect 2 "no command 'nonsense'" vmdemo nonsense
 }
 
