@@ -410,6 +410,20 @@ static noinline vm_fault_t vmdemo_vm_come_again(struct vmdemo_space *space, pgof
 	return VM_FAULT_NOPAGE;
 }
 
+/* A page of a sparse space is about to be written: it gets a slot, and the file its times. */
+static int vmdemo_vm_store_sparse(struct vm_fault *vmf, struct vmdemo_space *space)
+{
+	int err = vmdemo_swap_reserve_slot(space, vmf->pgoff);
+	unsigned long now = jiffies;
+
+	/* The clock of file times moves no faster. */
+	if (!err && READ_ONCE(space->stamped_at) != now) {
+		WRITE_ONCE(space->stamped_at, now);
+		file_update_time(vmf->vma->vm_file);
+	}
+	return err;
+}
+
 /*
  * A shared page is about to be written. The folio lock, taken here and held until the PTE is set,
  * keeps writeback from cleaning the page in between.
@@ -444,7 +458,7 @@ static vm_fault_t vmdemo_vm_page_mkwrite(struct vm_fault *vmf)
 		folio_unlock(folio);
 		return lost ? VM_FAULT_HWPOISON : VM_FAULT_NOPAGE;
 	}
-	err = vmdemo_swap_reserve(space, vmf->pgoff);
+	err = space->swap ? vmdemo_vm_store_sparse(vmf, space) : 0;
 	if (err) {
 		folio_unlock(folio);
 		/* As with anonymous memory: the kernel finds some, or kills somebody. */

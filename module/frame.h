@@ -254,6 +254,7 @@ struct vmdemo_space {
 	struct xarray slots;
 	atomic64_t nr_written;
 	u64 most_written;		/* immutable: at most this many */
+	unsigned long stamped_at;	/* a hint, in jiffies: a store has changed its times */
 	bool zeroed;			/* frames were filled with its zeros; never cleared */
 
 	/* under pool->lock: no page of this range can be put into a frame; nr 0: none is closed */

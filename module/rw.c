@@ -306,9 +306,11 @@ ssize_t vmdemo_rw_write_sparse(struct kiocb *iocb, struct iov_iter *from)
 	ret = generic_write_checks(iocb, from);
 	if (ret > 0 && iocb->ki_pos >= VMDEMO_SPACE_MAX)
 		ret = -EFBIG;
-	if (ret > 0)
-		ret = vmdemo_rw_write_to(iocb, from,
-					 min_t(u64, iocb->ki_pos + ret, VMDEMO_SPACE_MAX));
+	if (ret > 0) {
+		u64 end = min_t(u64, iocb->ki_pos + ret, VMDEMO_SPACE_MAX);
+
+		ret = file_modified(iocb->ki_filp) ?: vmdemo_rw_write_to(iocb, from, end);
+	}
 	inode_unlock(space->inode);
 	return ret;
 }

@@ -72,6 +72,21 @@ static int vmdemo_spacefile_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+static ssize_t vmdemo_spacefile_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	ssize_t done = vmdemo_rw_read_iter(iocb, to);
+
+	if (done >= 0)
+		file_accessed(iocb->ki_filp);
+	return done;
+}
+
+static int vmdemo_spacefile_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	file_accessed(file);
+	return vmdemo_vm_mmap(file, vma);
+}
+
 /* The end of what is not just zeros from page @index on; -EINTR when killed. */
 static loff_t vmdemo_spacefile_hole(struct vmdemo_space *space, pgoff_t index, pgoff_t nr_pages)
 {
@@ -177,11 +192,15 @@ static long vmdemo_spacefile_fallocate(struct file *file, int mode, loff_t offse
 	err = vmdemo_space_lock_inode(space);
 	if (err)
 		return err;
+	err = file_modified(file);
+	if (err)
+		goto out;
 	if (!(mode & FALLOC_FL_PUNCH_HOLE))
 		err = vmdemo_spacefile_reserve(file, mode, offset, end);
 	else if (offset < round_up(space->size_bytes, PAGE_SIZE))
 		err = vmdemo_spacefile_punch(file, space, offset,
 					     min(end, round_up(space->size_bytes, PAGE_SIZE)));
+out:
 	inode_unlock(space->inode);
 	return err;
 }
@@ -197,11 +216,11 @@ static const struct file_operations vmdemo_spacefile_fops = {
 	.open		= vmdemo_spacefile_open,
 	.release	= vmdemo_spacefile_release,
 	.llseek		= vmdemo_spacefile_llseek,
-	.read_iter	= vmdemo_rw_read_iter,
+	.read_iter	= vmdemo_spacefile_read_iter,
 	.write_iter	= vmdemo_rw_write_sparse,
 	.splice_read	= copy_splice_read,
 	.splice_write	= iter_file_splice_write,
-	.mmap		= vmdemo_vm_mmap,
+	.mmap		= vmdemo_spacefile_mmap,
 	.fsync		= vmdemo_spacefile_fsync,
 	.fallocate	= vmdemo_spacefile_fallocate,
 	.fadvise	= vmdemo_fadvise,
@@ -236,13 +255,21 @@ static int vmdemo_spacefile_setattr(struct mnt_idmap *idmap, struct dentry *dent
 				    struct iattr *attr)
 {
 	struct inode *inode = d_inode(dentry);
+	struct vmdemo_space *space = inode->i_private;
+	u64 old = READ_ONCE(space->size_bytes);
 	int err;
 
 	err = setattr_prepare(idmap, dentry, attr);
 	if (!err && (attr->ia_valid & ATTR_SIZE))
-		err = vmdemo_spacefile_truncate(inode->i_private, attr->ia_size);
-	if (!err)
+		err = vmdemo_spacefile_truncate(space, attr->ia_size);
+	/* truncate(2) asks for that only if the size changes, others always. */
+	if (!err && space->size_bytes != old)
+		attr->ia_valid |= ATTR_MTIME | ATTR_CTIME;
+	if (!err) {
 		setattr_copy(idmap, inode, attr);
+		/* The next store changes what utimes(2) has set. */
+		WRITE_ONCE(space->stamped_at, jiffies - 1);
+	}
 	return err;
 }
 

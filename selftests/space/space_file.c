@@ -487,6 +487,50 @@ TEST_F(space, failed_memory)
 	EXPECT_EQ(vt_stat("swap_free"), vt_get("swap_slots"));
 }
 
+/* When its contents last changed, in nanoseconds; waits until the clock of files has moved. */
+static __u64 changed(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		vt_fail("fstat: %s", strerror(errno));
+	vt_nap(30);
+	return st.st_mtim.tv_sec * 1000000000ULL + st.st_mtim.tv_nsec;
+}
+
+TEST_F(space, times)
+{
+	static const struct timespec old[2] = { { .tv_sec = 1 }, { .tv_sec = 1 } };
+	int fd = make_space(self->dev, 32 * VT_PAGE), i;
+	char *mem = map_space(fd, 0, 32 * VT_PAGE, MAP_SHARED);
+	__u64 last = changed(fd);
+	struct stat st;
+
+	vt_touch(mem);
+	EXPECT_EQ(changed(fd), last);
+	mem[0] = 1;
+	EXPECT_GT(changed(fd), last);
+	last = changed(fd);
+	ASSERT_EQ(pwrite(fd, "x", 1, 0), 1);
+	EXPECT_GT(changed(fd), last);
+	last = changed(fd);
+	ASSERT_EQ(ftruncate(fd, 33 * VT_PAGE), 0);
+	EXPECT_GT(changed(fd), last);
+	last = changed(fd);
+	ASSERT_EQ(madvise(mem, VT_PAGE, MADV_REMOVE), 0);
+	EXPECT_GT(changed(fd), last);
+	/* Set to something else just after a store, it moves with the next one. */
+	for (i = 1; i < 31; i += 2) {
+		mem[i * VT_PAGE] = 1;
+		ASSERT_EQ(futimens(fd, old), 0);
+		mem[(i + 1) * VT_PAGE] = 1;
+		ASSERT_EQ(fstat(fd, &st), 0);
+		EXPECT_GT(st.st_mtim.tv_sec, 1);
+	}
+	munmap(mem, 32 * VT_PAGE);
+	close(fd);
+}
+
 TEST_F(space, read_and_write)
 {
 	int fd = make_space(self->dev, 0);
