@@ -88,6 +88,54 @@ static inline void simple_inode_init_ts(struct inode *inode)
 }
 #endif
 
+#ifndef VMDEMO_HAS_SET_CTIME
+static inline struct timespec64 inode_set_ctime_current(struct inode *inode)
+{
+	inode->i_ctime = current_time(inode);
+	return inode->i_ctime;
+}
+#endif
+
+#ifndef VMDEMO_HAS_SET_MTIME
+static inline struct timespec64 inode_set_mtime_to_ts(struct inode *inode, struct timespec64 ts)
+{
+	inode->i_mtime = ts;
+	return ts;
+}
+#endif
+
+/* What creates a file was told whether it must be new, which the kernel has always made sure of. */
+#ifdef VMDEMO_HAS_CREATE_EXCL
+#define VMDEMO_CREATE_MODE	umode_t mode, bool excl
+#else
+#define VMDEMO_CREATE_MODE	umode_t mode
+#endif
+
+/* What makes a directory returns an error, or since 6.18 a dentry, if that is another one. */
+#ifdef VMDEMO_HAS_MKDIR_DENTRY
+#define vmdemo_mkdir_t		struct dentry *
+#define VMDEMO_MKDIR(err)	ERR_PTR(err)
+#else
+#define vmdemo_mkdir_t		int
+#define VMDEMO_MKDIR(err)	(err)
+#endif
+
+/* A file system without a store keeps its dentries by a reference of its own; now by a flag. */
+#ifdef VMDEMO_HAS_D_PERSISTENT
+#define vmdemo_kill_tree	kill_anon_super
+#else
+#define vmdemo_kill_tree	kill_litter_super
+static inline void d_make_persistent(struct dentry *dentry, struct inode *inode)
+{
+	d_instantiate(dentry, inode);
+	dget(dentry);
+}
+#endif
+
+#ifndef VMDEMO_HAS_DEFAULT_D_OP
+#define set_default_d_op(sb, ops) ((sb)->s_d_op = (ops))
+#endif
+
 #ifndef VMDEMO_HAS_INODE_JUST_DROP
 #define inode_just_drop generic_delete_inode
 #endif

@@ -126,6 +126,16 @@ static int vmdemo_device_look(struct vmdemo_device *device)
 	return 0;
 }
 
+/* Is the device open? The lock is held. What no open file shows is in the log. */
+static bool vmdemo_device_busy(struct vmdemo_device *device)
+{
+	if (device->mounts)
+		dev_notice(&device->dev,
+			   "in use by %u mounted file system%s of type vmdemo: see findmnt -t vmdemo\n",
+			   device->mounts, device->mounts == 1 ? "" : "s");
+	return device->opens;
+}
+
 /**
  * vmdemo_device_bind - give the device its backing store
  * @device: unbound
@@ -141,7 +151,7 @@ int vmdemo_device_bind(struct vmdemo_device *device, const char *path)
 	err = mutex_lock_killable(&device->lock);
 	if (err)
 		return err;
-	if (device->opens || device->backing.handle.bdev)
+	if (vmdemo_device_busy(device) || device->backing.handle.bdev)
 		err = -EBUSY;
 	else
 		err = vmdemo_backing_open(&device->backing, path, &device->dev);
@@ -218,7 +228,7 @@ int vmdemo_device_unbind(struct vmdemo_device *device)
 
 	if (err)
 		return err;
-	if (device->opens) {
+	if (vmdemo_device_busy(device)) {
 		err = -EBUSY;
 	} else if (device->backing.handle.bdev) {
 		while ((err = vmdemo_device_empty(device)) == -EAGAIN)
@@ -302,7 +312,7 @@ int vmdemo_device_abandon(struct vmdemo_device *device)
 
 	if (err)
 		return err;
-	if (!device->opens && device->backing.handle.bdev)
+	if (!vmdemo_device_busy(device) && device->backing.handle.bdev)
 		vmdemo_device_give_up(device);
 	/* It is open, or a page that somebody holds keeps it bound. */
 	if (device->opens || device->backing.handle.bdev)
@@ -325,7 +335,7 @@ int vmdemo_device_bind_swap(struct vmdemo_device *device, const char *path)
 
 	if (err)
 		return err;
-	err = device->opens || device->swap.nr_slots ? -EBUSY :
+	err = vmdemo_device_busy(device) || device->swap.nr_slots ? -EBUSY :
 	      vmdemo_swap_open(&device->swap, path, &device->dev);
 	mutex_unlock(&device->lock);
 	return err;
@@ -344,7 +354,7 @@ int vmdemo_device_unbind_swap(struct vmdemo_device *device)
 
 	if (err)
 		return err;
-	if (device->opens)
+	if (vmdemo_device_busy(device))
 		err = -EBUSY;
 	else if (device->swap.nr_slots)
 		err = vmdemo_discard_finish(&device->swap, MAX_SCHEDULE_TIMEOUT);
@@ -385,6 +395,14 @@ void vmdemo_device_set_live(struct vmdemo_device *device)
 	mutex_unlock(&device->lock);
 }
 
+/* May the device be opened? The lock is held. */
+static int vmdemo_device_may_open(const struct vmdemo_device *device)
+{
+	if (!device->live)
+		return -ENODEV;
+	return device->backing.handle.bdev || device->swap.nr_slots ? 0 : -ENXIO;
+}
+
 /**
  * vmdemo_device_open - one more open file
  * @device: the device
@@ -398,11 +416,8 @@ int vmdemo_device_open(struct vmdemo_device *device)
 
 	if (err)
 		return err;
-	if (!device->live)
-		err = -ENODEV;
-	else if (!device->backing.handle.bdev && !device->swap.nr_slots)
-		err = -ENXIO;
-	else
+	err = vmdemo_device_may_open(device);
+	if (!err)
 		device->opens++;
 	mutex_unlock(&device->lock);
 	return err;
@@ -422,27 +437,67 @@ void vmdemo_device_release(struct vmdemo_device *device)
 }
 
 /**
- * vmdemo_device_closing - one of the opens is a space that nobody has any more
+ * vmdemo_device_mount - one more file system of spaces
  * @device: the device
  *
- * vmdemo_device_closed() is next, after vmdemo_device_release(). Until then unbinding waits. Does
- * not sleep.
+ * Until vmdemo_device_unmount() its swap device stays. May sleep. Returns 0, -ENXIO without a swap
+ * device, or an error of vmdemo_device_open().
+ */
+int vmdemo_device_mount(struct vmdemo_device *device)
+{
+	int err = mutex_lock_killable(&device->lock);
+
+	if (err)
+		return err;
+	err = vmdemo_device_may_open(device);
+	if (!err && !device->swap.nr_slots)
+		err = -ENXIO;
+	if (!err) {
+		device->opens++;
+		device->mounts++;
+	}
+	mutex_unlock(&device->lock);
+	return err;
+}
+
+/**
+ * vmdemo_device_unmount - one less
+ * @device: the device
+ *
+ * None of its files is left. May sleep.
+ */
+void vmdemo_device_unmount(struct vmdemo_device *device)
+{
+	mutex_lock(&device->lock);
+	device->mounts--;
+	device->opens--;
+	mutex_unlock(&device->lock);
+}
+
+/**
+ * vmdemo_device_closing - a space that nobody has any more is about to go
+ * @device: the device, which it has open; or a mount has, that may go with it
+ *
+ * vmdemo_device_closed() is next, when the device is not open for that any more. Until then
+ * unbinding waits, and the memory of the device stays. Does not sleep.
  */
 void vmdemo_device_closing(struct vmdemo_device *device)
 {
+	get_device(&device->dev);
 	atomic_inc(&device->nr_closing);
 }
 
 /**
  * vmdemo_device_closed - that space has gone
- * @device: the device
+ * @device: the device; its memory may go now
  *
- * Any context.
+ * May sleep.
  */
 void vmdemo_device_closed(struct vmdemo_device *device)
 {
 	if (atomic_dec_and_test(&device->nr_closing))
 		wake_up_var(&device->nr_closing);
+	put_device(&device->dev);
 }
 
 /**

@@ -26,10 +26,11 @@ struct vmdemo_device {
 	struct mutex lock;		/* binding, opening, resizing */
 	struct vmdemo_backing backing;	/* under lock to change; then nobody has the device open */
 	struct vmdemo_swap swap;	/* the same */
-	unsigned int opens;		/* under lock; a sparse space counts as one */
+	unsigned int opens;		/* under lock; a sparse space, or a mount, counts as one */
+	unsigned int mounts;		/* under lock: of these, file systems of spaces */
 	bool live;			/* under lock: may be opened */
 	struct work_struct leave_work;
-	atomic_t nr_closing;		/* of the opens, spaces that nobody has any more */
+	atomic_t nr_closing;		/* jobs that free spaces which nobody has any more */
 };
 
 /* An open file. */
@@ -65,6 +66,8 @@ void vmdemo_device_leave(struct vmdemo_device *device);
 void vmdemo_device_set_live(struct vmdemo_device *device);
 int vmdemo_device_open(struct vmdemo_device *device);
 void vmdemo_device_release(struct vmdemo_device *device);
+int vmdemo_device_mount(struct vmdemo_device *device);
+void vmdemo_device_unmount(struct vmdemo_device *device);
 void vmdemo_device_closing(struct vmdemo_device *device);
 void vmdemo_device_closed(struct vmdemo_device *device);
 int vmdemo_device_resize(struct vmdemo_device *device, u32 frames);

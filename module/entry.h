@@ -16,6 +16,8 @@ extern const struct file_operations vmdemo_chardev_fops;
 extern const struct attribute_group *vmdemo_sysfs_groups[];
 int vmdemo_power_init(struct vmdemo_device **devices, unsigned int nr);
 void vmdemo_power_exit(void);
+int vmdemo_mounts_init(struct vmdemo_device **devices, unsigned int nr);
+void vmdemo_mounts_exit(void);
 
 /* What files of the device and of sparse spaces have in common. */
 int vmdemo_vm_mmap(struct file *file, struct vm_area_struct *vma);

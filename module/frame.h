@@ -254,6 +254,7 @@ struct vmdemo_space {
 	struct xarray slots;
 	atomic64_t nr_written;
 	u64 most_written;		/* immutable: at most this many */
+	atomic64_t *room;		/* immutable: what all files of a mount may yet; NULL */
 	unsigned long stamped_at;	/* a hint, in jiffies: a store has changed its times */
 	bool zeroed;			/* frames were filled with its zeros; never cleared */
 

@@ -115,6 +115,9 @@ static int vmdemo_publish(void)
 		dev_info(&device->dev, "%u frames, backing %s\n",
 			 READ_ONCE(device->pool->nr_frames), device->backing.path ?: "none");
 	}
+	err = vmdemo_mounts_init(vmdemo_devices, num_devices);
+	if (err)
+		goto err_devices;
 	vmdemo_latency_init();
 	for (id = 0; id < num_devices; id++) {
 		struct vmdemo_device *device = vmdemo_devices[id];
@@ -186,6 +189,7 @@ static void __exit vmdemo_exit(void)
 {
 	unsigned int id;
 
+	vmdemo_mounts_exit();
 	/* No new opens and no attributes after this; open files keep the module from leaving. */
 	for (id = 0; id < num_devices; id++)
 		cdev_device_del(&vmdemo_devices[id]->cdev, &vmdemo_devices[id]->dev);

@@ -93,7 +93,7 @@ static int vmdemo_fs_init_context(struct fs_context *fc)
 
 /* No .owner: kern_mount() would pin the module for ever. A mapping pins it by its file. */
 static struct file_system_type vmdemo_fs = {
-	.name			= "vmdemo",
+	.name			= "vmdemo_linear",
 	.init_fs_context	= vmdemo_fs_init_context,
 	.kill_sb		= kill_anon_super,
 };

@@ -2,9 +2,10 @@
 /*
  * spacefile.c - sparse spaces, and their files
  *
- * A sparse space is a regular file without a name, as a memfd is: what users know of those works
- * here. It lives as long as its inode, which descriptors and mappings keep. The inodes are on a
- * pseudo file system that is mounted while there are any, and that keeps the module loaded.
+ * A sparse space is a regular file: without a name, as a memfd is, or with names, in a file system
+ * of mount.c; what users know of such files works here. It lives as long as its inode, which
+ * descriptors and mappings keep, and names. The inodes of those without a name are on a pseudo file
+ * system that is mounted while there are any, and that keeps the module loaded.
  */
 #include <linux/falloc.h>
 #include <linux/file.h>
@@ -21,21 +22,23 @@
 #include "job.h"
 #include "range.h"
 #include "segment.h"
+#include "spacefile.h"
 #include "swap.h"
 #include "user.h"
 
 #define VMDEMO_SPACE_MAGIC	0x766d7370
 
 /*
- * Spaces are numbered from 1: number 0 is the linear one. Each has a mount of its own, which takes
- * one of the machine's numbers for such things: a million, for all.
+ * Spaces are numbered from 1: number 0 is the linear one. Each without a name has a mount of its
+ * own, which takes one of the machine's numbers for such things: a million, for all. Files of a
+ * mount have the numbers above, of which the last belongs to VMDEMO_NO_KEY.
  */
 #define VMDEMO_SPACE_IDS	4096
+#define VMDEMO_SPACE_LAST_ID	((1U << (64 - VMDEMO_INDEX_BITS)) - 2)
 
 struct vmdemo_sparse {
 	struct vmdemo_space space;
 	struct vmdemo_device *device;
-	bool closing;		/* nobody has it any more; for the job, and the inode's end */
 };
 
 static struct vmdemo_sparse *vmdemo_sparse(struct inode *inode)
@@ -58,12 +61,12 @@ static int vmdemo_spacefile_attach(struct file *file, struct vmdemo_sparse *spar
 	return 0;
 }
 
-/* Opened again, by /proc/self/fd. */
+/* By its name, or again, by /proc/self/fd. */
 static int vmdemo_spacefile_open(struct inode *inode, struct file *file)
 {
-	if (file->f_flags & O_DIRECT)
-		return -EINVAL;
-	return vmdemo_spacefile_attach(file, vmdemo_sparse(inode));
+	int err = file->f_flags & O_DIRECT ? -EINVAL : generic_file_open(inode, file);
+
+	return err ?: vmdemo_spacefile_attach(file, vmdemo_sparse(inode));
 }
 
 static int vmdemo_spacefile_release(struct inode *inode, struct file *file)
@@ -308,18 +311,25 @@ static void vmdemo_sparse_empty(struct vmdemo_space *space)
 static void vmdemo_sparse_free(struct vmdemo_sparse *sparse)
 {
 	struct vmdemo_device *device = sparse->device;
+	bool named = sparse->space.room;
 
 	xa_destroy(&sparse->space.slots);
 	vmdemo_segments_free(sparse->space.segments);
 	ida_free(&device->spaces, sparse->space.key >> VMDEMO_INDEX_BITS);
-	vmdemo_user_put(&device->users, sparse->space.user);
-	vmdemo_device_release(device);
-	if (sparse->closing)
-		vmdemo_device_closed(device);
+	vmdemo_user_put(&device->users, sparse->space.user, named);
+	/* The mount has it open for all its files. */
+	if (!named)
+		vmdemo_device_release(device);
 	kfree(sparse);
 }
 
-static void vmdemo_sparse_evict_inode(struct inode *inode)
+/**
+ * vmdemo_spacefile_evict_inode - the end of an inode, and of the space it may have
+ * @inode: nobody has it any more
+ *
+ * Waits for the disks that pages of the space are on their way to or from. Sleeps.
+ */
+void vmdemo_spacefile_evict_inode(struct inode *inode)
 {
 	if (inode->i_private) {
 		vmdemo_sparse_empty(inode->i_private);
@@ -336,16 +346,18 @@ static void vmdemo_sparse_evict_inode(struct inode *inode)
  */
 struct vmdemo_closing {
 	struct vmdemo_job job;
+	struct vmdemo_device *device;
 	struct inode *inode;
 };
 
 static int vmdemo_closing_run(struct vmdemo_job *job)
 {
-	struct inode *inode = container_of(job, struct vmdemo_closing, job)->inode;
-	struct super_block *sb = inode->i_sb;
+	struct vmdemo_closing *closing = container_of(job, struct vmdemo_closing, job);
+	struct super_block *sb = closing->inode->i_sb;
 
-	iput(inode);
+	iput(closing->inode);
 	deactivate_super(sb);
+	vmdemo_device_closed(closing->device);
 	return 0;
 }
 
@@ -354,13 +366,19 @@ static void vmdemo_closing_drop(struct vmdemo_job *job)
 	kfree(container_of(job, struct vmdemo_closing, job));
 }
 
-static void vmdemo_sparse_iput(struct dentry *dentry, struct inode *inode)
+/**
+ * vmdemo_spacefile_iput - the last one lets go of a space
+ * @dentry: what it was opened by
+ * @inode:  its inode, of which the caller's reference is used up
+ *
+ * Sleeps, killably, until the space has gone.
+ */
+void vmdemo_spacefile_iput(struct dentry *dentry, struct inode *inode)
 {
 	struct vmdemo_closing *closing = kmalloc(sizeof(*closing), GFP_KERNEL | __GFP_NOFAIL);
-	struct vmdemo_sparse *sparse = vmdemo_sparse(inode);
 
-	sparse->closing = true;
-	vmdemo_device_closing(sparse->device);
+	closing->device = vmdemo_sparse(inode)->device;
+	vmdemo_device_closing(closing->device);
 	/* The file has it mounted yet, and is about to let go. */
 	atomic_inc(&inode->i_sb->s_active);
 	closing->inode = inode;
@@ -382,14 +400,14 @@ static char *vmdemo_sparse_dname(struct dentry *dentry, char *buffer, int bytes)
 }
 
 static const struct dentry_operations vmdemo_sparse_dops = {
-	.d_iput		= vmdemo_sparse_iput,
+	.d_iput		= vmdemo_spacefile_iput,
 	.d_dname	= vmdemo_sparse_dname,
 };
 
 static const struct super_operations vmdemo_sparse_sops = {
 	.statfs		= simple_statfs,
 	.drop_inode	= inode_just_drop,
-	.evict_inode	= vmdemo_sparse_evict_inode,
+	.evict_inode	= vmdemo_spacefile_evict_inode,
 };
 
 static int vmdemo_sparse_init_context(struct fs_context *fc)
@@ -414,6 +432,13 @@ static struct file_system_type vmdemo_sparse_fs = {
 
 /* ---- making one ---- */
 
+static void vmdemo_sparse_set_inode(struct vmdemo_sparse *sparse, struct inode *inode)
+{
+	inode->i_op = &vmdemo_spacefile_iops;
+	inode->i_fop = &vmdemo_spacefile_fops;
+	vmdemo_space_set_inode(&sparse->space, inode);
+}
+
 static struct inode *vmdemo_sparse_inode(struct vfsmount *mount, struct vmdemo_sparse *sparse)
 {
 	struct inode *inode = new_inode(mount->mnt_sb);
@@ -424,19 +449,21 @@ static struct inode *vmdemo_sparse_inode(struct vfsmount *mount, struct vmdemo_s
 	inode->i_mode = S_IFREG | 0600;
 	inode->i_uid = current_fsuid();
 	inode->i_gid = current_fsgid();
-	inode->i_op = &vmdemo_spacefile_iops;
-	inode->i_fop = &vmdemo_spacefile_fops;
 	simple_inode_init_ts(inode);
-	vmdemo_space_set_inode(&sparse->space, inode);
+	vmdemo_sparse_set_inode(sparse, inode);
 	return inode;
 }
 
-/* A space without pages; it is its user's, has a number, and counts as an open of the device. */
-static struct vmdemo_sparse *vmdemo_sparse_new(struct vmdemo_device *device,
-					       const struct vmdemo_space_args *args,
-					       struct vmdemo_segments *segments)
+/*
+ * A space without pages; it is its user's, and has a number. With @room it is a file of a mount;
+ * otherwise it counts as an open of the device.
+ */
+static struct vmdemo_sparse *vmdemo_sparse_new(struct vmdemo_device *device, u64 max_pages,
+					       struct vmdemo_segments *segments, atomic64_t *room)
 {
 	struct vmdemo_sparse *sparse = kzalloc(sizeof(*sparse), GFP_KERNEL_ACCOUNT);
+	u32 first = room ? VMDEMO_SPACE_IDS + 1 : 1;
+	u32 last = room ? VMDEMO_SPACE_LAST_ID : VMDEMO_SPACE_IDS;
 	struct vmdemo_space *space = &sparse->space;
 	int id, err;
 
@@ -445,33 +472,54 @@ static struct vmdemo_sparse *vmdemo_sparse_new(struct vmdemo_device *device,
 	sparse->device = device;
 	space->linear = &device->space;
 	space->segments = segments;
+	space->room = room;
 	space->pool = device->pool;
 	space->swap = &device->swap;
 	space->backing = &device->swap.backing;
-	space->most_written = min(args->max_pages ?: U64_MAX,
+	space->most_written = min(max_pages ?: U64_MAX,
 				  READ_ONCE(device->pool->set.space_max_pages) ?: U64_MAX);
 	xa_init_flags(&space->slots, XA_FLAGS_ACCOUNT);
-	space->user = vmdemo_user_get(&device->users,
+	space->user = vmdemo_user_get(&device->users, room,
 				      READ_ONCE(device->pool->set.spaces_per_user));
 	if (IS_ERR(space->user)) {
 		err = PTR_ERR(space->user);
 		goto err_sparse;
 	}
-	id = ida_alloc_range(&device->spaces, 1, VMDEMO_SPACE_IDS, GFP_KERNEL);
+	id = ida_alloc_range(&device->spaces, first, last, GFP_KERNEL);
 	if (id < 0) {
 		err = id;
 		goto err_user;
 	}
 	space->key = (u64)id << VMDEMO_INDEX_BITS;
-	err = vmdemo_device_open(device);
+	err = room ? 0 : vmdemo_device_open(device);
 	if (!err)
 		return sparse;
 	ida_free(&device->spaces, id);
 err_user:
-	vmdemo_user_put(&device->users, space->user);
+	vmdemo_user_put(&device->users, space->user, room);
 err_sparse:
 	kfree(sparse);
 	return ERR_PTR(err);
+}
+
+/**
+ * vmdemo_spacefile_init_inode - a new inode becomes that of an empty sparse space
+ * @inode:  a regular file, of a file system that has @device mounted
+ * @device: where its frames and slots come from
+ * @room:   pages that the files of this file system may take yet; outlives the inode
+ *
+ * The space is the caller's (user.c). vmdemo_spacefile_evict_inode() ends it. May sleep. Returns 0,
+ * -ENOMEM, or -ENOSPC if there are too many.
+ */
+int vmdemo_spacefile_init_inode(struct inode *inode, struct vmdemo_device *device,
+				atomic64_t *room)
+{
+	struct vmdemo_sparse *sparse = vmdemo_sparse_new(device, 0, NULL, room);
+
+	if (IS_ERR(sparse))
+		return PTR_ERR(sparse);
+	vmdemo_sparse_set_inode(sparse, inode);
+	return 0;
 }
 
 /* From the inode on, that owns the space, and the space its @segments. */
@@ -479,7 +527,7 @@ static struct file *vmdemo_sparse_file(struct vfsmount *mount, struct vmdemo_dev
 				       const struct vmdemo_space_args *args,
 				       struct vmdemo_segments *segments)
 {
-	struct vmdemo_sparse *sparse = vmdemo_sparse_new(device, args, segments);
+	struct vmdemo_sparse *sparse = vmdemo_sparse_new(device, args->max_pages, segments, NULL);
 	struct inode *inode;
 	struct file *file;
 	int err;

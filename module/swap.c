@@ -214,17 +214,31 @@ static void vmdemo_swap_give_back(struct vmdemo_swap *swap, u64 slot)
 
 /* ---- pages ---- */
 
-/* May the maker of a space have @nr more pages? If so, takes them. */
-static bool vmdemo_swap_charge(struct vmdemo_space *space, s64 nr)
+/* Undo vmdemo_swap_charge(). */
+static void vmdemo_swap_uncharge(struct vmdemo_space *space, s64 nr)
 {
-	return vmdemo_user_take_pages(space->user, nr, READ_ONCE(space->pool->set.user_max_pages));
+	vmdemo_user_give_pages(space->user, nr);
+	if (space->room)
+		atomic64_add(nr, space->room);
+}
+
+/* May the maker of a space, and the mount it is in, have @nr more pages? If so, takes them. */
+static int vmdemo_swap_charge(struct vmdemo_space *space, s64 nr)
+{
+	if (space->room && !vmdemo_swap_take_many(space->room, nr))
+		return -ENOSPC;
+	if (vmdemo_user_take_pages(space->user, nr, READ_ONCE(space->pool->set.user_max_pages)))
+		return 0;
+	if (space->room)
+		atomic64_add(nr, space->room);
+	return -EDQUOT;
 }
 
 /* What was reserved for @nr pages is not needed, or no longer. */
 static void vmdemo_swap_give_room(struct vmdemo_space *space, s64 nr)
 {
 	atomic64_add(nr, &space->swap->nr_free);
-	vmdemo_user_give_pages(space->user, nr);
+	vmdemo_swap_uncharge(space, nr);
 	atomic64_sub(nr, &space->nr_written);
 }
 
@@ -233,8 +247,8 @@ static void vmdemo_swap_give_room(struct vmdemo_space *space, s64 nr)
  * @space: a sparse space
  * @index: the page, resident, its folio locked
  *
- * May sleep. Returns 0; -ENOSPC if the device is full, or the space may have no more; -EDQUOT if
- * its maker may not; -ENOMEM.
+ * May sleep. Returns 0; -ENOSPC if the device is full, or the space or its mount may have no more;
+ * -EDQUOT if its maker may not; -ENOMEM.
  */
 int vmdemo_swap_reserve_slot(struct vmdemo_space *space, pgoff_t index)
 {
@@ -245,20 +259,20 @@ int vmdemo_swap_reserve_slot(struct vmdemo_space *space, pgoff_t index)
 		return 0;
 	if (atomic64_inc_return(&space->nr_written) > space->most_written)
 		goto err_space;
-	if (!vmdemo_swap_charge(space, 1)) {
-		err = -EDQUOT;
+	err = vmdemo_swap_charge(space, 1);
+	if (err)
 		goto err_space;
-	}
+	err = -ENOSPC;
 	if (atomic64_dec_if_positive(&swap->nr_free) < 0)
-		goto err_user;
+		goto err_charge;
 	err = xa_insert(&space->slots, index, xa_mk_value(0), GFP_NOFS);
 	if (!err) {
 		vmdemo_segment_count(space, index, VMDEMO_SEGMENT_WRITTEN);
 		return 0;
 	}
 	atomic64_inc(&swap->nr_free);
-err_user:
-	vmdemo_user_give_pages(space->user, 1);
+err_charge:
+	vmdemo_swap_uncharge(space, 1);
 err_space:
 	atomic64_dec(&space->nr_written);
 	/* vmdemo_swap_reserve_range() does not lock the pages. */
@@ -267,18 +281,6 @@ err_space:
 	if (err != -ENOMEM)
 		vmdemo_stat_inc(space->pool, swap_full);
 	return err;
-}
-
-/* Take @nr of what is left, if there is enough; nobody else is refused meanwhile. */
-static bool vmdemo_swap_take_many(atomic64_t *left, s64 nr)
-{
-	s64 now = atomic64_read(left);
-
-	do {
-		if (now < nr)
-			return false;
-	} while (!atomic64_try_cmpxchg(left, &now, now - nr));
-	return true;
 }
 
 /* Room for @nr pages more, in the space, for its maker and on the device, or for none. */
@@ -292,13 +294,13 @@ static int vmdemo_swap_reserve_many(struct vmdemo_space *space, s64 nr)
 		if (nr > most - written)
 			goto err_full;
 	} while (!atomic64_try_cmpxchg(&space->nr_written, &written, written + nr));
-	if (!vmdemo_swap_charge(space, nr)) {
-		err = -EDQUOT;
+	err = vmdemo_swap_charge(space, nr);
+	if (err)
 		goto err_space;
-	}
 	if (vmdemo_swap_take_many(&space->swap->nr_free, nr))
 		return 0;
-	vmdemo_user_give_pages(space->user, nr);
+	err = -ENOSPC;
+	vmdemo_swap_uncharge(space, nr);
 err_space:
 	atomic64_sub(nr, &space->nr_written);
 err_full:
@@ -329,9 +331,9 @@ static s64 vmdemo_swap_count_absent(struct vmdemo_space *space, pgoff_t first, p
  * @last:  last page
  *
  * A page that has one reserved stays zeros until it is written. Sleeps, killably. Returns 0;
- * -ENOSPC if the device or the space has not room for all of them, -EDQUOT if its maker may not
- * have as many: then none is reserved; -ENOMEM or -EINTR: then some are, as other file systems
- * leave them.
+ * -ENOSPC if the device, the space or its mount has not room for all of them, -EDQUOT if its maker
+ * may not have as many: then none is reserved; -ENOMEM or -EINTR: then some are, as other file
+ * systems leave them.
  */
 int vmdemo_swap_reserve_range(struct vmdemo_space *space, pgoff_t first, pgoff_t last)
 {

@@ -25,6 +25,18 @@ void vmdemo_swap_lose(struct vmdemo_space *space, pgoff_t index);
 pgoff_t vmdemo_swap_part(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
 void vmdemo_swap_free(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
 
+/* Take @nr of what is left, if there is enough; nobody else is refused meanwhile. */
+static inline bool vmdemo_swap_take_many(atomic64_t *left, s64 nr)
+{
+	s64 now = atomic64_read(left);
+
+	do {
+		if (now < nr)
+			return false;
+	} while (!atomic64_try_cmpxchg(left, &now, now - nr));
+	return true;
+}
+
 /* vmdemo_swap_reserve_slot(), for callers that do not know whether the space swaps. */
 static inline int vmdemo_swap_reserve(struct vmdemo_space *space, pgoff_t index)
 {

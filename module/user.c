@@ -43,29 +43,33 @@ static struct vmdemo_user *vmdemo_user_find(struct vmdemo_users *users, kuid_t u
 
 /* The same; @most is 0 if it does not hold. Returns NULL if the user has as many spaces. */
 static struct vmdemo_user *vmdemo_user_take_space(struct vmdemo_users *users,
-						  struct vmdemo_user *fresh, u32 most)
+						  struct vmdemo_user *fresh, bool named, u32 most)
 {
 	struct vmdemo_user *user = vmdemo_user_find(users, fresh->uid);
 
-	if (user && most && user->nr_spaces >= most)
+	if (user && !named && most && user->nr_spaces >= most)
 		return NULL;
 	if (!user) {
 		user = fresh;
 		list_add(&user->node, &users->list);
 	}
-	user->nr_spaces++;
+	if (named)
+		user->nr_files++;
+	else
+		user->nr_spaces++;
 	return user;
 }
 
 /**
  * vmdemo_user_get - the caller makes a space
  * @users: of the device
- * @most:  how many spaces a user may have; 0: any number
+ * @named: it is a file of a mount, which bounds their number
+ * @most:  how many spaces without a name a user may have; 0: any number
  *
  * May sleep. Returns the user, or ERR_PTR(-EDQUOT) if they have as many, ERR_PTR(-ENOMEM). When the
  * space has gone vmdemo_user_put() is next.
  */
-struct vmdemo_user *vmdemo_user_get(struct vmdemo_users *users, u32 most)
+struct vmdemo_user *vmdemo_user_get(struct vmdemo_users *users, bool named, u32 most)
 {
 	struct vmdemo_user *user, *fresh;
 
@@ -75,11 +79,11 @@ struct vmdemo_user *vmdemo_user_get(struct vmdemo_users *users, u32 most)
 		return ERR_PTR(-ENOMEM);
 	fresh->uid = vmdemo_user_uid();
 	spin_lock(&users->lock);
-	user = vmdemo_user_take_space(users, fresh, most);
+	user = vmdemo_user_take_space(users, fresh, named, most);
 	spin_unlock(&users->lock);
 	if (!user && capable(CAP_SYS_RESOURCE)) {
 		spin_lock(&users->lock);
-		user = vmdemo_user_take_space(users, fresh, 0);
+		user = vmdemo_user_take_space(users, fresh, named, 0);
 		spin_unlock(&users->lock);
 	}
 	if (user != fresh)
@@ -91,15 +95,20 @@ struct vmdemo_user *vmdemo_user_get(struct vmdemo_users *users, u32 most)
  * vmdemo_user_put - a space has gone
  * @users: of the device
  * @user:  from vmdemo_user_get()
+ * @named: as there
  *
  * The space has no page any more. Does not sleep.
  */
-void vmdemo_user_put(struct vmdemo_users *users, struct vmdemo_user *user)
+void vmdemo_user_put(struct vmdemo_users *users, struct vmdemo_user *user, bool named)
 {
 	bool last;
 
 	spin_lock(&users->lock);
-	last = !--user->nr_spaces;
+	if (named)
+		user->nr_files--;
+	else
+		user->nr_spaces--;
+	last = !user->nr_spaces && !user->nr_files;
 	if (last)
 		list_del(&user->node);
 	spin_unlock(&users->lock);

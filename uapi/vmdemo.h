@@ -178,6 +178,9 @@ struct vmdemo_segment_limit {
 /** VMDEMO_SPACE_MAX - the largest sparse space, in bytes */
 #define VMDEMO_SPACE_MAX	(1ULL << 47)
 
+/** VMDEMO_FS_MAGIC - f_type of a file system of spaces, by statfs(2) */
+#define VMDEMO_FS_MAGIC		0x766d6673
+
 /** VMDEMO_SPACE_CLOEXEC - close the descriptor on exec */
 #define VMDEMO_SPACE_CLOEXEC	(1U << 0)
 
