@@ -2,6 +2,8 @@
 /*
  * errors_space.c - the disk that a sparse space swaps to or comes from fails, or does not answer
  */
+#include <sys/mount.h>
+
 #include "kselftest_harness.h"
 #include "errors.h"
 #include "wait.h"
@@ -348,6 +350,42 @@ TEST_F(swap, silent_close)
 	answer();
 	EXPECT_EQ(vt_set("swap", "none"), 0);
 	EXPECT_EQ(vt_stat("frames_free"), FRAMES);
+}
+
+/* The same of a file that was unlinked, whose mount goes meanwhile: the device is in use yet. */
+TEST_F(swap, silent_file)
+{
+	const struct wait swapoff = { in_swapoff, NULL, -1, 0 };
+	char place[] = "/tmp/vmdemo-mount.XXXXXX", path[64];
+	struct wait fault = { in_fault, NULL, -1, 10 };
+	pid_t reader;
+	size_t i;
+
+	leave_space(self);
+	ASSERT_NE(mkdtemp(place), NULL);
+	ASSERT_EQ(mount("none", place, "vmdemo", 0, "device=vmdemo"), 0);
+	snprintf(path, sizeof(path), "%s/file", place);
+	self->fd = open(path, O_RDWR | O_CREAT, 0600);
+	ASSERT_GE(self->fd, 0);
+	ASSERT_EQ(ftruncate(self->fd, SWAPPED * VT_PAGE), 0);
+	self->mem = vt_map(self->fd, 0, SWAPPED, VT_RW, MAP_SHARED);
+	for (i = 0; i < SWAPPED; i++)
+		vt_fill(self->mem + i * VT_PAGE, i, SEED);
+	ASSERT_EQ(unlink(path), 0);
+	ASSERT_EQ(vt_range(self->fd, VMDEMO_IOC_EVICT, 0, SWAPPED, NULL), 0);
+	fault.mem = self->mem;
+	fault.fd = self->fd;
+	silence();
+	reader = start_waiting(&fault);
+	ASSERT_TRUE(becomes(self->fd, 10, VMDEMO_PAGE_LOADING));
+	leave_space(self);
+	EXPECT_TRUE(dies_at_once(reader));
+	EXPECT_EQ(umount(place), 0);
+	EXPECT_TRUE(all_wait_killably(&swapoff, 1));
+	answer();
+	EXPECT_EQ(vt_set("swap", "none"), 0);
+	EXPECT_EQ(vt_stat("frames_free"), FRAMES);
+	rmdir(place);
 }
 
 /* The same when it is frames that all wait for, which have to be written first. */
