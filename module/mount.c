@@ -516,4 +516,6 @@ int vmdemo_mounts_init(struct vmdemo_device **devices, unsigned int nr)
 void vmdemo_mounts_exit(void)
 {
 	unregister_filesystem(&vmdemo_mount_fs);
+	/* Inodes of the last mount may have yet to come to vmdemo_mount_free_inode(). */
+	rcu_barrier();
 }
