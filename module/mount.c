@@ -445,7 +445,9 @@ static int vmdemo_mount_reconfigure(struct fs_context *fc)
 	if (!vmdemo_mount_rebound(&mount->room, old->pages, set->pages))
 		return invalfc(fc, "size= is less than its files have");
 	if (!vmdemo_mount_rebound(&mount->inodes, old->inodes, set->inodes)) {
-		vmdemo_mount_rebound(&mount->room, set->pages, old->pages);
+		/* If files have taken more meanwhile it is owed until they give it back. */
+		atomic64_add(vmdemo_mount_most(old->pages) - vmdemo_mount_most(set->pages),
+			     &mount->room);
 		return invalfc(fc, "nr_inodes= is less than there are");
 	}
 	WRITE_ONCE(mount->set.pages, set->pages);
