@@ -40,6 +40,7 @@ struct vmdemo_mount {
 	struct vmdemo_mount_options set;	/* s_umount to change; pages and inodes: a hint */
 	atomic64_t room;			/* pages that may be written yet */
 	atomic64_t inodes;			/* that may be made yet */
+	atomic64_t last_ino;			/* the number given out last */
 };
 
 static struct vmdemo_device **vmdemo_mount_devices;
@@ -73,7 +74,7 @@ static struct inode *vmdemo_mount_inode(struct super_block *sb, umode_t mode, de
 		atomic64_inc(&mount->inodes);
 		return ERR_PTR(-ENOMEM);
 	}
-	inode->i_ino = get_next_ino();
+	inode->i_ino = atomic64_inc_return(&mount->last_ino);
 	inode->i_mode = mode;
 	simple_inode_init_ts(inode);
 	switch (mode & S_IFMT) {
