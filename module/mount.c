@@ -39,7 +39,7 @@ struct vmdemo_mount_options {
 struct vmdemo_mount {
 	struct vmdemo_mount_options set;	/* s_umount to change; pages and inodes: a hint */
 	atomic64_t room;			/* pages that may be written yet */
-	atomic64_t inodes;			/* that may be made yet */
+	atomic64_t inodes;			/* that may be made yet, and further names */
 	atomic64_t last_ino;			/* the number given out last */
 };
 
@@ -171,16 +171,54 @@ static int vmdemo_mount_tmpfile(struct mnt_idmap *idmap, struct inode *dir, stru
 	return finish_open_simple(file, 0);
 }
 
+/*
+ * A name is memory that stays, as an inode is: each beyond the first counts as one. That of a file
+ * which had none, by O_TMPFILE, has been counted with it.
+ */
+static int vmdemo_mount_link(struct dentry *old, struct inode *dir, struct dentry *dentry)
+{
+	if (d_inode(old)->i_nlink &&
+	    !vmdemo_swap_take_many(&vmdemo_mount(dir->i_sb)->inodes, 1))
+		return -ENOSPC;
+	return simple_link(old, dir, dentry);
+}
+
+/* Does the inode, which is locked, have a name that counts beside this one? */
+static bool vmdemo_mount_linked(const struct inode *inode)
+{
+	return inode && !S_ISDIR(inode->i_mode) && inode->i_nlink > 1;
+}
+
+static int vmdemo_mount_unlink(struct inode *dir, struct dentry *dentry)
+{
+	if (vmdemo_mount_linked(d_inode(dentry)))
+		atomic64_inc(&vmdemo_mount(dir->i_sb)->inodes);
+	return simple_unlink(dir, dentry);
+}
+
+static int vmdemo_mount_rename(struct mnt_idmap *idmap, struct inode *old_dir,
+			       struct dentry *old, struct inode *new_dir, struct dentry *new,
+			       unsigned int flags)
+{
+	struct inode *target = flags & RENAME_EXCHANGE ? NULL : d_inode(new);
+	bool linked = vmdemo_mount_linked(target);
+	int err = simple_rename(idmap, old_dir, old, new_dir, new, flags);
+
+	if (!err && linked)
+		atomic64_inc(&vmdemo_mount(new_dir->i_sb)->inodes);
+	return err;
+}
+
 static const struct inode_operations vmdemo_mount_dir_iops = {
 	.create		= vmdemo_mount_create,
 	.lookup		= simple_lookup,
-	.link		= simple_link,
-	.unlink		= simple_unlink,
+	.link		= vmdemo_mount_link,
+	.unlink		= vmdemo_mount_unlink,
 	.symlink	= vmdemo_mount_symlink,
 	.mkdir		= vmdemo_mount_mkdir,
 	.rmdir		= simple_rmdir,
 	.mknod		= vmdemo_mount_mknod,
-	.rename		= simple_rename,
+	.rename		= vmdemo_mount_rename,
 	.tmpfile	= vmdemo_mount_tmpfile,
 };
 

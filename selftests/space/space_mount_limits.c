@@ -85,16 +85,22 @@ TEST_F(mount, inodes_are_bounded)
 {
 	int i;
 
-	ASSERT_EQ(try_mount("two", 0, "device=vmdemo,nr_inodes=5"), 0);
-	EXPECT_EQ(statfs_of(where("two")).f_files, 5);
+	ASSERT_EQ(try_mount("two", 0, "device=vmdemo,nr_inodes=6"), 0);
+	EXPECT_EQ(statfs_of(where("two")).f_files, 6);
 	/* The root is one. */
-	EXPECT_EQ(statfs_of(where("two")).f_ffree, 4);
+	EXPECT_EQ(statfs_of(where("two")).f_ffree, 5);
 	close(must_open(where("two/a"), O_RDWR | O_CREAT));
 	ASSERT_EQ(mkdir(where("two/b"), 0700), 0);
 	ASSERT_EQ(symlink("a", where("two/c")), 0);
 	close(must_open(where("two"), O_RDWR | O_TMPFILE));
 	ASSERT_EQ(mkfifo(where("two/d"), 0600), 0);
+	/* So is a second name. */
+	EXPECT_EQ(statfs_of(where("two")).f_ffree, 1);
 	ASSERT_EQ(link(where("two/a"), where("two/b/a")), 0);
+	EXPECT_EQ(statfs_of(where("two")).f_ffree, 0);
+	EXPECT_EQ(link(where("two/a"), where("two/b/b")), -1);
+	EXPECT_EQ(errno, ENOSPC);
+	EXPECT_EQ(stat_of(where("two/a")).st_nlink, 2);
 	EXPECT_EQ(open(where("two/e"), O_RDWR | O_CREAT, 0600), -1);
 	EXPECT_EQ(errno, ENOSPC);
 	EXPECT_EQ(mkdir(where("two/e"), 0700), -1);
@@ -103,18 +109,60 @@ TEST_F(mount, inodes_are_bounded)
 	EXPECT_EQ(errno, ENOSPC);
 	EXPECT_EQ(open(where("two"), O_RDWR | O_TMPFILE, 0600), -1);
 	EXPECT_EQ(errno, ENOSPC);
-	EXPECT_EQ(try_mount("two", MS_REMOUNT, "nr_inodes=4"), -EINVAL);
-	ASSERT_EQ(try_mount("two", MS_REMOUNT, "nr_inodes=6"), 0);
+	EXPECT_EQ(try_mount("two", MS_REMOUNT, "nr_inodes=5"), -EINVAL);
+	ASSERT_EQ(try_mount("two", MS_REMOUNT, "nr_inodes=7"), 0);
 	ASSERT_EQ(mkdir(where("two/e"), 0700), 0);
 	EXPECT_EQ(statfs_of(where("two")).f_ffree, 0);
 	ASSERT_EQ(unlink(where("two/a")), 0);
-	EXPECT_EQ(statfs_of(where("two")).f_ffree, 0);
-	ASSERT_EQ(unlink(where("two/b/a")), 0);
 	EXPECT_EQ(statfs_of(where("two")).f_ffree, 1);
+	ASSERT_EQ(unlink(where("two/b/a")), 0);
+	EXPECT_EQ(statfs_of(where("two")).f_ffree, 2);
 	ASSERT_EQ(try_mount("two", MS_REMOUNT, "nr_inodes=0"), 0);
 	EXPECT_EQ(statfs_of(where("two")).f_files, 0);
 	for (i = 0; i < 100; i++)
 		close(must_open(where("two/f%d", i), O_RDWR | O_CREAT));
+}
+
+/* Whichever way a name comes or goes, all that was counted is given back with the last one. */
+TEST_F(mount, names_are_counted)
+{
+	char a[64], b[64], name[64];
+	int fd;
+
+	ASSERT_EQ(try_mount("two", 0, "device=vmdemo,nr_inodes=4"), 0);
+	snprintf(a, sizeof(a), "%s", where("two/a"));
+	snprintf(b, sizeof(b), "%s", where("two/b"));
+	close(must_open(a, O_RDWR | O_CREAT));
+	ASSERT_EQ(link(a, b), 0);
+	EXPECT_EQ(statfs_of(where("two")).f_ffree, 1);
+	/* Two names of one file: that changes nothing, and so does an exchange. */
+	ASSERT_EQ(rename(a, b), 0);
+	close(must_open(where("two/c"), O_RDWR | O_CREAT));
+	EXPECT_EQ(statfs_of(where("two")).f_ffree, 0);
+	ASSERT_EQ(renameat2(AT_FDCWD, where("two/c"), AT_FDCWD, a, RENAME_EXCHANGE), 0);
+	EXPECT_EQ(statfs_of(where("two")).f_ffree, 0);
+	/* Over one of two names (b is the other), then over the last. */
+	ASSERT_EQ(rename(a, where("two/c")), 0);
+	EXPECT_EQ(statfs_of(where("two")).f_ffree, 1);
+	EXPECT_EQ(stat_of(b).st_nlink, 1);
+	ASSERT_EQ(rename(where("two/c"), b), 0);
+	EXPECT_EQ(statfs_of(where("two")).f_ffree, 2);
+	/* Over a directory, whose links are others. */
+	ASSERT_EQ(mkdir(where("two/d"), 0700), 0);
+	ASSERT_EQ(mkdir(where("two/e"), 0700), 0);
+	ASSERT_EQ(rename(where("two/d"), where("two/e")), 0);
+	EXPECT_EQ(statfs_of(where("two")).f_ffree, 1);
+	ASSERT_EQ(rmdir(where("two/e")), 0);
+	/* The first name of a file that had none. */
+	fd = must_open(where("two"), O_RDWR | O_TMPFILE);
+	EXPECT_EQ(statfs_of(where("two")).f_ffree, 1);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	ASSERT_EQ(linkat(AT_FDCWD, name, AT_FDCWD, a, AT_SYMLINK_FOLLOW), 0);
+	EXPECT_EQ(statfs_of(where("two")).f_ffree, 1);
+	close(fd);
+	ASSERT_EQ(unlink(a), 0);
+	ASSERT_EQ(unlink(b), 0);
+	EXPECT_EQ(statfs_of(where("two")).f_ffree, 3);
 }
 
 /* ---- rights ---- */
