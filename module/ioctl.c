@@ -65,6 +65,24 @@ static long vmdemo_ioctl_info(struct vmdemo_space *space, void __user *arg)
 	return 0;
 }
 
+/* To a sparse space it is what fallocate(2) does when it punches a hole. */
+static int vmdemo_ioctl_discard(struct file *file, struct vmdemo_space *space, pgoff_t first,
+				pgoff_t last)
+{
+	int err;
+
+	if (vmdemo_space_readonly(space))
+		return -EROFS;
+	if (!space->swap)
+		return vmdemo_range_discard(file, space, first, last);
+	err = vmdemo_space_lock_inode(space);
+	if (err)
+		return err;
+	err = file_modified(file) ?: vmdemo_range_discard(file, space, first, last);
+	inode_unlock(space->inode);
+	return err;
+}
+
 static long vmdemo_ioctl_range(struct file *file, unsigned int cmd, struct vmdemo_range __user *arg)
 {
 	struct vmdemo_file *vf = file->private_data;
@@ -94,9 +112,7 @@ static long vmdemo_ioctl_range(struct file *file, unsigned int cmd, struct vmdem
 		ret = vmdemo_range_evict(space, first, last);
 		break;
 	case VMDEMO_IOC_DISCARD:
-		if (vmdemo_space_readonly(space))
-			return -EROFS;
-		ret = vmdemo_range_discard(file, space, first, last);
+		ret = vmdemo_ioctl_discard(file, space, first, last);
 		if (!ret)
 			ret = last - first + 1;
 		break;

@@ -297,7 +297,8 @@ struct vmdemo_pagemap {
 /**
  * VMDEMO_IOC_DISCARD - forget the contents of a range: it reads as zeros afterwards
  *
- * Waits up to 5 s for pinned pages; those of a sparse space stay with their holders, unchanged.
+ * Waits up to 5 s for pinned pages; those of a sparse space stay with their holders, unchanged. Of
+ * a sparse space it is what fallocate(2) does when it punches a hole: the file's times change, too.
  * Errors: EFAULT, EINVAL, EBADF (not open for writing), EROFS, EOPNOTSUPP (it comes from the
  * device), ENOMEM; and where the range's contents are then undefined EINTR (killed: the device may
  * still be busy with it, and accesses to its pages wait for that), EBUSY (pinned), EIO.

@@ -250,6 +250,10 @@ TEST_F(mount, times)
 	EXPECT_FALSE(modified(path));
 	ASSERT_EQ(posix_fallocate(fd, VT_PAGE, VT_PAGE), 0);
 	EXPECT_TRUE(modified(path));
+	ASSERT_EQ(vt_range(fd, VMDEMO_IOC_EVICT, 0, 2, NULL), 0);
+	EXPECT_FALSE(modified(path));
+	ASSERT_EQ(vt_range(fd, VMDEMO_IOC_DISCARD, 0, 1, NULL), 0);
+	EXPECT_TRUE(modified(path));
 	mem = vt_map(fd, 0, 2, VT_RW, MAP_SHARED);
 	vt_touch(mem);
 	EXPECT_FALSE(modified(path));

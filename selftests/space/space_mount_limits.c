@@ -167,6 +167,38 @@ TEST_F(mount, names_are_counted)
 
 /* ---- rights ---- */
 
+/* What takes from files the bit by which their program runs as their owner. */
+static const char * const changes[] = { "written", "punched", "discarded" };
+
+static void change_as_nobody(int fd)
+{
+	char byte = 1;
+
+	(void)fd;
+	fd = open(where("big/written"), O_WRONLY);
+	MUST(fd >= 0 && pwrite(fd, &byte, 1, 0) == 1 && !close(fd));
+	fd = open(where("big/punched"), O_WRONLY);
+	MUST(fd >= 0 && !fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, VT_PAGE));
+	MUST(!close(fd));
+	fd = open(where("big/discarded"), O_WRONLY);
+	MUST(fd >= 0 && !vt_range(fd, VMDEMO_IOC_DISCARD, 0, 1, NULL) && !close(fd));
+}
+
+TEST_F(mount, privilege_goes)
+{
+	size_t i;
+
+	ASSERT_EQ(chmod(base, 0755), 0);
+	for (i = 0; i < ARRAY_SIZE(changes); i++) {
+		make_file(where("big/%s", changes[i]), 2, SEED);
+		ASSERT_EQ(chmod(where("big/%s", changes[i]), 04777), 0);
+	}
+	EXPECT_EQ(let_nobody(change_as_nobody, -1, 0), 0);
+	for (i = 0; i < ARRAY_SIZE(changes); i++)
+		EXPECT_EQ(stat_of(where("big/%s", changes[i])).st_mode, S_IFREG | 0777)
+			TH_LOG("if it is %s", changes[i]);
+}
+
 static void work_as_nobody(int fd)
 {
 	char buffer[VT_PAGE] = "";
