@@ -457,14 +457,18 @@ int vmdemo_range_zero_tail(struct vmdemo_space *space, u64 pos)
  * @space: the space, its inode locked
  * @size:  its size from now on, in bytes
  *
- * An access to them by a mapping gets SIGBUS. May sleep.
+ * An access to them by a mapping gets SIGBUS. As far as the old end they are looked for in frames
+ * one by one, if there are not more of them than frames. May sleep.
  */
 void vmdemo_range_truncate(struct vmdemo_space *space, u64 size)
 {
-	pgoff_t first = DIV_ROUND_UP_ULL(size, PAGE_SIZE);
+	pgoff_t first = DIV_ROUND_UP_ULL(size, PAGE_SIZE), end = max(first, space->nr_pages);
 
 	vmdemo_space_set_size(space, size);
-	vmdemo_range_cut(space, first, (VMDEMO_SPACE_MAX >> PAGE_SHIFT) - 1);
+	if (first < end)
+		vmdemo_range_cut(space, first, end - 1);
+	/* What fallocate(2) has reserved beyond the end is in no frame. */
+	vmdemo_swap_free(space, end, (VMDEMO_SPACE_MAX >> PAGE_SHIFT) - 1);
 }
 
 /**

@@ -253,6 +253,36 @@ static void end(pid_t pid)
 	waitpid(pid, NULL, 0);
 }
 
+/* Processor time, in microseconds, of writing a page and cutting it off again, many times. */
+static long cutting(int fd)
+{
+	struct timespec from, to;
+	int i;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
+	for (i = 0; i < 200; i++)
+		if (pwrite(fd, "x", 1, 0) != 1 || ftruncate(fd, 0))
+			vt_fail("cut: %s", strerror(errno));
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
+	return (to.tv_sec - from.tv_sec) * 1000000 + (to.tv_nsec - from.tv_nsec) / 1000;
+}
+
+/* What a truncation costs does not depend on how many frames there are. */
+TEST_F(space, truncate_looks_at_few)
+{
+	int fd = make_space(self->dev, 0);
+	long few, many;
+
+	cutting(fd);
+	few = cutting(fd);
+	ASSERT_EQ(vt_set("frames", "32768"), 0);
+	cutting(fd);
+	many = cutting(fd);
+	TH_LOG("200 times: %ld us, and with many frames %ld us", few, many);
+	EXPECT_LT(many, 3 * few);
+	close(fd);
+}
+
 static void write_somewhere(char *mem, __u64 *state)
 {
 	vt_try_write(mem + vt_random(state) % (PAGES / 2) * VT_PAGE, NULL);
