@@ -36,6 +36,7 @@ static void vmdemo_job_work(struct work_struct *work)
  */
 void vmdemo_job_start(struct vmdemo_job *job)
 {
+	job->brief = false;
 	job->left = false;
 	atomic_set(&job->met, 0);
 	init_completion(&job->done);
@@ -46,11 +47,11 @@ void vmdemo_job_start(struct vmdemo_job *job)
 /*
  * No signal reaches a task that exits, and a kernel thread gets none: these wait only a moment, so
  * that what usually takes less has happened when a process has gone; once somebody has waited in
- * vain, not even that.
+ * vain, not even that. Nor do those that others wait for.
  */
 static bool vmdemo_job_done(struct vmdemo_job *job)
 {
-	if (!(current->flags & (PF_EXITING | PF_KTHREAD)))
+	if (!job->brief && !(current->flags & (PF_EXITING | PF_KTHREAD)))
 		return !wait_for_completion_killable(&job->done);
 	return wait_for_completion_timeout(&job->done, atomic_read(&vmdemo_jobs_left) ? 1 : HZ);
 }
@@ -60,8 +61,9 @@ static bool vmdemo_job_done(struct vmdemo_job *job)
  * @job: the job
  *
  * Sleeps. Returns true: it has ended, and is the caller's again, with its result in err. False: the
- * caller was killed, or exits and has waited for long enough; the job is no longer the caller's. It
- * goes on, sees that in @job->left, with all that was done before, and ends in drop().
+ * caller was killed, or exits or is to be @job->brief, and has waited for long enough; the job is
+ * no longer the caller's. It goes on, sees that in @job->left, with all that was done before, and
+ * ends in drop().
  */
 bool vmdemo_job_wait(struct vmdemo_job *job)
 {

@@ -13,6 +13,7 @@
 struct vmdemo_job {
 	int (*run)(struct vmdemo_job *job);
 	void (*drop)(struct vmdemo_job *job);	/* nobody waits any more: it ends here */
+	bool brief;			/* is not waited for long: set before the wait */
 	bool left;			/* the waiter has gone */
 	int err;			/* what run() has returned */
 	/* private */

@@ -204,9 +204,13 @@ static int vmdemo_mount_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 	bool linked = vmdemo_mount_linked(target);
 	int err = simple_rename(idmap, old_dir, old, new_dir, new, flags);
 
-	if (!err && linked)
+	if (err || !target)
+		return err;
+	if (linked)
 		atomic64_inc(&vmdemo_mount(new_dir->i_sb)->inodes);
-	return err;
+	else if (target->i_private)
+		vmdemo_spacefile_replaced(target);
+	return 0;
 }
 
 static const struct inode_operations vmdemo_mount_dir_iops = {

@@ -39,6 +39,7 @@
 struct vmdemo_sparse {
 	struct vmdemo_space space;
 	struct vmdemo_device *device;
+	bool replaced;		/* the last to let go of it may keep others from their files */
 };
 
 static struct vmdemo_sparse *vmdemo_sparse(struct inode *inode)
@@ -367,15 +368,27 @@ static void vmdemo_closing_drop(struct vmdemo_job *job)
 }
 
 /**
+ * vmdemo_spacefile_replaced - another file gets the last name that a space had
+ * @inode: its inode, locked, of which the caller has a reference
+ *
+ * The last one lets go of it with directories locked, unless somebody has it open.
+ */
+void vmdemo_spacefile_replaced(struct inode *inode)
+{
+	WRITE_ONCE(vmdemo_sparse(inode)->replaced, true);
+}
+
+/**
  * vmdemo_spacefile_iput - the last one lets go of a space
  * @dentry: what it was opened by
  * @inode:  its inode, of which the caller's reference is used up
  *
- * Sleeps, killably, until the space has gone.
+ * Sleeps, killably, until the space has gone; if it was replaced, for a second at most.
  */
 void vmdemo_spacefile_iput(struct dentry *dentry, struct inode *inode)
 {
 	struct vmdemo_closing *closing = kmalloc(sizeof(*closing), GFP_KERNEL | __GFP_NOFAIL);
+	bool replaced = READ_ONCE(vmdemo_sparse(inode)->replaced);
 
 	closing->device = vmdemo_sparse(inode)->device;
 	vmdemo_device_closing(closing->device);
@@ -385,6 +398,7 @@ void vmdemo_spacefile_iput(struct dentry *dentry, struct inode *inode)
 	closing->job.run = vmdemo_closing_run;
 	closing->job.drop = vmdemo_closing_drop;
 	vmdemo_job_start(&closing->job);
+	closing->job.brief = replaced;
 	if (vmdemo_job_wait(&closing->job))
 		kfree(closing);
 }

@@ -13,6 +13,7 @@ struct vmdemo_device;
 int vmdemo_spacefile_init_inode(struct inode *inode, struct vmdemo_device *device,
 				atomic64_t *room);
 void vmdemo_spacefile_evict_inode(struct inode *inode);
+void vmdemo_spacefile_replaced(struct inode *inode);
 void vmdemo_spacefile_iput(struct dentry *dentry, struct inode *inode);
 
 #endif /* VMDEMO_SPACEFILE_H */

@@ -352,37 +352,81 @@ TEST_F(swap, silent_close)
 	EXPECT_EQ(vt_stat("frames_free"), FRAMES);
 }
 
+/* In place of the space a file of a mount, all of it swapped out. */
+static void mount_file(struct _test_data_swap *self, char *place, char *path)
+{
+	size_t i;
+
+	leave_space(self);
+	if (!mkdtemp(place) || mount("none", place, "vmdemo", 0, "device=vmdemo"))
+		vt_fail("mount at %s: %s", place, strerror(errno));
+	sprintf(path, "%s/file", place);
+	self->fd = open(path, O_RDWR | O_CREAT, 0600);
+	if (self->fd < 0 || ftruncate(self->fd, SWAPPED * VT_PAGE))
+		vt_fail("%s: %s", path, strerror(errno));
+	self->mem = vt_map(self->fd, 0, SWAPPED, VT_RW, MAP_SHARED);
+	for (i = 0; i < SWAPPED; i++)
+		vt_fill(self->mem + i * VT_PAGE, i, SEED);
+	if (vt_range(self->fd, VMDEMO_IOC_EVICT, 0, SWAPPED, NULL))
+		vt_fail("%s cannot be swapped out", path);
+}
+
+/* Let go of the file while a page of it is on its way from a disk that has fallen silent. */
+static bool leave_file_waiting(struct _test_data_swap *self)
+{
+	const struct wait fault = { in_fault, self->mem, self->fd, 10 };
+	pid_t reader;
+	bool loads;
+
+	silence();
+	reader = start_waiting(&fault);
+	loads = becomes(self->fd, 10, VMDEMO_PAGE_LOADING);
+	leave_space(self);
+	return dies_at_once(reader) && loads;
+}
+
 /* The same of a file that was unlinked, whose mount goes meanwhile: the device is in use yet. */
 TEST_F(swap, silent_file)
 {
 	const struct wait swapoff = { in_swapoff, NULL, -1, 0 };
 	char place[] = "/tmp/vmdemo-mount.XXXXXX", path[64];
-	struct wait fault = { in_fault, NULL, -1, 10 };
-	pid_t reader;
-	size_t i;
 
-	leave_space(self);
-	ASSERT_NE(mkdtemp(place), NULL);
-	ASSERT_EQ(mount("none", place, "vmdemo", 0, "device=vmdemo"), 0);
-	snprintf(path, sizeof(path), "%s/file", place);
-	self->fd = open(path, O_RDWR | O_CREAT, 0600);
-	ASSERT_GE(self->fd, 0);
-	ASSERT_EQ(ftruncate(self->fd, SWAPPED * VT_PAGE), 0);
-	self->mem = vt_map(self->fd, 0, SWAPPED, VT_RW, MAP_SHARED);
-	for (i = 0; i < SWAPPED; i++)
-		vt_fill(self->mem + i * VT_PAGE, i, SEED);
+	mount_file(self, place, path);
 	ASSERT_EQ(unlink(path), 0);
-	ASSERT_EQ(vt_range(self->fd, VMDEMO_IOC_EVICT, 0, SWAPPED, NULL), 0);
-	fault.mem = self->mem;
-	fault.fd = self->fd;
-	silence();
-	reader = start_waiting(&fault);
-	ASSERT_TRUE(becomes(self->fd, 10, VMDEMO_PAGE_LOADING));
-	leave_space(self);
-	EXPECT_TRUE(dies_at_once(reader));
+	EXPECT_TRUE(leave_file_waiting(self));
 	EXPECT_EQ(umount(place), 0);
 	EXPECT_TRUE(all_wait_killably(&swapoff, 1));
 	answer();
+	EXPECT_EQ(vt_set("swap", "none"), 0);
+	EXPECT_EQ(vt_stat("frames_free"), FRAMES);
+	rmdir(place);
+}
+
+/* A file is replaced, as programs do that save; its directory is others' as well. */
+TEST_F(swap, silent_rename)
+{
+	char place[] = "/tmp/vmdemo-mount.XXXXXX", path[64], other[64], third[64];
+	int status = -1;
+	pid_t pid;
+
+	mount_file(self, place, path);
+	snprintf(other, sizeof(other), "%s/other", place);
+	snprintf(third, sizeof(third), "%s/third", place);
+	close(open(other, O_WRONLY | O_CREAT, 0600));
+	EXPECT_TRUE(leave_file_waiting(self));
+	pid = fork();
+	if (!pid)
+		_exit(rename(other, path) != 0);
+	EXPECT_TRUE(vt_ends_within(pid, 10000, &status));
+	EXPECT_EQ(status, 0);
+	pid = fork();
+	if (!pid)
+		_exit(open(third, O_WRONLY | O_CREAT, 0600) < 0);
+	EXPECT_TRUE(vt_ends_within(pid, 10000, &status));
+	EXPECT_EQ(status, 0);
+	answer();
+	EXPECT_TRUE(vt_wait_stat("swap_free", vt_get("swap_slots"), vt_get("swap_slots"), 20));
+	EXPECT_EQ(umount(place), 0);
 	EXPECT_EQ(vt_set("swap", "none"), 0);
 	EXPECT_EQ(vt_stat("frames_free"), FRAMES);
 	rmdir(place);
