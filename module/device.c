@@ -44,6 +44,8 @@ struct vmdemo_device *vmdemo_device_create(u32 id, u32 frames)
 		return ERR_PTR(-ENOMEM);
 	device->id = id;
 	mutex_init(&device->lock);
+	spin_lock_init(&device->mounted_lock);
+	INIT_LIST_HEAD(&device->mounted);
 	spin_lock_init(&device->swap.lock);
 	ida_init(&device->spaces);
 	vmdemo_users_init(&device->users);
@@ -126,14 +128,17 @@ static int vmdemo_device_look(struct vmdemo_device *device)
 	return 0;
 }
 
-/* Is the device open? The lock is held. What no open file shows is in the log. */
-static bool vmdemo_device_busy(struct vmdemo_device *device)
+/*
+ * Does nobody have the device open? The lock is held. Returns 0 or -EBUSY; what no open file shows
+ * is in the log.
+ */
+static int vmdemo_device_check_closed(struct vmdemo_device *device)
 {
 	if (device->mounts)
 		dev_notice(&device->dev,
-			   "in use by %u mounted file system%s of type vmdemo: see findmnt -t vmdemo\n",
+			   "in use by %u file system%s: see findmnt -t vmdemo; if detached, lsof\n",
 			   device->mounts, device->mounts == 1 ? "" : "s");
-	return device->opens;
+	return device->opens ? -EBUSY : 0;
 }
 
 /**
@@ -151,9 +156,10 @@ int vmdemo_device_bind(struct vmdemo_device *device, const char *path)
 	err = mutex_lock_killable(&device->lock);
 	if (err)
 		return err;
-	if (vmdemo_device_busy(device) || device->backing.handle.bdev)
+	err = vmdemo_device_check_closed(device);
+	if (!err && device->backing.handle.bdev)
 		err = -EBUSY;
-	else
+	if (!err)
 		err = vmdemo_backing_open(&device->backing, path, &device->dev);
 	if (!err && vmdemo_backing_bytes(&device->backing) > VMDEMO_LINEAR_MAX) {
 		vmdemo_backing_close(&device->backing);
@@ -174,14 +180,40 @@ int vmdemo_device_bind(struct vmdemo_device *device, const char *path)
 }
 
 /*
- * Lock the device to unbind something. Spaces that nobody has any more do not count as open: they
- * are waited for.
+ * Is the device open, for more than spaces that nobody has any more, and for file systems that only
+ * these keep? The lock is held.
+ */
+static bool vmdemo_device_stays_open(struct vmdemo_device *device)
+{
+	struct vmdemo_mounted *mounted;
+	unsigned int closing;
+	bool stays = false;
+
+	spin_lock(&device->mounted_lock);
+	closing = atomic_read(&device->nr_closing);
+	list_for_each_entry(mounted, &device->mounted, link) {
+		stays |= atomic_read(&mounted->sb->s_active) > mounted->nr_closing;
+		closing -= mounted->nr_closing;
+	}
+	spin_unlock(&device->mounted_lock);
+	return stays || device->opens - device->mounts > closing;
+}
+
+/*
+ * Lock the device to unbind something. What is about to go does not count as open: it is waited
+ * for, unless the device is open otherwise.
  */
 static int vmdemo_device_lock_closed(struct vmdemo_device *device)
 {
-	int err = wait_var_event_killable(&device->nr_closing, !atomic_read(&device->nr_closing));
+	int err = mutex_lock_killable(&device->lock);
 
-	return err ?: mutex_lock_killable(&device->lock);
+	while (!err && atomic_read(&device->nr_closing) && !vmdemo_device_stays_open(device)) {
+		mutex_unlock(&device->lock);
+		err = wait_var_event_killable(&device->nr_closing,
+					      !atomic_read(&device->nr_closing));
+		err = err ?: mutex_lock_killable(&device->lock);
+	}
+	return err;
 }
 
 static bool vmdemo_device_quiet(struct vmdemo_device *device)
@@ -228,9 +260,8 @@ int vmdemo_device_unbind(struct vmdemo_device *device)
 
 	if (err)
 		return err;
-	if (vmdemo_device_busy(device)) {
-		err = -EBUSY;
-	} else if (device->backing.handle.bdev) {
+	err = vmdemo_device_check_closed(device);
+	if (!err && device->backing.handle.bdev) {
 		while ((err = vmdemo_device_empty(device)) == -EAGAIN)
 			cond_resched();
 		err = err ?: vmdemo_device_close_backing(device);
@@ -312,7 +343,7 @@ int vmdemo_device_abandon(struct vmdemo_device *device)
 
 	if (err)
 		return err;
-	if (!vmdemo_device_busy(device) && device->backing.handle.bdev)
+	if (!vmdemo_device_check_closed(device) && device->backing.handle.bdev)
 		vmdemo_device_give_up(device);
 	/* It is open, or a page that somebody holds keeps it bound. */
 	if (device->opens || device->backing.handle.bdev)
@@ -335,8 +366,11 @@ int vmdemo_device_bind_swap(struct vmdemo_device *device, const char *path)
 
 	if (err)
 		return err;
-	err = vmdemo_device_busy(device) || device->swap.nr_slots ? -EBUSY :
-	      vmdemo_swap_open(&device->swap, path, &device->dev);
+	err = vmdemo_device_check_closed(device);
+	if (!err && device->swap.nr_slots)
+		err = -EBUSY;
+	if (!err)
+		err = vmdemo_swap_open(&device->swap, path, &device->dev);
 	mutex_unlock(&device->lock);
 	return err;
 }
@@ -354,9 +388,8 @@ int vmdemo_device_unbind_swap(struct vmdemo_device *device)
 
 	if (err)
 		return err;
-	if (vmdemo_device_busy(device))
-		err = -EBUSY;
-	else if (device->swap.nr_slots)
+	err = vmdemo_device_check_closed(device);
+	if (!err && device->swap.nr_slots)
 		err = vmdemo_discard_finish(&device->swap, MAX_SCHEDULE_TIMEOUT);
 	if (!err && device->swap.nr_slots)
 		vmdemo_swap_close(&device->swap);
@@ -438,12 +471,13 @@ void vmdemo_device_release(struct vmdemo_device *device)
 
 /**
  * vmdemo_device_mount - one more file system of spaces
- * @device: the device
+ * @device:  the device
+ * @mounted: its part in this, with its super block
  *
  * Until vmdemo_device_unmount() its swap device stays. May sleep. Returns 0, -ENXIO without a swap
  * device, or an error of vmdemo_device_open().
  */
-int vmdemo_device_mount(struct vmdemo_device *device)
+int vmdemo_device_mount(struct vmdemo_device *device, struct vmdemo_mounted *mounted)
 {
 	int err = mutex_lock_killable(&device->lock);
 
@@ -455,6 +489,10 @@ int vmdemo_device_mount(struct vmdemo_device *device)
 	if (!err) {
 		device->opens++;
 		device->mounts++;
+		mounted->nr_closing = 0;
+		spin_lock(&device->mounted_lock);
+		list_add(&mounted->link, &device->mounted);
+		spin_unlock(&device->mounted_lock);
 	}
 	mutex_unlock(&device->lock);
 	return err;
@@ -462,13 +500,17 @@ int vmdemo_device_mount(struct vmdemo_device *device)
 
 /**
  * vmdemo_device_unmount - one less
- * @device: the device
+ * @device:  the device
+ * @mounted: which
  *
  * None of its files is left. May sleep.
  */
-void vmdemo_device_unmount(struct vmdemo_device *device)
+void vmdemo_device_unmount(struct vmdemo_device *device, struct vmdemo_mounted *mounted)
 {
 	mutex_lock(&device->lock);
+	spin_lock(&device->mounted_lock);
+	list_del(&mounted->link);
+	spin_unlock(&device->mounted_lock);
 	device->mounts--;
 	device->opens--;
 	mutex_unlock(&device->lock);
@@ -476,25 +518,46 @@ void vmdemo_device_unmount(struct vmdemo_device *device)
 
 /**
  * vmdemo_device_closing - a space that nobody has any more is about to go
- * @device: the device, which it has open; or a mount has, that may go with it
+ * @device:  the device, which it has open, or its file system has
+ * @sb:      where its inode is; in use yet
+ * @mounted: its file system, unless the space has no name
  *
- * vmdemo_device_closed() is next, when the device is not open for that any more. Until then
- * unbinding waits, and the memory of the device stays. Does not sleep.
+ * vmdemo_device_closed() is next. Until then unbinding waits, and the memory of the device and the
+ * super block stay. Does not sleep.
  */
-void vmdemo_device_closing(struct vmdemo_device *device)
+void vmdemo_device_closing(struct vmdemo_device *device, struct super_block *sb,
+			   struct vmdemo_mounted *mounted)
 {
 	get_device(&device->dev);
+	spin_lock(&device->mounted_lock);
+	atomic_inc(&sb->s_active);
+	if (mounted)
+		mounted->nr_closing++;
 	atomic_inc(&device->nr_closing);
+	spin_unlock(&device->mounted_lock);
 }
 
 /**
  * vmdemo_device_closed - that space has gone
- * @device: the device; its memory may go now
+ * @device:  the device; its memory may go now
+ * @sb:      the super block; it may go as well
+ * @mounted: as before
  *
  * May sleep.
  */
-void vmdemo_device_closed(struct vmdemo_device *device)
+void vmdemo_device_closed(struct vmdemo_device *device, struct super_block *sb,
+			  struct vmdemo_mounted *mounted)
 {
+	bool last;
+
+	/* A job that is the last counts as closing to the end. Until we unlock, @mounted stays. */
+	spin_lock(&device->mounted_lock);
+	last = !atomic_add_unless(&sb->s_active, -1, 1);
+	if (!last && mounted)
+		mounted->nr_closing--;
+	spin_unlock(&device->mounted_lock);
+	if (last)
+		deactivate_super(sb);
 	if (atomic_dec_and_test(&device->nr_closing))
 		wake_up_var(&device->nr_closing);
 	put_device(&device->dev);

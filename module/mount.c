@@ -38,7 +38,7 @@ struct vmdemo_mount_options {
 /* A mounted file system. */
 struct vmdemo_mount {
 	struct vmdemo_mount_options set;	/* s_umount to change; pages and inodes: a hint */
-	atomic64_t room;			/* pages that may be written yet */
+	struct vmdemo_mounted mounted;		/* with the pages that may be written yet */
 	atomic64_t inodes;			/* that may be made yet, and further names */
 	atomic64_t last_ino;			/* the number given out last */
 };
@@ -79,7 +79,7 @@ static struct inode *vmdemo_mount_inode(struct super_block *sb, umode_t mode, de
 	simple_inode_init_ts(inode);
 	switch (mode & S_IFMT) {
 	case S_IFREG:
-		err = vmdemo_spacefile_init_inode(inode, mount->set.device, &mount->room);
+		err = vmdemo_spacefile_init_inode(inode, mount->set.device, &mount->mounted);
 		break;
 	case S_IFDIR:
 		inode->i_op = &vmdemo_mount_dir_iops;
@@ -267,7 +267,7 @@ static int vmdemo_mount_statfs(struct dentry *dentry, struct kstatfs *buf)
 	struct vmdemo_mount *mount = vmdemo_mount(dentry->d_sb);
 	const struct vmdemo_swap *swap = &mount->set.device->swap;
 	u64 pages = READ_ONCE(mount->set.pages), inodes = READ_ONCE(mount->set.inodes);
-	s64 room = min(atomic64_read(&mount->room), atomic64_read(&swap->nr_free));
+	s64 room = min(atomic64_read(&mount->mounted.room), atomic64_read(&swap->nr_free));
 
 	buf->f_type = VMDEMO_FS_MAGIC;
 	buf->f_bsize = PAGE_SIZE;
@@ -333,9 +333,10 @@ static int vmdemo_mount_fill(struct super_block *sb, struct fs_context *fc)
 	if (!mount)
 		return -ENOMEM;
 	mount->set = *set;
-	atomic64_set(&mount->room, vmdemo_mount_most(set->pages));
+	atomic64_set(&mount->mounted.room, vmdemo_mount_most(set->pages));
 	atomic64_set(&mount->inodes, vmdemo_mount_most(set->inodes));
-	err = vmdemo_device_mount(set->device);
+	mount->mounted.sb = sb;
+	err = vmdemo_device_mount(set->device, &mount->mounted);
 	if (err) {
 		if (err == -ENXIO)
 			errorfc(fc, "%s has no swap device: write a disk's path to attribute swap",
@@ -368,7 +369,7 @@ static void vmdemo_mount_kill(struct super_block *sb)
 	vmdemo_kill_tree(sb);
 	if (!mount)
 		return;
-	vmdemo_device_unmount(mount->set.device);
+	vmdemo_device_unmount(mount->set.device, &mount->mounted);
 	kfree(mount);
 }
 
@@ -485,12 +486,12 @@ static int vmdemo_mount_reconfigure(struct fs_context *fc)
 			       dev_name(&old->device->dev));
 	if (set->mode != old->mode || !uid_eq(set->uid, old->uid) || !gid_eq(set->gid, old->gid))
 		return invalfc(fc, "mode=, uid= and gid= are for mounting: use chmod and chown");
-	if (!vmdemo_mount_rebound(&mount->room, old->pages, set->pages))
+	if (!vmdemo_mount_rebound(&mount->mounted.room, old->pages, set->pages))
 		return invalfc(fc, "size= is less than its files have");
 	if (!vmdemo_mount_rebound(&mount->inodes, old->inodes, set->inodes)) {
 		/* If files have taken more meanwhile it is owed until they give it back. */
 		atomic64_add(vmdemo_mount_most(old->pages) - vmdemo_mount_most(set->pages),
-			     &mount->room);
+			     &mount->mounted.room);
 		return invalfc(fc, "nr_inodes= is less than there are");
 	}
 	WRITE_ONCE(mount->set.pages, set->pages);

@@ -39,6 +39,7 @@
 struct vmdemo_sparse {
 	struct vmdemo_space space;
 	struct vmdemo_device *device;
+	struct vmdemo_mounted *mounted;	/* NULL: a space without a name */
 	bool replaced;		/* the last to let go of it may keep others from their files */
 };
 
@@ -312,7 +313,7 @@ static void vmdemo_sparse_empty(struct vmdemo_space *space)
 static void vmdemo_sparse_free(struct vmdemo_sparse *sparse)
 {
 	struct vmdemo_device *device = sparse->device;
-	bool named = sparse->space.room;
+	bool named = sparse->mounted;
 
 	xa_destroy(&sparse->space.slots);
 	vmdemo_segments_free(sparse->space.segments);
@@ -348,6 +349,7 @@ void vmdemo_spacefile_evict_inode(struct inode *inode)
 struct vmdemo_closing {
 	struct vmdemo_job job;
 	struct vmdemo_device *device;
+	struct vmdemo_mounted *mounted;
 	struct inode *inode;
 };
 
@@ -357,8 +359,7 @@ static int vmdemo_closing_run(struct vmdemo_job *job)
 	struct super_block *sb = closing->inode->i_sb;
 
 	iput(closing->inode);
-	deactivate_super(sb);
-	vmdemo_device_closed(closing->device);
+	vmdemo_device_closed(closing->device, sb, closing->mounted);
 	return 0;
 }
 
@@ -388,13 +389,14 @@ void vmdemo_spacefile_replaced(struct inode *inode)
 void vmdemo_spacefile_iput(struct dentry *dentry, struct inode *inode)
 {
 	struct vmdemo_closing *closing = kmalloc(sizeof(*closing), GFP_KERNEL | __GFP_NOFAIL);
-	bool replaced = READ_ONCE(vmdemo_sparse(inode)->replaced);
+	struct vmdemo_sparse *sparse = vmdemo_sparse(inode);
+	bool replaced = READ_ONCE(sparse->replaced);
 
-	closing->device = vmdemo_sparse(inode)->device;
-	vmdemo_device_closing(closing->device);
-	/* The file has it mounted yet, and is about to let go. */
-	atomic_inc(&inode->i_sb->s_active);
+	closing->device = sparse->device;
+	closing->mounted = sparse->mounted;
 	closing->inode = inode;
+	/* The file has it mounted yet, and is about to let go. */
+	vmdemo_device_closing(closing->device, inode->i_sb, closing->mounted);
 	closing->job.run = vmdemo_closing_run;
 	closing->job.drop = vmdemo_closing_drop;
 	vmdemo_job_start(&closing->job);
@@ -469,31 +471,33 @@ static struct inode *vmdemo_sparse_inode(struct vfsmount *mount, struct vmdemo_s
 }
 
 /*
- * A space without pages; it is its user's, and has a number. With @room it is a file of a mount;
+ * A space without pages; it is its user's, and has a number. With @mounted it is a file there;
  * otherwise it counts as an open of the device.
  */
 static struct vmdemo_sparse *vmdemo_sparse_new(struct vmdemo_device *device, u64 max_pages,
-					       struct vmdemo_segments *segments, atomic64_t *room)
+					       struct vmdemo_segments *segments,
+					       struct vmdemo_mounted *mounted)
 {
 	struct vmdemo_sparse *sparse = kzalloc(sizeof(*sparse), GFP_KERNEL_ACCOUNT);
-	u32 first = room ? VMDEMO_SPACE_IDS + 1 : 1;
-	u32 last = room ? VMDEMO_SPACE_LAST_ID : VMDEMO_SPACE_IDS;
+	u32 first = mounted ? VMDEMO_SPACE_IDS + 1 : 1;
+	u32 last = mounted ? VMDEMO_SPACE_LAST_ID : VMDEMO_SPACE_IDS;
 	struct vmdemo_space *space = &sparse->space;
 	int id, err;
 
 	if (!sparse)
 		return ERR_PTR(-ENOMEM);
 	sparse->device = device;
+	sparse->mounted = mounted;
 	space->linear = &device->space;
 	space->segments = segments;
-	space->room = room;
+	space->room = mounted ? &mounted->room : NULL;
 	space->pool = device->pool;
 	space->swap = &device->swap;
 	space->backing = &device->swap.backing;
 	space->most_written = min(max_pages ?: U64_MAX,
 				  READ_ONCE(device->pool->set.space_max_pages) ?: U64_MAX);
 	xa_init_flags(&space->slots, XA_FLAGS_ACCOUNT);
-	space->user = vmdemo_user_get(&device->users, room,
+	space->user = vmdemo_user_get(&device->users, mounted,
 				      READ_ONCE(device->pool->set.spaces_per_user));
 	if (IS_ERR(space->user)) {
 		err = PTR_ERR(space->user);
@@ -505,12 +509,12 @@ static struct vmdemo_sparse *vmdemo_sparse_new(struct vmdemo_device *device, u64
 		goto err_user;
 	}
 	space->key = (u64)id << VMDEMO_INDEX_BITS;
-	err = room ? 0 : vmdemo_device_open(device);
+	err = mounted ? 0 : vmdemo_device_open(device);
 	if (!err)
 		return sparse;
 	ida_free(&device->spaces, id);
 err_user:
-	vmdemo_user_put(&device->users, space->user, room);
+	vmdemo_user_put(&device->users, space->user, mounted);
 err_sparse:
 	kfree(sparse);
 	return ERR_PTR(err);
@@ -518,17 +522,17 @@ err_sparse:
 
 /**
  * vmdemo_spacefile_init_inode - a new inode becomes that of an empty sparse space
- * @inode:  a regular file, of a file system that has @device mounted
- * @device: where its frames and slots come from
- * @room:   pages that the files of this file system may take yet; outlives the inode
+ * @inode:   a regular file
+ * @device:  where its frames and slots come from
+ * @mounted: the file system that it belongs to
  *
  * The space is the caller's (user.c). vmdemo_spacefile_evict_inode() ends it. May sleep. Returns 0,
  * -ENOMEM, or -ENOSPC if there are too many.
  */
 int vmdemo_spacefile_init_inode(struct inode *inode, struct vmdemo_device *device,
-				atomic64_t *room)
+				struct vmdemo_mounted *mounted)
 {
-	struct vmdemo_sparse *sparse = vmdemo_sparse_new(device, 0, NULL, room);
+	struct vmdemo_sparse *sparse = vmdemo_sparse_new(device, 0, NULL, mounted);
 
 	if (IS_ERR(sparse))
 		return PTR_ERR(sparse);

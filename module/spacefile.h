@@ -5,13 +5,13 @@
 #ifndef VMDEMO_SPACEFILE_H
 #define VMDEMO_SPACEFILE_H
 
-#include <linux/atomic.h>
 #include <linux/fs.h>
 
 struct vmdemo_device;
+struct vmdemo_mounted;
 
 int vmdemo_spacefile_init_inode(struct inode *inode, struct vmdemo_device *device,
-				atomic64_t *room);
+				struct vmdemo_mounted *mounted);
 void vmdemo_spacefile_evict_inode(struct inode *inode);
 void vmdemo_spacefile_replaced(struct inode *inode);
 void vmdemo_spacefile_iput(struct dentry *dentry, struct inode *inode);

@@ -338,14 +338,23 @@ TEST_F(swap, silent_close)
 {
 	const struct wait fault = { in_fault, self->mem, self->fd, 10 };
 	const struct wait swapoff = { in_swapoff, NULL, -1, 0 };
-	pid_t reader;
+	int dev, status = -1;
+	pid_t reader, pid;
 
 	ASSERT_EQ(vt_range(self->fd, VMDEMO_IOC_EVICT, 0, SWAPPED, NULL), 0);
 	silence();
 	reader = start_waiting(&fault);
 	ASSERT_TRUE(becomes(self->fd, 10, VMDEMO_PAGE_LOADING));
+	dev = vt_open(O_RDWR);
 	leave_space(self);
 	EXPECT_TRUE(dies_at_once(reader));
+	/* The device is open otherwise: to know that, nobody has to wait for the space. */
+	pid = fork();
+	if (!pid)
+		_exit(vt_set("swap", "none") != -EBUSY);
+	EXPECT_TRUE(vt_ends_within(pid, 10000, &status));
+	EXPECT_EQ(status, 0);
+	close(dev);
 	EXPECT_TRUE(all_wait_killably(&swapoff, 1));
 	answer();
 	EXPECT_EQ(vt_set("swap", "none"), 0);
@@ -422,6 +431,12 @@ TEST_F(swap, silent_rename)
 	pid = fork();
 	if (!pid)
 		_exit(open(third, O_WRONLY | O_CREAT, 0600) < 0);
+	EXPECT_TRUE(vt_ends_within(pid, 10000, &status));
+	EXPECT_EQ(status, 0);
+	/* The device is mounted: to know that, nobody has to wait for the file. */
+	pid = fork();
+	if (!pid)
+		_exit(vt_set("swap", "none") != -EBUSY);
 	EXPECT_TRUE(vt_ends_within(pid, 10000, &status));
 	EXPECT_EQ(status, 0);
 	answer();
