@@ -8,10 +8,12 @@
  * such file systems keep them. A regular file is a sparse space (spacefile.c) and lives as long as
  * its inode. Here are the tree, its limits, and the options of the mount.
  */
+#include <linux/ctype.h>
 #include <linux/dcache.h>
 #include <linux/fs_context.h>
 #include <linux/fs_parser.h>
 #include <linux/module.h>
+#include <linux/overflow.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/statfs.h>
@@ -408,13 +410,26 @@ static int vmdemo_mount_find(struct fs_context *fc, const char *name,
 	return -ENODEV;
 }
 
-/* A number, perhaps with k, m, g, t. */
+/* A number, perhaps with k, m, g, t. memparse() would not see that it is too large. */
 static int vmdemo_mount_number(struct fs_context *fc, const struct fs_parameter *param, u64 *number)
 {
-	char *rest;
+	static const char units[] = "kmgt";
+	size_t len = strlen(param->string);
+	const char *unit = len ? strchr(units, tolower(param->string[len - 1])) : NULL;
+	char digits[24];
+	int err = -EINVAL;
 
-	*number = memparse(param->string, &rest);
-	if (rest == param->string || *rest)
+	len -= unit ? 1 : 0;
+	if (len && len < sizeof(digits) && strspn(param->string, "0123456789") >= len) {
+		memcpy(digits, param->string, len);
+		digits[len] = '\0';
+		err = kstrtou64(digits, 10, number);
+	}
+	if (!err && unit && check_shl_overflow(*number, 10 * (unit - units + 1), number))
+		err = -ERANGE;
+	if (err == -ERANGE)
+		return invalfc(fc, "%s=%s is more than there can be", param->key, param->string);
+	if (err)
 		return invalfc(fc, "%s=%s is no number: write it as in 64G or 4096", param->key,
 			       param->string);
 	return 0;
