@@ -29,6 +29,7 @@
 
 /* As they are given; of these, size and nr_inodes can change while it is mounted. */
 struct vmdemo_mount_options {
+	unsigned int said;	/* which were given by words, a bit for each parameter */
 	struct vmdemo_device *device;
 	u64 pages;		/* of all files; 0: as many as the swap device has slots */
 	u64 inodes;		/* the root is one; 0: any number */
@@ -443,6 +444,8 @@ static int vmdemo_mount_parse(struct fs_context *fc, struct fs_parameter *param)
 	u64 number;
 	int err;
 
+	if (opt >= 0)
+		set->said |= BIT(opt);
 	switch (opt) {
 	case VMDEMO_MOUNT_DEVICE:
 		return vmdemo_mount_find(fc, param->string, &set->device);
@@ -491,26 +494,31 @@ static bool vmdemo_mount_rebound(atomic64_t *left, u64 old, u64 new)
 	return true;
 }
 
+/* What was not said is as it is. */
 static int vmdemo_mount_reconfigure(struct fs_context *fc)
 {
 	struct vmdemo_mount *mount = vmdemo_mount(fc->root->d_sb);
 	const struct vmdemo_mount_options *set = fc->fs_private, *old = &mount->set;
+	u64 pages = set->said & BIT(VMDEMO_MOUNT_SIZE) ? set->pages : old->pages;
+	u64 inodes = set->said & BIT(VMDEMO_MOUNT_NR_INODES) ? set->inodes : old->inodes;
 
-	if (set->device != old->device)
+	if ((set->said & BIT(VMDEMO_MOUNT_DEVICE)) && set->device != old->device)
 		return invalfc(fc, "it is mounted with device=%s, and stays so",
 			       dev_name(&old->device->dev));
-	if (set->mode != old->mode || !uid_eq(set->uid, old->uid) || !gid_eq(set->gid, old->gid))
+	if (((set->said & BIT(VMDEMO_MOUNT_MODE)) && set->mode != old->mode) ||
+	    ((set->said & BIT(VMDEMO_MOUNT_UID)) && !uid_eq(set->uid, old->uid)) ||
+	    ((set->said & BIT(VMDEMO_MOUNT_GID)) && !gid_eq(set->gid, old->gid)))
 		return invalfc(fc, "mode=, uid= and gid= are for mounting: use chmod and chown");
-	if (!vmdemo_mount_rebound(&mount->mounted.room, old->pages, set->pages))
+	if (!vmdemo_mount_rebound(&mount->mounted.room, old->pages, pages))
 		return invalfc(fc, "size= is less than its files have");
-	if (!vmdemo_mount_rebound(&mount->inodes, old->inodes, set->inodes)) {
+	if (!vmdemo_mount_rebound(&mount->inodes, old->inodes, inodes)) {
 		/* If files have taken more meanwhile it is owed until they give it back. */
-		atomic64_add(vmdemo_mount_most(old->pages) - vmdemo_mount_most(set->pages),
+		atomic64_add(vmdemo_mount_most(old->pages) - vmdemo_mount_most(pages),
 			     &mount->mounted.room);
 		return invalfc(fc, "nr_inodes= is less than there are");
 	}
-	WRITE_ONCE(mount->set.pages, set->pages);
-	WRITE_ONCE(mount->set.inodes, set->inodes);
+	WRITE_ONCE(mount->set.pages, pages);
+	WRITE_ONCE(mount->set.inodes, inodes);
 	return 0;
 }
 
@@ -526,19 +534,14 @@ static const struct fs_context_operations vmdemo_mount_context_ops = {
 	.free		= vmdemo_mount_free_context,
 };
 
-/* What is not said is as it was, or by default. */
 static int vmdemo_mount_init_context(struct fs_context *fc)
 {
 	struct vmdemo_mount_options *set = kmalloc(sizeof(*set), GFP_KERNEL);
 
 	if (!set)
 		return -ENOMEM;
-	if (fc->purpose == FS_CONTEXT_FOR_RECONFIGURE) {
-		*set = vmdemo_mount(fc->root->d_sb)->set;
-	} else {
-		*set = vmdemo_mount_defaults;
-		set->inodes = vmdemo_mount_default_inodes();
-	}
+	*set = vmdemo_mount_defaults;
+	set->inodes = vmdemo_mount_default_inodes();
 	fc->fs_private = set;
 	fc->ops = &vmdemo_mount_context_ops;
 	return 0;

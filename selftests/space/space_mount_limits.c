@@ -363,6 +363,52 @@ TEST_F(mount, options)
 	close(log);
 }
 
+/*
+ * As mount(8) does it from util-linux 2.39 on: the options one by one, and what is wrong with them
+ * is told by the descriptor.
+ */
+TEST_F(mount, by_descriptors)
+{
+	int fc = fsopen("vmdemo", 0), old, mnt;
+	char said[256] = "";
+
+	ASSERT_GE(fc, 0);
+	ASSERT_EQ(fsconfig(fc, FSCONFIG_SET_STRING, "device", "vmdemo", 0), 0);
+	EXPECT_EQ(fsconfig(fc, FSCONFIG_SET_FLAG, "size", NULL, 0), -1);
+	EXPECT_EQ(errno, EINVAL);
+	while (read(fc, said, sizeof(said) - 1) > 0)
+		;
+	EXPECT_EQ(fsconfig(fc, FSCONFIG_SET_STRING, "size", "much", 0), -1);
+	EXPECT_EQ(errno, EINVAL);
+	EXPECT_GT(read(fc, said, sizeof(said) - 1), 0);
+	EXPECT_NE(strstr(said, "size=much is no number"), NULL)
+		TH_LOG("it says '%s'", said);
+	ASSERT_EQ(fsconfig(fc, FSCONFIG_SET_STRING, "size", "1m", 0), 0);
+	ASSERT_EQ(fsconfig(fc, FSCONFIG_SET_STRING, "nr_inodes", "100", 0), 0);
+	ASSERT_EQ(fsconfig(fc, FSCONFIG_CMD_CREATE, NULL, NULL, 0), 0);
+	mnt = fsmount(fc, 0, 0);
+	ASSERT_GE(mnt, 0);
+	close(fc);
+	ASSERT_EQ(move_mount(mnt, "", AT_FDCWD, where("two"), MOVE_MOUNT_F_EMPTY_PATH), 0);
+	close(mnt);
+	EXPECT_EQ(statfs_of(where("two")).f_blocks, (1 << 20) / VT_PAGE);
+
+	/* What was not said stays as it is by now, not as it was when somebody began to speak. */
+	old = fspick(AT_FDCWD, where("two"), 0);
+	ASSERT_GE(old, 0);
+	ASSERT_EQ(try_mount("two", MS_REMOUNT, "size=2m"), 0);
+	ASSERT_EQ(fsconfig(old, FSCONFIG_SET_STRING, "nr_inodes", "50", 0), 0);
+	ASSERT_EQ(fsconfig(old, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0), 0);
+	EXPECT_EQ(statfs_of(where("two")).f_blocks, (2 << 20) / VT_PAGE);
+	EXPECT_EQ(statfs_of(where("two")).f_files, 50);
+	close(old);
+	/* One that is given up has no effect. */
+	fc = fsopen("vmdemo", 0);
+	ASSERT_EQ(fsconfig(fc, FSCONFIG_SET_STRING, "device", "vmdemo", 0), 0);
+	close(fc);
+	EXPECT_EQ(try_umount("two"), 0);
+}
+
 /* A second device: its own frames, and its own disk. */
 TEST_F(mount, other_device)
 {
