@@ -547,7 +547,10 @@ static int vmdemo_mount_init_context(struct fs_context *fc)
 	return 0;
 }
 
-/* Not for user namespaces: to mount it is to say whose disk is filled. */
+/*
+ * Not for user namespaces: to mount it is to say whose disk is filled. Nor is there an alias by
+ * which anybody could have the module loaded, with what modprobe.d says of disks to overwrite.
+ */
 static struct file_system_type vmdemo_mount_fs = {
 	.owner			= THIS_MODULE,
 	.name			= "vmdemo",
@@ -555,7 +558,6 @@ static struct file_system_type vmdemo_mount_fs = {
 	.parameters		= vmdemo_mount_params,
 	.kill_sb		= vmdemo_mount_kill,
 };
-MODULE_ALIAS_FS("vmdemo");
 
 /**
  * vmdemo_mounts_init - from now on devices can be mounted, if they are live

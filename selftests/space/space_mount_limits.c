@@ -297,6 +297,12 @@ TEST_F(mount, in_use)
 	close(log);
 }
 
+/* Nobody gets the module loaded, and a disk overwritten, by naming a file system. */
+TEST_F(mount, no_alias)
+{
+	EXPECT_TRUE(vt_shell("a=$(modinfo -F alias ${VMDEMO_KO:-vmdemo}) && test -z \"$a\""));
+}
+
 TEST_F(mount, options)
 {
 	static const struct {
