@@ -14,6 +14,7 @@
 #include <linux/fs_parser.h>
 #include <linux/module.h>
 #include <linux/overflow.h>
+#include <linux/security.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/statfs.h>
@@ -102,14 +103,21 @@ static struct inode *vmdemo_mount_inode(struct super_block *sb, umode_t mode, de
 	return ERR_PTR(err);
 }
 
-static struct inode *vmdemo_mount_new(struct mnt_idmap *idmap, struct inode *dir, umode_t mode,
-				      dev_t dev)
+/* The same as @dir wants it, for @name in there; NULL: for none. A security module labels it. */
+static struct inode *vmdemo_mount_new(struct mnt_idmap *idmap, struct inode *dir,
+				      const struct qstr *name, umode_t mode, dev_t dev)
 {
 	struct inode *inode = vmdemo_mount_inode(dir->i_sb, mode, dev);
+	int err;
 
-	if (!IS_ERR(inode))
-		inode_init_owner(idmap, inode, dir, mode);
-	return inode;
+	if (IS_ERR(inode))
+		return inode;
+	inode_init_owner(idmap, inode, dir, mode);
+	err = security_inode_init_security(inode, dir, name, NULL, NULL);
+	if (!err || err == -EOPNOTSUPP)
+		return inode;
+	iput(inode);
+	return ERR_PTR(err);
 }
 
 /* The directory is locked. */
@@ -122,7 +130,7 @@ static void vmdemo_mount_add(struct inode *dir, struct dentry *dentry, struct in
 static int vmdemo_mount_mknod(struct mnt_idmap *idmap, struct inode *dir, struct dentry *dentry,
 			      umode_t mode, dev_t dev)
 {
-	struct inode *inode = vmdemo_mount_new(idmap, dir, mode, dev);
+	struct inode *inode = vmdemo_mount_new(idmap, dir, &dentry->d_name, mode, dev);
 
 	if (IS_ERR(inode))
 		return PTR_ERR(inode);
@@ -149,7 +157,7 @@ static vmdemo_mkdir_t vmdemo_mount_mkdir(struct mnt_idmap *idmap, struct inode *
 static int vmdemo_mount_symlink(struct mnt_idmap *idmap, struct inode *dir, struct dentry *dentry,
 				const char *target)
 {
-	struct inode *inode = vmdemo_mount_new(idmap, dir, S_IFLNK | 0777, 0);
+	struct inode *inode = vmdemo_mount_new(idmap, dir, &dentry->d_name, S_IFLNK | 0777, 0);
 
 	if (IS_ERR(inode))
 		return PTR_ERR(inode);
@@ -166,7 +174,7 @@ static int vmdemo_mount_symlink(struct mnt_idmap *idmap, struct inode *dir, stru
 static int vmdemo_mount_tmpfile(struct mnt_idmap *idmap, struct inode *dir, struct file *file,
 				umode_t mode)
 {
-	struct inode *inode = vmdemo_mount_new(idmap, dir, mode, 0);
+	struct inode *inode = vmdemo_mount_new(idmap, dir, NULL, mode, 0);
 
 	if (IS_ERR(inode))
 		return PTR_ERR(inode);
