@@ -145,9 +145,6 @@ static int vmdemo_spacefile_punch(struct file *file, struct vmdemo_space *space,
 	u64 first = round_up(from, PAGE_SIZE), end = round_down(to, PAGE_SIZE);
 	int err;
 
-	/* Where there is an origin, zeros would replace its contents. */
-	if (from < to && vmdemo_segment_origins(space, from >> PAGE_SHIFT, (to - 1) >> PAGE_SHIFT))
-		return -EOPNOTSUPP;
 	/* All in one page. */
 	if (first > end)
 		return vmdemo_range_zero_part(space, from, to - from);
@@ -165,15 +162,9 @@ static int vmdemo_spacefile_reserve(struct file *file, int mode, u64 from, u64 t
 	struct vmdemo_space *space = vf->space;
 	bool longer = !(mode & FALLOC_FL_KEEP_SIZE) && to > space->size_bytes;
 	u64 end = min(to, round_up(space->size_bytes, PAGE_SIZE));
-	int err;
+	int err = 0;
 
-	/* The table says where its pages are. */
-	if (space->segments)
-		return -EOPNOTSUPP;
-	if (to > VMDEMO_SPACE_MAX)
-		return -EFBIG;
-	err = longer ? inode_newsize_ok(space->inode, to) : 0;
-	if (!err && longer)
+	if (longer)
 		err = vmdemo_range_zero_tail(space, space->size_bytes);
 	if (!err && (mode & FALLOC_FL_ZERO_RANGE) && from < end)
 		err = vmdemo_spacefile_punch(file, space, from, end);
@@ -182,6 +173,27 @@ static int vmdemo_spacefile_reserve(struct file *file, int mode, u64 from, u64 t
 	if (!err && longer)
 		vmdemo_space_set_size(space, to);
 	return err;
+}
+
+/* May it be done? The inode is locked. */
+static int vmdemo_spacefile_check(struct vmdemo_space *space, int mode, u64 from, u64 to)
+{
+	u64 end = min(to, round_up(space->size_bytes, PAGE_SIZE));
+
+	if (mode & FALLOC_FL_PUNCH_HOLE) {
+		/* Where there is an origin, zeros would replace its contents. */
+		return from < end && vmdemo_segment_origins(space, from >> PAGE_SHIFT,
+							    (end - 1) >> PAGE_SHIFT) ?
+		       -EOPNOTSUPP : 0;
+	}
+	/* The table says where its pages are. */
+	if (space->segments)
+		return -EOPNOTSUPP;
+	if (to > VMDEMO_SPACE_MAX)
+		return -EFBIG;
+	if ((mode & FALLOC_FL_KEEP_SIZE) || to <= space->size_bytes)
+		return 0;
+	return inode_newsize_ok(space->inode, to);
 }
 
 static long vmdemo_spacefile_fallocate(struct file *file, int mode, loff_t offset, loff_t len)
@@ -197,7 +209,7 @@ static long vmdemo_spacefile_fallocate(struct file *file, int mode, loff_t offse
 	err = vmdemo_space_lock_inode(space);
 	if (err)
 		return err;
-	err = file_modified(file);
+	err = vmdemo_spacefile_check(space, mode, offset, end) ?: file_modified(file);
 	if (err)
 		goto out;
 	if (!(mode & FALLOC_FL_PUNCH_HOLE))

@@ -251,6 +251,8 @@ TEST_F(mount, times)
 	ASSERT_EQ(posix_fallocate(fd, VT_PAGE, VT_PAGE), 0);
 	EXPECT_TRUE(modified(path));
 	ASSERT_EQ(vt_range(fd, VMDEMO_IOC_EVICT, 0, 2, NULL), 0);
+	EXPECT_EQ(fallocate(fd, 0, 1LL << 47, VT_PAGE), -1);
+	EXPECT_EQ(errno, EFBIG);
 	EXPECT_FALSE(modified(path));
 	ASSERT_EQ(vt_range(fd, VMDEMO_IOC_DISCARD, 0, 1, NULL), 0);
 	EXPECT_TRUE(modified(path));
