@@ -297,6 +297,33 @@ TEST_F(mount, in_use)
 	close(log);
 }
 
+/* A mapping that may be stored to keeps a mount writable. */
+TEST_F(mount, readonly)
+{
+	char *mem;
+
+	make_file(where("big/a"), 2, SEED);
+	mem = map_file(where("big/a"), 2, VT_RW);
+	EXPECT_EQ(try_mount("big", MS_REMOUNT | MS_RDONLY, ""), -EBUSY);
+	vt_fill(mem, 0, SEED + 1);
+	munmap(mem, 2 * VT_PAGE);
+	ASSERT_EQ(try_mount("big", MS_REMOUNT | MS_RDONLY, ""), 0);
+	EXPECT_EQ(open(where("big/a"), O_RDWR), -1);
+	EXPECT_EQ(errno, EROFS);
+	EXPECT_EQ(open(where("big/b"), O_RDWR | O_CREAT, 0600), -1);
+	EXPECT_EQ(errno, EROFS);
+	EXPECT_EQ(truncate(where("big/a"), 0), -1);
+	EXPECT_EQ(errno, EROFS);
+	EXPECT_EQ(unlink(where("big/a")), -1);
+	EXPECT_EQ(errno, EROFS);
+	mem = map_file(where("big/a"), 2, PROT_READ);
+	EXPECT_EQ(vt_check(mem, 0, SEED + 1), -1);
+	EXPECT_EQ(vt_check(mem + VT_PAGE, 1, SEED), -1);
+	munmap(mem, 2 * VT_PAGE);
+	ASSERT_EQ(try_mount("big", MS_REMOUNT, ""), 0);
+	EXPECT_EQ(unlink(where("big/a")), 0);
+}
+
 /* Nobody gets the module loaded, and a disk overwritten, by naming a file system. */
 TEST_F(mount, no_alias)
 {
