@@ -337,7 +337,7 @@ int vmdemo_access_wait(struct vmdemo_access *acc)
 	/* Others may need a spare frame meanwhile. */
 	if (lack != VMDEMO_LACK_FRAME)
 		vmdemo_free_put_spare(pool, &acc->spare);
-	trace_vmdemo_wait(acc->id, acc->index, lack == VMDEMO_LACK_FRAME);
+	trace_vmdemo_wait(acc->space, acc->id, acc->index, lack == VMDEMO_LACK_FRAME);
 	if (lack == VMDEMO_LACK_OPEN)
 		return vmdemo_space_wait_open(acc->space, acc->index, acc->index);
 	if (lack == VMDEMO_LACK_FRAME)

@@ -88,6 +88,7 @@ const struct file_operations vmdemo_chardev_fops = {
 	.mmap		= vmdemo_vm_mmap,
 	.fsync		= vmdemo_chardev_fsync,
 	.fadvise	= vmdemo_fadvise,
+	.show_fdinfo	= vmdemo_show_fdinfo,
 	.unlocked_ioctl	= vmdemo_chardev_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
 };

@@ -54,6 +54,7 @@ struct vmdemo_device *vmdemo_device_create(u32 id, u32 frames)
 		err = PTR_ERR(device->pool);
 		goto err_device;
 	}
+	device->pool->device = id;
 	device->pool->disks[0] = &device->backing;
 	device->pool->disks[1] = &device->swap.backing;
 	vmdemo_discard_init(&device->swap, device->pool);

@@ -25,6 +25,7 @@ ssize_t vmdemo_rw_read_iter(struct kiocb *iocb, struct iov_iter *to);
 ssize_t vmdemo_rw_write_iter(struct kiocb *iocb, struct iov_iter *from);
 ssize_t vmdemo_rw_write_sparse(struct kiocb *iocb, struct iov_iter *from);
 int vmdemo_fadvise(struct file *file, loff_t offset, loff_t len, int advice);
+void vmdemo_show_fdinfo(struct seq_file *seq, struct file *file);
 long vmdemo_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
 long vmdemo_spacefile_create(struct file *file, void __user *arg);

@@ -90,10 +90,12 @@ static struct file *vmdemo_vm_unlock(struct vm_fault *vmf)
 	return file;
 }
 
-/* The attempt is over. The file keeps the space still. */
-static __always_inline void vmdemo_vm_record(const struct vmdemo_access *acc)
+/* A fault is over, or an attempt that has brought its page. The file keeps the space still. */
+static __always_inline void vmdemo_vm_record(const struct vmdemo_space *space, pgoff_t index,
+					     enum vmdemo_latency_kind kind, u64 began)
 {
-	vmdemo_latency_add(acc->space->pool, acc->kind, acc->began);
+	vmdemo_latency_add(space->pool, kind, began);
+	trace_vmdemo_fault(space, index, kind, began);
 }
 
 /* May the locks of the fault be dropped, to wait without them? */
@@ -130,7 +132,7 @@ static vm_fault_t vmdemo_vm_wait(struct vm_fault *vmf, struct vmdemo_access *acc
 	vmdemo_access_end(acc);
 	if (vmdemo_vm_crowded(acc))
 		vmdemo_writeback_pause(acc->space->pool);
-	vmdemo_vm_record(acc);
+	vmdemo_vm_record(acc->space, acc->index, acc->kind, acc->began);
 	fput(file);
 	/* MAJOR makes the kernel see the next attempt as the second, also after a VMA lock. */
 	return VM_FAULT_RETRY | VM_FAULT_MAJOR;
@@ -151,7 +153,7 @@ static noinline vm_fault_t vmdemo_vm_throttle(struct vm_fault *vmf, struct vmdem
 	folio_put(acc->folio);
 	file = vmdemo_vm_unlock(vmf);
 	vmdemo_writeback_pause(pool);
-	vmdemo_vm_record(acc);
+	vmdemo_vm_record(acc->space, acc->index, acc->kind, acc->began);
 	fput(file);
 	return VM_FAULT_RETRY | VM_FAULT_MAJOR;
 }
@@ -375,7 +377,7 @@ static vm_fault_t vmdemo_vm_fault(struct vm_fault *vmf)
 	acc.id = vmdemo_fault_id();
 	acc.streams = &vf->streams;
 	acc.advice = vmdemo_vm_advice(vma, vf);
-	trace_vmdemo_fault_enter(acc.id, acc.index, vmf->flags);
+	trace_vmdemo_fault_enter(vf->space, acc.id, acc.index, vmf->flags);
 
 	result = vmdemo_vm_check(vmf, vf->space);
 	if (!result) {
@@ -393,10 +395,11 @@ static vm_fault_t vmdemo_vm_fault(struct vm_fault *vmf)
 	}
 	if (acc.loaded && !(result & VM_FAULT_ERROR))
 		result |= VM_FAULT_MAJOR;
-	trace_vmdemo_fault_return(acc.id, acc.index, (__force unsigned int)result, frame);
+	trace_vmdemo_fault_return(vf->space, acc.id, acc.index, (__force unsigned int)result,
+				  frame);
 	vmdemo_access_end(&acc);
 	if (!(result & VM_FAULT_RETRY))
-		vmdemo_vm_record(&acc);
+		vmdemo_vm_record(vf->space, acc.index, acc.kind, acc.began);
 	return result;
 }
 
@@ -466,7 +469,7 @@ static vm_fault_t vmdemo_vm_page_mkwrite(struct vm_fault *vmf)
 	}
 	vmdemo_dirty_set(space->pool, folio);
 	if (mapped)
-		vmdemo_latency_add(space->pool, VMDEMO_LATENCY_MKWRITE, began);
+		vmdemo_vm_record(space, vmf->pgoff, VMDEMO_LATENCY_MKWRITE, began);
 	return VM_FAULT_LOCKED;
 }
 

@@ -128,6 +128,7 @@ struct vmdemo_pool {
 	/* immutable */
 	struct vmdemo_stats __percpu *stats;
 	struct vmdemo_latency __percpu *latency;
+	u32 device;			/* number of the device */
 	u32 max_frames;
 	struct task_struct *thread;
 	struct workqueue_struct *flusher;

@@ -6,7 +6,6 @@
  */
 #include <linux/cpumask.h>
 #include <linux/debugfs.h>
-#include <linux/math64.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
 
@@ -26,10 +25,8 @@ static const char * const vmdemo_latency_names[VMDEMO_NR_LATENCIES] = {
 static u64 vmdemo_latency_from(u32 bucket)
 {
 	u32 shift = max(bucket >> VMDEMO_LATENCY_SUB, 1U) - 1;
-	u64 ticks = (u64)(bucket - (shift << VMDEMO_LATENCY_SUB)) << shift;
 
-	/* Less than 2^62. */
-	return div_u64(ticks * USEC_PER_SEC, vmdemo_clock_khz());
+	return vmdemo_clock_ns((u64)(bucket - (shift << VMDEMO_LATENCY_SUB)) << shift);
 }
 
 /* What is recorded meanwhile may or may not be in the sums. */

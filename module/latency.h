@@ -9,6 +9,7 @@
 #define VMDEMO_LATENCY_H
 
 #include <linux/bitops.h>
+#include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/percpu.h>
 
@@ -42,6 +43,12 @@ static inline u32 vmdemo_latency_bucket(u64 ticks)
 	ticks = min(ticks, BIT_ULL(VMDEMO_LATENCY_BITS) - 1);
 	shift = fls64(ticks | (BIT(VMDEMO_LATENCY_SUB + 1) - 1)) - VMDEMO_LATENCY_SUB - 1;
 	return (shift << VMDEMO_LATENCY_SUB) + (u32)(ticks >> shift);
+}
+
+/* Of ticks of vmdemo_clock(), 2^43 at most: nanoseconds. */
+static inline u64 vmdemo_clock_ns(u64 ticks)
+{
+	return div_u64(ticks * USEC_PER_SEC, vmdemo_clock_khz());
 }
 
 /* Something of @kind ends, that began at @began by vmdemo_clock(). Any context. */

@@ -31,7 +31,7 @@ static __always_inline void vmdemo_leave_index(struct vmdemo_pool *pool, u32 nr)
 static __always_inline void vmdemo_leave_frame(struct vmdemo_pool *pool, struct folio *folio,
 					       u32 nr)
 {
-	trace_vmdemo_evict(folio, nr);
+	trace_vmdemo_evict(pool, nr);
 	vmdemo_leave_index(pool, nr);
 	folio->mapping = NULL;
 	folio->index = 0;

@@ -102,7 +102,7 @@ u32 vmdemo_order_demote(struct vmdemo_pool *pool, u32 most, struct folio **mappe
 			*mapped = folio;
 			break;
 		}
-		trace_vmdemo_demote(folio, vmdemo_frame_nr(folio));
+		trace_vmdemo_demote(pool, vmdemo_frame_nr(folio));
 		trace_vmdemo_policy(pool, "demote", vmdemo_frame_nr(folio));
 		node->list = VMDEMO_LIST_STANDBY;
 		last = node;
@@ -143,7 +143,7 @@ bool vmdemo_order_unmapped(struct vmdemo_pool *pool, struct folio *folio, bool d
 	}
 	if (standby) {
 		vmdemo_policy_move(&pool->policy, &frame->node, VMDEMO_LIST_STANDBY);
-		trace_vmdemo_demote(folio, nr);
+		trace_vmdemo_demote(pool, nr);
 		trace_vmdemo_policy(pool, "demote", nr);
 	} else if (done) {
 		vmdemo_policy_move(&pool->policy, &frame->node, VMDEMO_LIST_ACTIVE);

@@ -35,7 +35,7 @@ struct vmdemo_bio {
 	struct folio *bounced;	/* the bio holds a copy of this folio */
 	struct vmdemo_space *flushed;	/* of a flush only: what it makes durable */
 	u64 id;
-	pgoff_t first;
+	u64 key;	/* of its first page */
 	u32 nr;
 	struct bio bio;
 };
@@ -117,7 +117,7 @@ static void vmdemo_read_endio(struct bio *bio)
 	unsigned int i;
 
 	rcu_read_lock();
-	trace_vmdemo_load_done(vbio->id, vbio->first, vbio->nr, err);
+	trace_vmdemo_load_done(pool, vbio->id, vbio->key, vbio->nr, err);
 	if (err)
 		vmdemo_stat_add(pool, read_errors, vbio->nr);
 	else
@@ -167,7 +167,7 @@ static void vmdemo_write_endio(struct bio *bio)
 	unsigned int i;
 
 	rcu_read_lock();
-	trace_vmdemo_writeback_done(0, vbio->first, nr, err);
+	trace_vmdemo_writeback_done(pool, 0, vbio->key, nr, err);
 	if (err)
 		vmdemo_stat_add(pool, write_errors, nr);
 	else
@@ -281,7 +281,7 @@ static __always_inline void vmdemo_pager_start(struct vmdemo_io *io, pgoff_t ind
 	vbio->pool = space->pool;
 	vbio->bounced = NULL;
 	vbio->id = io->id;
-	vbio->first = index;
+	vbio->key = space->key | index;
 	vbio->sync = io->sync;
 	if (io->write) {
 		vbio->backing = space->backing;
@@ -311,9 +311,9 @@ void vmdemo_pager_submit(struct vmdemo_io *io)
 	vbio = vmdemo_bio(bio);
 	vbio->nr = bio->bi_vcnt;
 	if (io->write)
-		trace_vmdemo_writeback(0, vbio->first, vbio->nr, 0);
+		trace_vmdemo_writeback(vbio->pool, 0, vbio->key, vbio->nr, 0);
 	else
-		trace_vmdemo_load(vbio->id, vbio->first, vbio->nr, 0);
+		trace_vmdemo_load(vbio->pool, vbio->id, vbio->key, vbio->nr, 0);
 	if (io->later) {
 		bio_list_add(&io->later[!!io->space->swap], bio);
 		io->nr_later++;

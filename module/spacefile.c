@@ -241,6 +241,7 @@ static const struct file_operations vmdemo_spacefile_fops = {
 	.fsync		= vmdemo_spacefile_fsync,
 	.fallocate	= vmdemo_spacefile_fallocate,
 	.fadvise	= vmdemo_fadvise,
+	.show_fdinfo	= vmdemo_show_fdinfo,
 	.unlocked_ioctl	= vmdemo_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
 };

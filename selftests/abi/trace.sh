@@ -234,6 +234,86 @@ silence() {
 	load "$ram" 64 && trace enable true && touch_pages 7 && [ ! -s "$work/log" ]
 }
 
+# in_space PAGE...: stores to pages of a sparse space; leaves its number, as /proc has it, in the file `space`.
+in_space() {
+	python3 - "$work/space" "$@" <<'END'
+import fcntl, mmap, os, re, struct, sys
+device = os.open('/dev/vmdemo', os.O_RDWR)
+space = fcntl.ioctl(device, 0x4020E705, bytearray(struct.pack('<QQQII', 1 << 20, 0, 0, 0, 0)))
+about = open('/proc/self/fdinfo/%d' % space).read()
+with mmap.mmap(space, 1 << 20) as memory:
+    for page in sys.argv[2:]:
+        memory[int(page) << 12] = 1
+about += open('/proc/self/fdinfo/%d' % space).read()
+with open(sys.argv[1], 'w') as file:
+    file.write(re.search(r'^vmdemo-space:\t(\d+)$', about, re.M).group(1))
+number, written = re.findall(r'^vmdemo-device:\t(\d+)$', about, re.M)[0], re.findall(r'^vmdemo-written:\t(\d+) kB$', about, re.M)
+if (number, written) != ('0', ['0', str(4 * len(sys.argv[2:]))]):
+    sys.exit(about)
+END
+}
+
+# faults KIND SPACE: how many whole faults of this kind the log tells of.
+faults() {
+	grep -c " vmdemo_fault: page=[0-9]* kind=$1 ns=[1-9][0-9]* device=0 space=$2\$" "$work/log"
+}
+
+# Each fault is told of once, as the histogram counts it.
+whole_faults() {
+	local latency=/sys/kernel/debug/vmdemo/vmdemo/latency kind
+	[ -e $latency ] || mount -t debugfs debugfs /sys/kernel/debug
+	load "$ram" 64 && trace vmdemo_fault/enable touch_pages 1 2w 3 {100..299}w 1 || return
+	[ "$(grep -c ' vmdemo_fault: ' "$work/log")" -ge 203 ] || return
+	for kind in hard soft zero mkwrite; do
+		[ "$(faults $kind 0)" -eq "$(awk -v kind=$kind '$1 == kind { sum += $4 } END { print sum + 0 }' $latency)" ] || {
+			echo "$(faults $kind 0) faults were $kind, of $(grep $kind $latency)"
+			return 1
+		}
+	done
+	[ "$(faults hard 0)" -eq 204 ] && [ "$(faults mkwrite 0)" -ge 200 ]
+}
+
+# Each event says of which space it is, by the number in /proc.
+which_space() {
+	local event space
+	load_module "backing=$ram" "swap=\"force /dev/ram1\"" frames=64 && trace enable in_space {0..99} || return
+	space=$(cat "$work/space")
+	[ "$space" -gt 0 ] && [ "$(faults zero "$space")" -eq 100 ] || return
+	for event in fault_enter fault_return policy demote evict writeback writeback_done; do
+		grep -q " vmdemo_$event: .* device=0 space=$space\$" "$work/log" || {
+			echo "no vmdemo_$event names space $space"
+			return 1
+		}
+	done
+	grep ' vmdemo_' "$work/log" | grep -v " device=0 space=$space\$" && return 1
+	load "$ram" 64 && trace enable touch_pages 7 && ! grep ' vmdemo_' "$work/log" | grep -v ' device=0 space=0$'
+}
+
+# bpftrace_says SCRIPT PATTERN: what bpftrace makes of our faults meanwhile has such a line.
+bpftrace_says() {
+	local pid
+	timeout -s INT 60 bpftrace "$1" >"$work/said" 2>&1 &
+	pid=$!
+	until grep -q process "$work/said"; do
+		kill -0 "$pid" || break
+		sleep 0.2
+	done
+	touch_pages {0..199}w
+	sleep 1.5
+	kill -INT "$pid"
+	wait "$pid"
+	grep -q "$2" "$work/said" || {
+		cat "$work/said"
+		return 1
+	}
+}
+
+bpftrace_scripts() {
+	load "$ram" 64 && bpftrace_says "$scripts/faults.bt" '^@faults\[python3, [0-9]*, 0, 0, hard\]: [1-9]' &&
+		grep -q '^@latency_us\[mkwrite\]' "$work/said" &&
+		bpftrace_says "$scripts/evictions.bt" '^@lost\[0, 0\]: [1-9]'
+}
+
 # pages EVENT: how many pages the log's events of this name tell of; one event may be of several.
 pages() {
 	awk -v event="vmdemo_$1:" '$0 ~ " " event { n = 1; for (i = 1; i <= NF; i++) if ($i ~ /^nr=/) n = substr($i, 4); sum += n }
@@ -345,10 +425,14 @@ if demoted < 1000 or most < 2 or unmapping:
 END
 }
 
-tests=(steps_at_once steps_with_wait steps_soft steps_invalid silence pressure replay_small_pool replay_large_pool replay_notices replay_fifo
+tests=(steps_at_once steps_with_wait steps_soft steps_invalid silence whole_faults which_space pressure replay_small_pool replay_large_pool replay_notices replay_fifo
 	replay_clock_small replay_clock replay_2q_small replay_2q replay_others_notice replay_random)
 # On one processor it would take a task that is preempted at the right moment.
 [ "$(nproc)" -eq 1 ] || tests+=(unmap_side_by_side)
 [ "$disk" = "$ram" ] || tests+=(replay_late_disk)
+
+# The scripts are where the sources are.
+scripts=$here/../../scripts/trace
+if [ -d "$scripts" ] && command -v bpftrace >/dev/null; then tests+=(bpftrace_scripts); fi
 
 run_tests "${tests[@]}"
