@@ -416,7 +416,7 @@ enum verdict test_program(u64 seed)
 		  "\"frames\": 3, \"policy\": \"opt\", \"misses\": 9, \"exact_lru\": 12},\n" },
 		{ "--print -", TEXTBOOK, "7\n0\n1\n2\n0\n3\n0\n4\n" },
 		{ "-p opt -f 50% @loop/100", "",
-		  "\n@loop/100             55 opt              -       5086" },
+		  "\n@loop/100            55 opt              -       5086" },
 		{ "-p fifo -f 50%,1-2 -", TEXTBOOK, "       3 fifo           40%         15" },
 		{ "-", "one", "sim: standard input:1: 'one' is no page number\n" },
 		{ "/nonexistent", "",
