@@ -137,8 +137,8 @@ static int vmdemo_device_check_closed(struct vmdemo_device *device)
 {
 	if (device->mounts)
 		dev_notice(&device->dev,
-			   "in use by %u file system%s: see findmnt -t vmdemo; if detached, lsof\n",
-			   device->mounts, device->mounts == 1 ? "" : "s");
+			   "mounted file systems: %u; see findmnt -t vmdemo, or lsof if detached\n",
+			   device->mounts);
 	return device->opens ? -EBUSY : 0;
 }
 

@@ -261,12 +261,12 @@ faults() {
 # Each fault is told of once, as the histogram counts it.
 whole_faults() {
 	local latency=/sys/kernel/debug/vmdemo/vmdemo/latency kind
-	[ -e $latency ] || mount -t debugfs debugfs /sys/kernel/debug
+	[ -e "$latency" ] || mount -t debugfs debugfs /sys/kernel/debug
 	load "$ram" 64 && trace vmdemo_fault/enable touch_pages 1 2w 3 {100..299}w 1 || return
 	[ "$(grep -c ' vmdemo_fault: ' "$work/log")" -ge 203 ] || return
 	for kind in hard soft zero mkwrite; do
-		[ "$(faults $kind 0)" -eq "$(awk -v kind=$kind '$1 == kind { sum += $4 } END { print sum + 0 }' $latency)" ] || {
-			echo "$(faults $kind 0) faults were $kind, of $(grep $kind $latency)"
+		[ "$(faults "$kind" 0)" -eq "$(awk -v kind="$kind" '$1 == kind { sum += $4 } END { print sum + 0 }' "$latency")" ] || {
+			echo "$(faults "$kind" 0) faults were $kind, of $(grep "$kind" "$latency")"
 			return 1
 		}
 	done

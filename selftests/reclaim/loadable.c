@@ -246,7 +246,7 @@ static void *switch_on(void *unused)
 	static const char * const names[] = { "lfu", "wrong", "2q", "lfu", "lru", "wrong" };
 
 	for (int i = 0; __atomic_load_n(&switching, __ATOMIC_RELAXED); i++)
-		vt_set("policy", names[i % ARRAY_SIZE(names)]);
+		vt_set("policy", "%s", names[i % ARRAY_SIZE(names)]);
 	return unused;
 }
 

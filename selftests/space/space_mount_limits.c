@@ -262,7 +262,7 @@ TEST_F(mount, in_use)
 	EXPECT_EQ(try_umount("big"), -EBUSY);
 	close(fd);
 	EXPECT_EQ(vt_set("swap", "none"), -EBUSY);
-	EXPECT_TRUE(vt_log_says(log, "in use by 1 file system: "));
+	EXPECT_TRUE(vt_log_says(log, "mounted file systems: 1; "));
 	EXPECT_EQ(vt_set("backing", "%s", vt_disk()), -EBUSY);
 	EXPECT_TRUE(vt_log_says(log, "findmnt -t vmdemo"));
 	EXPECT_EQ(vt_set("backing", "none"), -EBUSY);
@@ -270,7 +270,7 @@ TEST_F(mount, in_use)
 	EXPECT_EQ(vt_try_unload(), -EWOULDBLOCK);
 	ASSERT_EQ(try_mount("two", 0, "device=vmdemo"), 0);
 	EXPECT_EQ(vt_set("swap", "none"), -EBUSY);
-	EXPECT_TRUE(vt_log_says(log, "in use by 2 file systems: "));
+	EXPECT_TRUE(vt_log_says(log, "mounted file systems: 2; "));
 	ASSERT_EQ(try_umount("big"), 0);
 	EXPECT_EQ(vt_set("swap", "none"), -EBUSY);
 	ASSERT_EQ(try_umount("two"), 0);
