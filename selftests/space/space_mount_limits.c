@@ -289,7 +289,7 @@ TEST_F(mount, in_use)
 	ASSERT_EQ(umount2(where("big"), MNT_DETACH), 0);
 	EXPECT_EQ(write(fd, "x", 1), 1);
 	EXPECT_EQ(vt_set("swap", "none"), -EBUSY);
-	EXPECT_TRUE(vt_log_says(log, "1 file system: see findmnt -t vmdemo; if detached, lsof"));
+	EXPECT_TRUE(vt_log_says(log, "systems: 1; see findmnt -t vmdemo, or lsof if detached"));
 	EXPECT_EQ(vt_try_unload(), -EWOULDBLOCK);
 	close(fd);
 	EXPECT_EQ(vt_try_unload(), 0);
