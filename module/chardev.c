@@ -5,6 +5,7 @@
  * An open file gets the space's inode as its f_mapping: so all opens, and the kernel's own code for
  * msync and error reporting, see one address space.
  */
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/splice.h>
 #include <vmdemo.h>
@@ -72,8 +73,27 @@ static long vmdemo_chardev_ioctl(struct file *file, unsigned int cmd, unsigned l
 
 	vmdemo_grow_look(vf->space, true);
 	if (cmd == VMDEMO_IOC_SPACE)
-		return vmdemo_spacefile_create(file, (void __user *)arg);
+		return vmdemo_sparse_create(file, (void __user *)arg);
 	return vmdemo_ioctl(file, cmd, arg);
+}
+
+/**
+ * vmdemo_show_fdinfo - which space a file is, in /proc/<pid>/fdinfo/<fd>
+ * @seq:  to print to
+ * @file: open device, or sparse space
+ *
+ * By the numbers that the tracepoints have. Does not sleep.
+ */
+void vmdemo_show_fdinfo(struct seq_file *seq, struct file *file)
+{
+	struct vmdemo_file *vf = file->private_data;
+	struct vmdemo_space *space = vf->space;
+
+	seq_printf(seq, "vmdemo-device:\t%u\nvmdemo-space:\t%llu\n", space->pool->device,
+		   space->key >> VMDEMO_INDEX_BITS);
+	if (space->swap)
+		seq_printf(seq, "vmdemo-written:\t%lld kB\n",
+			   atomic64_read(&space->nr_written) << (PAGE_SHIFT - 10));
 }
 
 const struct file_operations vmdemo_chardev_fops = {

@@ -44,8 +44,7 @@ struct vmdemo_device *vmdemo_device_create(u32 id, u32 frames)
 		return ERR_PTR(-ENOMEM);
 	device->id = id;
 	mutex_init(&device->lock);
-	spin_lock_init(&device->mounted_lock);
-	INIT_LIST_HEAD(&device->mounted);
+	vmdemo_closings_init(&device->closings);
 	spin_lock_init(&device->swap.lock);
 	ida_init(&device->spaces);
 	vmdemo_users_init(&device->users);
@@ -181,26 +180,6 @@ int vmdemo_device_bind(struct vmdemo_device *device, const char *path)
 }
 
 /*
- * Is the device open, for more than spaces that nobody has any more, and for file systems that only
- * these keep? The lock is held.
- */
-static bool vmdemo_device_stays_open(struct vmdemo_device *device)
-{
-	struct vmdemo_mounted *mounted;
-	unsigned int closing;
-	bool stays = false;
-
-	spin_lock(&device->mounted_lock);
-	closing = atomic_read(&device->nr_closing);
-	list_for_each_entry(mounted, &device->mounted, link) {
-		stays |= atomic_read(&mounted->sb->s_active) > mounted->nr_closing;
-		closing -= mounted->nr_closing;
-	}
-	spin_unlock(&device->mounted_lock);
-	return stays || device->opens - device->mounts > closing;
-}
-
-/*
  * Lock the device to unbind something. What is about to go does not count as open: it is waited
  * for, unless the device is open otherwise.
  */
@@ -208,11 +187,11 @@ static int vmdemo_device_lock_closed(struct vmdemo_device *device)
 {
 	int err = mutex_lock_killable(&device->lock);
 
-	while (!err && atomic_read(&device->nr_closing) && !vmdemo_device_stays_open(device)) {
+	while (!err && atomic_read(&device->closings.nr) &&
+	       vmdemo_closings_are_all(&device->closings, device->opens - device->mounts)) {
 		mutex_unlock(&device->lock);
-		err = wait_var_event_killable(&device->nr_closing,
-					      !atomic_read(&device->nr_closing));
-		err = err ?: mutex_lock_killable(&device->lock);
+		err = vmdemo_closings_wait(&device->closings) ?:
+		      mutex_lock_killable(&device->lock);
 	}
 	return err;
 }
@@ -490,10 +469,7 @@ int vmdemo_device_mount(struct vmdemo_device *device, struct vmdemo_mounted *mou
 	if (!err) {
 		device->opens++;
 		device->mounts++;
-		mounted->nr_closing = 0;
-		spin_lock(&device->mounted_lock);
-		list_add(&mounted->link, &device->mounted);
-		spin_unlock(&device->mounted_lock);
+		vmdemo_closings_mount(&device->closings, mounted);
 	}
 	mutex_unlock(&device->lock);
 	return err;
@@ -509,59 +485,10 @@ int vmdemo_device_mount(struct vmdemo_device *device, struct vmdemo_mounted *mou
 void vmdemo_device_unmount(struct vmdemo_device *device, struct vmdemo_mounted *mounted)
 {
 	mutex_lock(&device->lock);
-	spin_lock(&device->mounted_lock);
-	list_del(&mounted->link);
-	spin_unlock(&device->mounted_lock);
+	vmdemo_closings_unmount(&device->closings, mounted);
 	device->mounts--;
 	device->opens--;
 	mutex_unlock(&device->lock);
-}
-
-/**
- * vmdemo_device_closing - a space that nobody has any more is about to go
- * @device:  the device, which it has open, or its file system has
- * @sb:      where its inode is; in use yet
- * @mounted: its file system, unless the space has no name
- *
- * vmdemo_device_closed() is next. Until then unbinding waits, and the memory of the device and the
- * super block stay. Does not sleep.
- */
-void vmdemo_device_closing(struct vmdemo_device *device, struct super_block *sb,
-			   struct vmdemo_mounted *mounted)
-{
-	get_device(&device->dev);
-	spin_lock(&device->mounted_lock);
-	atomic_inc(&sb->s_active);
-	if (mounted)
-		mounted->nr_closing++;
-	atomic_inc(&device->nr_closing);
-	spin_unlock(&device->mounted_lock);
-}
-
-/**
- * vmdemo_device_closed - that space has gone
- * @device:  the device; its memory may go now
- * @sb:      the super block; it may go as well
- * @mounted: as before
- *
- * May sleep.
- */
-void vmdemo_device_closed(struct vmdemo_device *device, struct super_block *sb,
-			  struct vmdemo_mounted *mounted)
-{
-	bool last;
-
-	/* A job that is the last counts as closing to the end. Until we unlock, @mounted stays. */
-	spin_lock(&device->mounted_lock);
-	last = !atomic_add_unless(&sb->s_active, -1, 1);
-	if (!last && mounted)
-		mounted->nr_closing--;
-	spin_unlock(&device->mounted_lock);
-	if (last)
-		deactivate_super(sb);
-	if (atomic_dec_and_test(&device->nr_closing))
-		wake_up_var(&device->nr_closing);
-	put_device(&device->dev);
 }
 
 /**

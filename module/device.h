@@ -9,17 +9,10 @@
 #include <linux/device.h>
 #include <linux/idr.h>
 
+#include "closing.h"
 #include "readahead.h"
 #include "space.h"
 #include "user.h"
-
-/* A file system of spaces. */
-struct vmdemo_mounted {
-	struct super_block *sb;		/* immutable */
-	struct list_head link;		/* the rest: under the device's mounted_lock */
-	unsigned int nr_closing;	/* jobs that free files, and keep it for that */
-	atomic64_t room;		/* on its own: pages that its files may have yet */
-};
 
 struct vmdemo_device {
 	/* immutable */
@@ -36,11 +29,9 @@ struct vmdemo_device {
 	struct vmdemo_swap swap;	/* the same */
 	unsigned int opens;		/* under lock; a sparse space, or a mount, counts as one */
 	unsigned int mounts;		/* under lock: of these, file systems of spaces */
-	spinlock_t mounted_lock;
-	struct list_head mounted;	/* under mounted_lock: these */
+	struct vmdemo_closings closings;
 	bool live;			/* under lock: may be opened */
 	struct work_struct leave_work;
-	atomic_t nr_closing;		/* jobs that free spaces which nobody has any more */
 };
 
 /* An open file. */
@@ -78,10 +69,6 @@ int vmdemo_device_open(struct vmdemo_device *device);
 void vmdemo_device_release(struct vmdemo_device *device);
 int vmdemo_device_mount(struct vmdemo_device *device, struct vmdemo_mounted *mounted);
 void vmdemo_device_unmount(struct vmdemo_device *device, struct vmdemo_mounted *mounted);
-void vmdemo_device_closing(struct vmdemo_device *device, struct super_block *sb,
-			   struct vmdemo_mounted *mounted);
-void vmdemo_device_closed(struct vmdemo_device *device, struct super_block *sb,
-			  struct vmdemo_mounted *mounted);
 int vmdemo_device_resize(struct vmdemo_device *device, u32 frames);
 int vmdemo_device_sync(struct vmdemo_device *device, u64 start, u64 end);
 

@@ -28,6 +28,6 @@ int vmdemo_fadvise(struct file *file, loff_t offset, loff_t len, int advice);
 void vmdemo_show_fdinfo(struct seq_file *seq, struct file *file);
 long vmdemo_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
-long vmdemo_spacefile_create(struct file *file, void __user *arg);
+long vmdemo_sparse_create(struct file *file, void __user *arg);
 
 #endif /* VMDEMO_ENTRY_H */

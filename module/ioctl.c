@@ -5,7 +5,6 @@
  * Every argument is checked in full before anything happens.
  */
 #include <linux/sched/signal.h>
-#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <vmdemo.h>
@@ -248,23 +247,4 @@ long vmdemo_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return vmdemo_ioctl_limit(file, user);
 	}
 	return -ENOTTY;
-}
-
-/**
- * vmdemo_show_fdinfo - which space a file is, in /proc/<pid>/fdinfo/<fd>
- * @seq:  to print to
- * @file: open device, or sparse space
- *
- * By the numbers that the tracepoints have. Does not sleep.
- */
-void vmdemo_show_fdinfo(struct seq_file *seq, struct file *file)
-{
-	struct vmdemo_file *vf = file->private_data;
-	struct vmdemo_space *space = vf->space;
-
-	seq_printf(seq, "vmdemo-device:\t%u\nvmdemo-space:\t%llu\n", space->pool->device,
-		   space->key >> VMDEMO_INDEX_BITS);
-	if (space->swap)
-		seq_printf(seq, "vmdemo-written:\t%lld kB\n",
-			   atomic64_read(&space->nr_written) << (PAGE_SHIFT - 10));
 }

@@ -45,10 +45,10 @@ static inline u32 vmdemo_latency_bucket(u64 ticks)
 	return (shift << VMDEMO_LATENCY_SUB) + (u32)(ticks >> shift);
 }
 
-/* Of ticks of vmdemo_clock(), 2^43 at most: nanoseconds. */
+/* Of ticks of vmdemo_clock(): nanoseconds. */
 static inline u64 vmdemo_clock_ns(u64 ticks)
 {
-	return div_u64(ticks * USEC_PER_SEC, vmdemo_clock_khz());
+	return mul_u64_u32_div(ticks, USEC_PER_SEC, vmdemo_clock_khz());
 }
 
 /* Something of @kind ends, that began at @began by vmdemo_clock(). Any context. */

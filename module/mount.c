@@ -5,7 +5,7 @@
  *   mount -t vmdemo -o device=vmdemo,size=64G none /mnt/big
  *
  * As in ramfs the names are nowhere but in the dentry cache, where the kernel's own functions for
- * such file systems keep them. A regular file is a sparse space (spacefile.c) and lives as long as
+ * such file systems keep them. A regular file is a sparse space (sparse.c) and lives as long as
  * its inode. Here are the tree, its limits, and the options of the mount.
  */
 #include <linux/ctype.h>
@@ -22,7 +22,7 @@
 
 #include "device.h"
 #include "entry.h"
-#include "spacefile.h"
+#include "sparse.h"
 #include "swap.h"
 
 /* What is left of something that has no bound: more than there can be. */
@@ -83,7 +83,7 @@ static struct inode *vmdemo_mount_inode(struct super_block *sb, umode_t mode, de
 	simple_inode_init_ts(inode);
 	switch (mode & S_IFMT) {
 	case S_IFREG:
-		err = vmdemo_spacefile_init_inode(inode, mount->set.device, &mount->mounted);
+		err = vmdemo_sparse_init_inode(inode, mount->set.device, &mount->mounted);
 		break;
 	case S_IFDIR:
 		inode->i_op = &vmdemo_mount_dir_iops;
@@ -220,7 +220,7 @@ static int vmdemo_mount_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 	if (linked)
 		atomic64_inc(&vmdemo_mount(new_dir->i_sb)->inodes);
 	else if (target->i_private)
-		vmdemo_spacefile_replaced(target);
+		vmdemo_sparse_replaced(target);
 	return 0;
 }
 
@@ -243,7 +243,7 @@ static const struct inode_operations vmdemo_mount_dir_iops = {
 static void vmdemo_mount_iput(struct dentry *dentry, struct inode *inode)
 {
 	if (inode->i_private && !inode->i_nlink && atomic_read(&inode->i_count) == 1)
-		vmdemo_spacefile_iput(dentry, inode);
+		vmdemo_sparse_iput(dentry, inode);
 	else
 		iput(inode);
 }
@@ -255,7 +255,7 @@ static const struct dentry_operations vmdemo_mount_dops = {
 
 static void vmdemo_mount_evict_inode(struct inode *inode)
 {
-	vmdemo_spacefile_evict_inode(inode);
+	vmdemo_sparse_evict_inode(inode);
 	atomic64_inc(&vmdemo_mount(inode->i_sb)->inodes);
 }
 

@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * spacefile.h - sparse spaces as the inodes of a file system
+ * spacefile.h - the file of a sparse space
  */
 #ifndef VMDEMO_SPACEFILE_H
 #define VMDEMO_SPACEFILE_H
 
 #include <linux/fs.h>
 
-struct vmdemo_device;
-struct vmdemo_mounted;
+struct vmdemo_space;
 
-int vmdemo_spacefile_init_inode(struct inode *inode, struct vmdemo_device *device,
-				struct vmdemo_mounted *mounted);
-void vmdemo_spacefile_evict_inode(struct inode *inode);
-void vmdemo_spacefile_replaced(struct inode *inode);
-void vmdemo_spacefile_iput(struct dentry *dentry, struct inode *inode);
+extern const struct file_operations vmdemo_spacefile_fops;
+extern const struct inode_operations vmdemo_spacefile_iops;
+int vmdemo_spacefile_attach(struct file *file, struct vmdemo_space *space);
 
 #endif /* VMDEMO_SPACEFILE_H */
