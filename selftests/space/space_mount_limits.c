@@ -297,34 +297,6 @@ TEST_F(mount, in_use)
 	close(log);
 }
 
-static void run_on(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	/* There may be one processor only. */
-	sched_setaffinity(0, sizeof(set), &set);
-}
-
-/*
- * The kernel frees inodes some time after the last of them has gone, a few at a time, each by the
- * module's code: which must not go before that, on whichever processor it is unloaded.
- */
-TEST_F(mount, unload_at_once)
-{
-	int i, nr = 50000;
-
-	for (i = 0; i < nr; i++)
-		ASSERT_EQ(mknod(where("big/%d", i), S_IFREG | 0600, 0), 0);
-	EXPECT_EQ(statfs_of(where("big")).f_files - statfs_of(where("big")).f_ffree, nr + 1);
-	run_on(0);
-	ASSERT_EQ(try_umount("big"), 0);
-	run_on(1);
-	EXPECT_EQ(vt_try_unload(), 0);
-	vt_load("swap=%s frames=%d", vt_disk2(), FRAMES);
-}
-
 /* A mapping that may be stored to keeps a mount writable. */
 TEST_F(mount, readonly)
 {
