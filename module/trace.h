@@ -189,19 +189,19 @@ TRACE_EVENT(vmdemo_policy,
 	TP_ARGS(pool, event, frame),
 	TP_STRUCT__entry(
 		__array(char, event, 8)
-		__field(u64, key)
+		__field(u64, index)
 		__field(u32, frame)
-		__field(u32, device)
+		VMDEMO_TRACE_WHERE
 	),
 	TP_fast_assign(
 		strscpy(__entry->event, event, sizeof(__entry->event));
-		__entry->key = vmdemo_frame(pool, frame)->key;
+		__entry->index = vmdemo_trace_page(vmdemo_frame(pool, frame)->key);
 		__entry->frame = frame;
 		__entry->device = pool->device;
+		__entry->space = vmdemo_trace_space(vmdemo_frame(pool, frame)->key);
 	),
-	TP_printk("%s page=%llu frame=%u device=%u space=%u", __entry->event,
-		  vmdemo_trace_page(__entry->key), __entry->frame, __entry->device,
-		  vmdemo_trace_space(__entry->key))
+	TP_printk("%s page=%llu frame=%u device=%u space=%u", __entry->event, __entry->index,
+		  __entry->frame, __entry->device, __entry->space)
 );
 
 #endif /* VMDEMO_TRACE_H */

@@ -29,7 +29,7 @@ const struct attribute attributes[] = {
 /* ---- devices ---- */
 
 /* vmdemo is number 0, vmdemo1 is 1; -1: it is not called like one of ours. */
-static int device_number(const char *name)
+int device_number(const char *name)
 {
 	uint64_t nr;
 

@@ -63,13 +63,19 @@ static void enter(const struct event *event)
 	struct fault *fault = find_task(event->task);
 
 	/* It comes again after it has waited without locks: the same fault. */
-	if (fault && fault->again && event->value & FLAG_TRIED && fault->page == event->page) {
+	if (fault && fault->again && event->value & FLAG_TRIED &&
+	    fault->space == event->space && fault->page == event->page) {
 		fault->id = event->id;
 		fault->again = false;
 		return;
 	}
 	fault = fault ? fault : find_place();
-	*fault = (struct fault){ .task = event->task, .id = event->id, .page = event->page };
+	*fault = (struct fault){
+		.task = event->task,
+		.id = event->id,
+		.space = event->space,
+		.page = event->page,
+	};
 	fault->flags = event->value;
 	fault->at[EVENT_ENTER] = event->ns;
 }
@@ -112,12 +118,12 @@ static void step(struct fault *fault, const struct event *event)
 		fault->at[event->type] = event->ns;
 }
 
-/* A page gets a frame; the key ends with the page's number. */
+/* A page gets a frame. */
 static void note_insert(const struct event *event)
 {
 	struct fault *fault = find_task(event->task);
 
-	if (fault && (event->page ^ fault->page) << 28 == 0 &&
+	if (fault && event->space == fault->space && event->page == fault->page &&
 	    (!strcmp(event->text, "insert") || !strcmp(event->text, "refault")))
 		fault->inserted = true;
 }

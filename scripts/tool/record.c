@@ -28,13 +28,8 @@
 #define MOST_BUFFER_KB	(1U << 20)
 #define MOST_FRAMES	(1U << 28)
 
-/* What is in a frame, as far as it is known. */
-struct frame {
-	uint64_t key;
-	bool ahead; /* and nobody has touched it yet */
-};
-
-static struct frame *frames;
+/* By frame: what is in it was read ahead, and nobody has touched it yet, as far as is known. */
+static bool *ahead;
 static uint64_t nr_frames;
 
 static FILE *out;
@@ -117,7 +112,7 @@ static bool put_counters(void)
 /* ---- events ---- */
 
 /* NULL: it is none, or there is no end to them. */
-static struct frame *frame_with(int64_t nr)
+static bool *ahead_in(int64_t nr)
 {
 	uint64_t room = nr_frames;
 
@@ -126,38 +121,32 @@ static struct frame *frame_with(int64_t nr)
 	if ((uint64_t)nr >= nr_frames) {
 		while (room <= (uint64_t)nr)
 			room = room ? 2 * room : 1024;
-		frames = need_memory(realloc(frames, room * sizeof(*frames)));
-		memset(frames + nr_frames, 0, (room - nr_frames) * sizeof(*frames));
+		ahead = need_memory(realloc(ahead, room * sizeof(*ahead)));
+		memset(ahead + nr_frames, 0, (room - nr_frames) * sizeof(*ahead));
 		nr_frames = room;
 	}
-	return &frames[nr];
+	return &ahead[nr];
 }
 
-static const char *kind_of(const struct fault *f, struct frame *frame)
+static const char *kind_of(const struct fault *f)
 {
-	bool ahead = frame && frame->ahead;
+	bool *at = ahead_in(f->frame), was_ahead = at && *at;
 
-	if (frame)
-		frame->ahead = false;
+	if (at)
+		*at = false;
 	if (f->result & RESULT_ERROR)
 		return "failed";
 	if (f->read)
 		return "hard";
 	if (f->inserted)
 		return "zero";
-	if (ahead)
+	if (was_ahead)
 		return "ahead";
 	return f->at[EVENT_WAIT] && !f->for_frame ? "wait" : "soft";
 }
 
-static uint64_t space_of(const struct frame *frame)
-{
-	return frame ? frame->key >> KEY_PAGE_BITS : 0;
-}
-
 static void put_fault(const struct fault *f)
 {
-	struct frame *frame = frame_with(f->frame);
 	struct task *task = task_with(f->task);
 
 	if (!task->told) {
@@ -168,27 +157,24 @@ static void put_fault(const struct fault *f)
 	}
 	fprintf(out, "f %" PRIu64 " %" PRIu64 " %d %" PRIu64 " %" PRIu64 " %s %c %" PRId64 " %u\n",
 		f->at[EVENT_RETURN] - began, f->at[EVENT_RETURN] - f->at[EVENT_ENTER], (int)f->task,
-		space_of(frame), f->page, kind_of(f, frame), f->flags & FLAG_WRITE ? 'w' : 'r',
+		f->space, f->page, kind_of(f), f->flags & FLAG_WRITE ? 'w' : 'r',
 		f->frame, f->nr_read);
 }
 
 static void put_policy(const struct event *event)
 {
-	struct frame *frame = frame_with(event->frame);
 	const struct fault *fault = fault_of(event->task);
-	uint64_t page = event->page & ((1ULL << KEY_PAGE_BITS) - 1);
-	bool own = fault && fault->page == page;
+	bool own = fault && fault->space == event->space && fault->page == event->page;
+	bool *at = ahead_in(event->frame);
 
-	if (frame && (!strcmp(event->text, "insert") || !strcmp(event->text, "refault")))
-		frame->ahead = !own;
-	else if (frame && (!strcmp(event->text, "unmap") ||
-			   (!own && !strcmp(event->text, "touch"))))
-		frame->ahead = false; /* it has been mapped with another one */
-	if (frame)
-		frame->key = event->page;
+	if (at && (!strcmp(event->text, "insert") || !strcmp(event->text, "refault")))
+		*at = !own;
+	else if (at && (!strcmp(event->text, "unmap") ||
+			(!own && !strcmp(event->text, "touch"))))
+		*at = false; /* it has been mapped with another one */
 	fprintf(out, "p %" PRIu64, event->ns - began);
 	put_text(event->text);
-	fprintf(out, " %" PRIu64 " %" PRIu64 " %" PRId64 "\n", event->page >> KEY_PAGE_BITS, page,
+	fprintf(out, " %" PRIu64 " %" PRIu64 " %" PRId64 "\n", event->space, event->page,
 		event->frame);
 }
 
@@ -202,11 +188,11 @@ static void put_event(const struct event *event)
 	else if (event->type == EVENT_POLICY)
 		put_policy(event);
 	else if (event->type == EVENT_WRITE)
-		fprintf(out, "w %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", ns, event->page,
-			event->value);
+		fprintf(out, "w %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", ns,
+			event->space, event->page, event->value);
 	else if (event->type == EVENT_WRITTEN)
-		fprintf(out, "d %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 "\n", ns, event->page,
-			event->value, event->frame);
+		fprintf(out, "d %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 "\n", ns,
+			event->space, event->page, event->value, event->frame);
 	else if (event->type == EVENT_LOST)
 		fprintf(out, "l %" PRIu64 " %" PRIu64 "\n", ns, event->value);
 }
@@ -259,7 +245,6 @@ static void put_map(char letter, int fd, const struct vmdemo_info *info)
 	struct vmdemo_page *chunk = need_memory(calloc(info->pagemap_max, sizeof(*chunk)));
 	uint64_t pages = info->size_bytes / info->page_size, from, nr, i;
 	struct vmdemo_pagemap map = { .pages = (uintptr_t)chunk };
-	struct frame *frame;
 
 	for (from = 0; from < pages && (!stop || letter == 'M'); from += nr) {
 		nr = pages - from < info->pagemap_max ? pages - from : info->pagemap_max;
@@ -271,9 +256,6 @@ static void put_map(char letter, int fd, const struct vmdemo_info *info)
 		for (i = 0; i < nr; i++) {
 			if (chunk[i].frame == VMDEMO_NO_FRAME)
 				continue;
-			frame = letter == 'm' ? frame_with(chunk[i].frame) : NULL;
-			if (frame)
-				frame->key = from + i;
 			fprintf(out, "%c %" PRIu64 " %u %u %u\n", letter, from + i, chunk[i].frame,
 				chunk[i].state, chunk[i].flags);
 		}
@@ -290,22 +272,6 @@ static void on_signal(int signal)
 {
 	(void)signal;
 	stop = 1;
-}
-
-/* Another device that has a disk, or NULL: events do not say of which they are. */
-static const char *other_device(void)
-{
-	static char names[MOST_DEVICES][16];
-	char disk[4096], swap[4096];
-	size_t nr = device_names(names), i;
-
-	for (i = 0; i < nr; i++)
-		if (strcmp(names[i], device) &&
-		    !attribute_read(names[i], "backing", disk, sizeof(disk)) &&
-		    !attribute_read(names[i], "swap", swap, sizeof(swap)) &&
-		    (strcmp(disk, "none") || strcmp(swap, "none")))
-			return names[i];
-	return NULL;
 }
 
 static void put_header(char **command)
@@ -390,20 +356,15 @@ static bool end_command(pid_t pid, int *status)
 	return true;
 }
 
-/* False: no more events come, or none that can be used, and a note says why. */
+/* False: no more events come, and a note says why. */
 static bool goes_on(void)
 {
-	const char *other;
-
 	if (!put_counters() || !tracing_is_on()) {
 		note("the module was unloaded: what it did last is missing.");
 		return false;
 	}
 	write_out();
-	other = other_device();
-	if (other)
-		note("%s got a disk: from then on the recording may have its events, too.", other);
-	return !other;
+	return true;
 }
 
 /* Until the time is over, or the command. False: it had to end before. */
@@ -446,18 +407,14 @@ static void catch_signals(void)
 
 static int record(double seconds, unsigned int buffer, char **command)
 {
-	const char *other = other_device();
 	struct vmdemo_info info;
 	int fd, status = 0;
 	uint64_t lost;
 	bool there;
 
-	if (other)
-		fail("%s has a disk, too, and the tracepoints do not tell devices apart: unbind it.",
-		     other);
 	catch_signals();
 	began = now();
-	tracing_start(true, buffer);
+	tracing_start(device, true, buffer);
 	fd = open_device(&info);
 	open_file();
 	put_header(command);
@@ -563,8 +520,7 @@ const struct command command_record = {
 	.summary = "write down all that a device does, for a report",
 	.help = "Page faults with process, page, kind and latency; what the policy sees; writing; counters ten\n"
 		"times a second; and where the pages are at first. Until COMMAND ends, or the time is over,\n"
-		"or Ctrl-C. For root. No other device may have a disk meanwhile. The status is 1 if an event\n"
-		"was lost, too.\n\n"
+		"or Ctrl-C. For root. The status is 1 if an event was lost, too.\n\n"
 		"  -d, --duration SECONDS  end after this time\n"
 		"  -b, --buffer KIB        memory of each processor for what is not written yet: 8192\n",
 	.run = record_run,

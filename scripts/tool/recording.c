@@ -305,13 +305,13 @@ static void read_policy(char *line)
 
 static void read_write(char *line, bool done)
 {
-	uint64_t ns = next_number(&line, MOST_NS), page = next_number(&line, MOST_PAGE);
-	uint64_t nr = next_number(&line, MOST_RUN);
+	uint64_t ns = next_number(&line, MOST_NS), space = next_number(&line, MOST_SPACE);
+	uint64_t page = next_number(&line, MOST_PAGE), nr = next_number(&line, MOST_RUN);
 	const char *error = done ? next_field(&line) : "";
 
 	end_of_line(line);
 	if (!strcmp(error, "0"))
-		happen(ns, page, CHANGE_CLEAN)->nr = nr;
+		happen(ns, key_of(space, page), CHANGE_CLEAN)->nr = nr;
 }
 
 static void read_gap(char *line)

@@ -28,8 +28,9 @@
  *                    others are sparse spaces
  *   p NS EVENT SPACE PAGE FRAME
  *                    what a policy saw, as by the tracepoint vmdemo_policy
- *   w NS PAGE NR     pages are being written to the disk
- *   d NS PAGE NR ERROR
+ *   w NS SPACE PAGE NR
+ *                    pages are being written to the disk
+ *   d NS SPACE PAGE NR ERROR
  *                    they have been
  *   l NS NR          at least NR events before the next are missing
  * And at last:
@@ -84,7 +85,7 @@ enum change {
 struct happening {
 	uint64_t ns;
 	uint64_t key;
-	uint32_t nr; /* pages, in all spaces, if it is CHANGE_CLEAN */
+	uint32_t nr; /* pages from that one on, if it is CHANGE_CLEAN */
 	enum change change : 8;
 	bool known; /* from before the recording */
 };

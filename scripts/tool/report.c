@@ -179,26 +179,13 @@ static void tell_changes(struct player *p, uint64_t us)
 	p->nr = 0;
 }
 
-/* Writing does not tell of which space it is. */
-static void change_in_spaces(struct player *p, const struct happening *h)
-{
-	uint64_t space;
-	size_t i;
-
-	for (i = 0; i < rec.nr_keys; i = index_of(key_of(space + 1, 0))) {
-		space = rec.keys[i] >> KEY_PAGE_BITS;
-		for (i = index_of(h->key | key_of(space, 0));
-		     i < rec.nr_keys && rec.keys[i] < (h->key | key_of(space, 0)) + h->nr; i++)
-			change(p, i, h->change);
-	}
-}
-
 /* Changes within @step us are told as one. Returns how many there are. */
 static size_t play(uint64_t step, bool print)
 {
 	struct player p = { .print = print };
 	const struct happening *h;
 	uint64_t us = 0;
+	size_t i;
 
 	p.states = need_memory(calloc(rec.nr_keys + 1, 1));
 	p.told = need_memory(calloc(rec.nr_keys + 1, 1));
@@ -207,10 +194,8 @@ static size_t play(uint64_t step, bool print)
 		if (h->ns / 1000 / step != us / step)
 			tell_changes(&p, us);
 		us = h->ns / 1000;
-		if (h->change == CHANGE_CLEAN)
-			change_in_spaces(&p, h);
-		else
-			change(&p, index_of(h->key), h->change);
+		for (i = index_of(h->key); i < rec.nr_keys && rec.keys[i] < h->key + h->nr; i++)
+			change(&p, i, h->change);
 	}
 	tell_changes(&p, us);
 	free(p.states);

@@ -116,6 +116,8 @@ size_t device_names(char names[MOST_DEVICES][16]);
  */
 const char *device_meant(const char *argument);
 
+/* Of vmdemo, vmdemo1 and so on; -1: it is none. */
+int device_number(const char *name);
 bool is_device_name(const char *argument);
 
 /* What /proc calls a sparse space. */

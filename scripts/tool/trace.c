@@ -24,6 +24,7 @@ static volatile sig_atomic_t stop;
 static uint64_t lost;
 
 static bool json, stream, one_any;
+static const char *device; /* NULL: all of them */
 static pid_t only;
 static uint64_t told, wanted;
 
@@ -189,7 +190,7 @@ static void trace_all(void)
 	for (i = 0; i < ARRAY_SIZE(signals); i++)
 		sigaction(signals[i], &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	tracing_start(false, 0);
+	tracing_start(device, false, 0);
 	if (only)
 		snprintf(path, sizeof(path), "/proc/%d", only);
 	while (!stop) {
@@ -250,12 +251,12 @@ static void parse_options(int argc, char **argv)
 
 static int trace_run(int argc, char **argv)
 {
-	char names[MOST_DEVICES][16], path[64];
+	const char *meant;
+	char path[64];
 
 	parse_options(argc, argv);
-	device_meant(argv[optind]);
-	if (argv[optind] && device_names(names) > 1)
-		fail("the tracepoints do not tell devices apart: leave DEV out to see the faults of all.");
+	meant = device_meant(argv[optind]);
+	device = argv[optind] ? meant : NULL;
 	if (only) {
 		snprintf(path, sizeof(path), "/proc/%d", only);
 		if (access(path, F_OK))
@@ -276,7 +277,7 @@ const struct command command_trace = {
 	.usage = "[--pid PID] [--stream] [--any] [--count N] [--json] [DEV]",
 	.summary = "tell a fault in its five steps, or a stream of faults",
 	.help = "Waits for a fault that reads its page from the disk, and tells how long each step took.\n"
-		"For root. The tracepoints do not tell devices apart.\n\n"
+		"For root. Without DEV, faults of all devices.\n\n"
 		"  -p, --pid PID  of this process, until it ends\n"
 		"  -s, --stream   all faults, a line each, until Ctrl-C\n"
 		"  -a, --any      take a fault that reads nothing, too\n"

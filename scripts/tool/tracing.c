@@ -49,24 +49,28 @@ static struct source {
 	struct field fields[MOST_FIELDS];
 } sources[NR_EVENTS] = {
 	[EVENT_ENTER] = { "vmdemo/vmdemo_fault_enter", false, false, 0, {
-		FIELD("id", id), FIELD("index", page), FIELD("flags", value) } },
+		FIELD("id", id), FIELD("space", space), FIELD("index", page),
+		FIELD("flags", value) } },
 	[EVENT_LOAD] = { "vmdemo/vmdemo_load", false, false, 0, {
-		FIELD("id", id), FIELD("index", page), FIELD("nr", value),
-		FIELD("error", frame) } },
+		FIELD("id", id), FIELD("space", space), FIELD("index", page),
+		FIELD("nr", value), FIELD("error", frame) } },
 	[EVENT_WAIT] = { "vmdemo/vmdemo_wait", false, false, 0, {
 		FIELD("id", id), FIELD("index", page), FIELD("for_frame", value) } },
 	[EVENT_DONE] = { "vmdemo/vmdemo_load_done", false, false, 0, {
-		FIELD("id", id), FIELD("index", page), FIELD("nr", value),
-		FIELD("error", frame) } },
+		FIELD("id", id), FIELD("space", space), FIELD("index", page),
+		FIELD("nr", value), FIELD("error", frame) } },
 	[EVENT_RETURN] = { "vmdemo/vmdemo_fault_return", false, false, 0, {
 		FIELD("id", id), FIELD("index", page), FIELD("result", value),
 		FIELD("frame", frame) } },
 	[EVENT_WRITE] = { "vmdemo/vmdemo_writeback", true, false, 0, {
-		FIELD("index", page), FIELD("nr", value), FIELD("error", frame) } },
+		FIELD("space", space), FIELD("index", page), FIELD("nr", value),
+		FIELD("error", frame) } },
 	[EVENT_WRITTEN] = { "vmdemo/vmdemo_writeback_done", true, false, 0, {
-		FIELD("index", page), FIELD("nr", value), FIELD("error", frame) } },
+		FIELD("space", space), FIELD("index", page), FIELD("nr", value),
+		FIELD("error", frame) } },
 	[EVENT_POLICY] = { "vmdemo/vmdemo_policy", true, false, 0, {
-		FIELD("event", text), FIELD("key", page), FIELD("frame", frame) } },
+		FIELD("event", text), FIELD("space", space), FIELD("index", page),
+		FIELD("frame", frame) } },
 	[EVENT_NEWTASK] = { "task/task_newtask", false, true, 0, {
 		FIELD("comm", text), FIELD("pid", task), FIELD("clone_flags", value) } },
 	/* Newer kernels leave out pid: then it is the task that was running. */
@@ -347,7 +351,7 @@ static void open_buffers(void)
 	}
 }
 
-void tracing_start(bool all, unsigned int buffer)
+void tracing_start(const char *device, bool all, unsigned int buffer)
 {
 	const char *tracing = find_tracefs();
 	struct source *source;
@@ -368,6 +372,9 @@ void tracing_start(bool all, unsigned int buffer)
 	}
 	read_page_format();
 	open_buffers();
+	snprintf(text, sizeof(text), "device == %d", device ? device_number(device) : 0);
+	if (device && !write_to("events/vmdemo/filter", text))
+		fail("the tracepoints do not tell devices apart: the module is not of this version.");
 	for (source = sources; source < sources + NR_EVENTS; source++) {
 		if (source->all && !all)
 			continue;

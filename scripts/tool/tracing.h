@@ -35,7 +35,8 @@ enum event_type {
  * @ns:    when, by CLOCK_MONOTONIC
  * @order: of those that came at the same time
  * @id:    of the fault; of a new task, the one that made it
- * @page:  number in its space; for a policy the key, which has the space, too
+ * @space: number; 0 is that of the device
+ * @page:  number in its space
  * @value: flags, result, number of pages, or whether it waits for a frame
  * @frame: number, or error
  * @task:  that was running; of a new task, and of one that gets a name, that one
@@ -46,6 +47,7 @@ struct event {
 	uint64_t ns;
 	uint64_t order;
 	uint64_t id;
+	uint64_t space;
 	uint64_t page;
 	uint64_t value;
 	int64_t frame;
@@ -55,10 +57,11 @@ struct event {
 };
 
 /*
- * Trace into an instance of our own, which nobody else's tracing disturbs. @all: what policies and
- * writing do, too. @buffer: KiB for each processor, or 0. fail() undoes it.
+ * Trace into an instance of our own, which nobody else's tracing disturbs: what @device does, or
+ * all of them, if it is NULL. @all: what policies and writing do, too. @buffer: KiB for each
+ * processor, or 0. fail() undoes it.
  */
-void tracing_start(bool all, unsigned int buffer);
+void tracing_start(const char *device, bool all, unsigned int buffer);
 
 /*
  * What has come since the last call, sorted, valid until the next. What came just now is kept for
@@ -105,6 +108,7 @@ void tracing_note_task(const struct event *event);
  * struct fault - a fault under way, and then at its end
  * @task:      whose; 0: none
  * @id:        of its last attempt
+ * @space:     number
  * @page:      number in its space
  * @flags:     FAULT_FLAG_*
  * @at:        when it came to each step, in ns; 0: it did not
@@ -120,6 +124,7 @@ void tracing_note_task(const struct event *event);
 struct fault {
 	pid_t task;
 	uint64_t id;
+	uint64_t space;
 	uint64_t page;
 	unsigned int flags;
 	uint64_t at[NR_STEPS];

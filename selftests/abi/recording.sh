@@ -74,14 +74,6 @@ start_record() {
 		{ cat "$work/told" && return 1; }
 }
 
-# record_ends STATUS
-record_ends() {
-	local status=0
-	wait "${workers[-1]}" || status=$?
-	unset 'workers[-1]'
-	[ "$status" -eq "$1" ] && no_instance || { echo "status $status" && cat "$work/told" && return 1; }
-}
-
 # A worker that does a line of Python for each line that it gets on a pipe.
 told_worker() {
 	rm -f "$work/pipe"
@@ -108,7 +100,7 @@ records_each_fault() {
 	load 64 && told_worker && tell_worker 'touch(range(8))' && start_record "$rec" &&
 		tell_worker 'touch(range(100, 140)); touch(range(300, 310), True); name("other"); touch(range(500, 520, 2)); touch(range(8))' || return
 	sleep 0.3 # some samples
-	kill -INT "${workers[-1]}" && record_ends 0 && [ ! -s "$work/told" ] && [ "$(command stat -c %a "$rec")" = 600 ] || return
+	kill -INT "${workers[-1]}" && last_ends 0 && [ ! -s "$work/told" ] && [ "$(command stat -c %a "$rec")" = 600 ] || return
 	python3 - "$rec" "$class" "${workers[0]}" "$disk" <<'END'
 import sys
 from recording import Recording
@@ -142,7 +134,7 @@ can_be_replayed() {
 	tell_worker 'args = bytearray(struct.pack("=QQQII", 400 << 12, 0, 0, 0, 0)); space = mmap.mmap(fcntl.ioctl(dev, 1 << 30 | 32 << 16 | 0xe705, args), 400 << 12)' &&
 		tell_worker '[space.__setitem__(p << 12, 1) for p in range(400)]; [space[p << 12] for p in range(400)]' &&
 		tell_worker 'import random; rng = random.Random(5); [touch([int(2048 * rng.random() ** 3)], rng.random() < 0.3) for i in range(1500)]' &&
-		kill -INT "${workers[-1]}" && record_ends 0 || return
+		kill -INT "${workers[-1]}" && last_ends 0 || return
 	python3 - "$rec" <<'END'
 import sys
 from recording import Recording
@@ -165,7 +157,7 @@ kinds = [f[5] for f in r.lines['f']]
 for kind in 'hard', 'soft', 'zero':
     assert kinds.count(kind) == r.more('faults_' + kind), (kind, kinds.count(kind), r.more('faults_' + kind))
 assert kinds.count('zero') == 400 and {f[3] for f in r.lines['f'] if f[5] == 'zero'} - {'0'}, 'spaces'
-assert sum(int(w[2]) for w in r.lines['w']) == r.more('pages_out') > 0
+assert sum(int(w[3]) for w in r.lines['w']) == r.more('pages_out') > 0
 END
 }
 
@@ -185,8 +177,8 @@ END
 		expect 1 'cannot be run' vmdemo record "$rec" -- /nonsense && no_instance && expect 0 '' vmdemo record --duration 0.3 vmdemo "$rec" && no_instance &&
 		python3 -c 'import sys; from recording import Recording; assert 3e8 < Recording(sys.argv[1]).end < 5e9' "$rec" || return
 	# Interrupted, it does not leave the command behind, unless that refuses; then it says so.
-	start_record "$rec" -- sleep 1000 && kill -INT "${workers[-1]}" && record_ends 0 && ! pgrep -x sleep &&
-		start_record "$rec" -- sh -c "trap '' TERM; while [ -e '$rec' ]; do sleep 0.1; done" && sleep 0.2 && kill -INT "${workers[-1]}" && record_ends 0 &&
+	start_record "$rec" -- sleep 1000 && kill -INT "${workers[-1]}" && last_ends 0 && ! pgrep -x sleep &&
+		start_record "$rec" -- sh -c "trap '' TERM; while [ -e '$rec' ]; do sleep 0.1; done" && sleep 0.2 && kill -INT "${workers[-1]}" && last_ends 0 &&
 		grep -q 'process [0-9]*, has not ended yet' "$work/told" && rm "$rec" || return
 	# A parent that ignores SIGCHLD leaves it so.
 	expect 0 '' python3 -c 'import os, signal, sys
@@ -198,7 +190,7 @@ os.execvp("vmdemo", ["vmdemo", "record", sys.argv[1], "--", "true"])' "$rec"
 replaces_its_file() {
 	load 64 && rm -f "$rec" "$work/old" && echo old >"$rec" && ln "$rec" "$work/old" && start_record "$rec" && [ "$(command stat -c %a "$rec")" = 600 ] &&
 		[ "$(<"$work/old")" = old ] && rm "$work/old" && ln "$rec" "$work/old" && vmdemo record -d 0.5 "$rec" && vmdemo report "$rec" &&
-		kill -INT "${workers[-1]}" && record_ends 0 && vmdemo report "$work/old" && vmdemo report "$rec"
+		kill -INT "${workers[-1]}" && last_ends 0 && vmdemo report "$work/old" && vmdemo report "$rec"
 }
 
 # No room: a sentence with the reason, and the tracing goes.
@@ -214,7 +206,7 @@ tells_why_it_cannot_write() {
 # While it stands still a small buffer overflows: that is told by the file, on the terminal, by the status, and by the page.
 tells_what_is_lost() {
 	load 64 && told_worker && start_record --buffer 8 "$rec" && kill -STOP "${workers[-1]}" && tell_worker 'touch(range(2000))' &&
-		kill -CONT "${workers[-1]}" && sleep 0.2 && tell_worker 'touch([2040])' && kill -INT "${workers[-1]}" && record_ends 1 || return
+		kill -CONT "${workers[-1]}" && sleep 0.2 && tell_worker 'touch([2040])' && kill -INT "${workers[-1]}" && last_ends 1 || return
 	grep -qE '^vmdemo record: [0-9]+ events were lost: .*--buffer more than 8' "$work/told" && vmdemo report "$rec" && python3 - "$rec" <<'END'
 import sys
 from recording import Recording, data_of
@@ -227,7 +219,7 @@ END
 # Any user may give a program any name: it makes no line of the file, and no part of the page.
 records_names_that_lie() {
 	load 64 && told_worker && start_record "$rec" && tell_worker 'name("x\ne 1 0"); touch([100]); name("</script><b>\"%"); touch([102]); name("\0"); touch([104])' &&
-		tell_worker 'name("\x1b[31m%41&lt;"); touch([106])' && kill -INT "${workers[-1]}" && record_ends 0 && vmdemo report "$rec" && python3 - "$rec" <<'END'
+		tell_worker 'name("\x1b[31m%41&lt;"); touch([106])' && kill -INT "${workers[-1]}" && last_ends 0 && vmdemo report "$rec" && python3 - "$rec" <<'END'
 import sys
 from recording import Recording, data_of
 r, data = Recording(sys.argv[1]), data_of(sys.argv[1] + '.html')
@@ -239,19 +231,46 @@ assert '<b>' not in open(sys.argv[1] + '.html').read()
 END
 }
 
+# What other devices do is not in it.
+records_one_device() {
+	load 64 && vmdemo bind vmdemo1 "$disk2" && told_worker && start_record vmdemo "$rec" && tell_worker 'touch(range(20))' || return
+	python3 -c 'import mmap, os
+with mmap.mmap(os.open("/dev/vmdemo1", os.O_RDONLY), 40 << 12, prot=mmap.PROT_READ) as memory:
+    for page in range(20, 40):
+        memory[page << 12]'
+	kill -INT "${workers[-1]}" && last_ends 0 && python3 -c 'import sys
+from recording import Recording
+r = Recording(sys.argv[1])
+pages = [{int(line[at]) for line in r.lines[letter]} for letter, at in (("f", 4), ("p", 3))]
+assert pages == [set(range(20))] * 2, pages' "$rec"
+}
+
+# Faults, the policy and writing say of which space they are.
+records_a_space() {
+	load 64 && echo "force $disk2" >"$class/swap" && told_worker || return
+	tell_worker 'm = mmap.mmap(fcntl.ioctl(dev, 0x4020E705, bytearray(struct.pack("<QQQII", 1 << 20, 0, 0, 0, 0))), 1 << 20)'
+	start_record "$rec" && tell_worker '[m.__setitem__(page << 12, 1) for page in range(200)]' && kill -INT "${workers[-1]}" && last_ends 0 &&
+		python3 -c 'import sys
+from recording import Recording
+r = Recording(sys.argv[1])
+spaces = [{line[at] for line in r.lines[letter]} for letter, at in (("f", 3), ("p", 2), ("w", 1), ("d", 1))]
+assert spaces == [{"1"}] * 4, spaces
+assert sum(int(line[3]) for line in r.lines["w"]) >= 136' "$rec" && vmdemo report "$rec" || return
+	end_workers
+}
+
 # The disk goes, and comes back; the module goes.
 records_while_things_go() {
 	load 64 && told_worker && tell_worker 'touch(range(50))' && start_record "$rec" && kill -9 "${workers[0]}" && wait_for vmdemo unbind vmdemo &&
-		vmdemo bind vmdemo "$disk" && vmdemo unbind vmdemo && kill -INT "${workers[-1]}" && record_ends 0 || return
+		vmdemo bind vmdemo "$disk" && vmdemo unbind vmdemo && kill -INT "${workers[-1]}" && last_ends 0 || return
 	python3 -c 'import sys; from recording import Recording
 r = Recording(sys.argv[1])
 assert {e[3] for e in r.lines["p"] if e[1] == "forget"} == {str(p) for p in range(50)} and not r.lines["M"]' "$rec" && vmdemo report "$rec" || return
 	end_workers
-	start_record "$rec" && wait_for rmmod vmdemo && record_ends 1 && grep -q 'was unloaded' "$work/told" && vmdemo report "$rec" || return
-	# It has come back before one looks, or another device has come.
+	start_record "$rec" && wait_for rmmod vmdemo && last_ends 1 && grep -q 'was unloaded' "$work/told" && vmdemo report "$rec" || return
+	# It has come back before one looks.
 	load 64 && start_record "$rec" -- sleep 1000 && kill -STOP "${workers[-1]}" && wait_for rmmod vmdemo && load_module "backing=$disk" num_devices=2 &&
-		kill -CONT "${workers[-1]}" && record_ends 1 && grep -q 'was unloaded' "$work/told" && ! pgrep -x sleep && vmdemo report "$rec" || return
-	start_record "$rec" && vmdemo bind vmdemo1 "$disk2" && record_ends 1 && grep -q 'vmdemo1 got a disk' "$work/told" && vmdemo report "$rec"
+		kill -CONT "${workers[-1]}" && last_ends 1 && grep -q 'was unloaded' "$work/told" && ! pgrep -x sleep && vmdemo report "$rec"
 }
 
 record_of_bad_input() {
@@ -263,15 +282,14 @@ record_of_bad_input() {
 		expect 2 'one of them' vmdemo record -d 1 "$rec" -- true && expect 2 'too many' vmdemo record vmdemo a b -- true || return
 	rm -f "$rec"
 	expect 1 'only root may trace' "${nobody[@]}" record "$rec" && [ ! -e "$rec" ] && expect 1 'No such file' vmdemo record "$work/a/b" &&
-		vmdemo bind vmdemo1 "$disk2" &&
-		expect 1 'vmdemo1 has a disk, too' vmdemo record "$rec" && vmdemo unbind vmdemo1 && rmmod vmdemo && expect 1 'not loaded' vmdemo record "$rec"
+		rmmod vmdemo && expect 1 'not loaded' vmdemo record "$rec"
 }
 
 # --- report ---
 
 # What the page is given is what the file has.
 report_is_right() {
-	load 64 && told_worker && start_record "$rec" && tell_worker '[touch(range(100), True) for i in range(3)]' && kill -INT "${workers[-1]}" && record_ends 0 &&
+	load 64 && told_worker && start_record "$rec" && tell_worker '[touch(range(100), True) for i in range(3)]' && kill -INT "${workers[-1]}" && last_ends 0 &&
 		(cd / && vmdemo report -o "$work/page.html" "$rec") && python3 - "$rec" "$work/page.html" "${workers[0]}" <<'END'
 import sys
 from recording import Recording, data_of
@@ -296,6 +314,6 @@ assert d['frames'] == 64 and curve[100] == 100 and curve[64] == curve[99] == 300
 END
 }
 
-tests=(records_each_fault can_be_replayed records_a_command replaces_its_file tells_why_it_cannot_write tells_what_is_lost records_names_that_lie records_while_things_go record_of_bad_input report_is_right)
+tests=(records_each_fault can_be_replayed records_a_command replaces_its_file tells_why_it_cannot_write tells_what_is_lost records_names_that_lie records_one_device records_a_space records_while_things_go record_of_bad_input report_is_right)
 [ $# -eq 0 ] || tests=("$@")
 run_tests "${tests[@]}"

@@ -130,11 +130,11 @@ head, tail = b'vmdemo-recording 1\n', b'e 9 0\n'
 assert report(head + tail).returncode == 0
 for line in (b'f 1 1 1 0 0 hard r 0 0', b'n 1 1 %4', b'n 1 1 a b', b'p 1 insert 268435455 0 0', b'p 1 insert 0 99999999999999999999999 0',
              b'p 1 insert 0 0', b'i pages x', b'v 1\nc a', b'x 1', b'n 1 1 a\nf 1 1 1 0 0 nonsense r 0 0', b'n 1 1 a\nf 1 1 1 0 0 hard x 0 0',
-             b'e 1 0', b'm 1 1 1', b'n ' + b'1' * 70000 + b' 1 a', b'd 1 0 65537 0', b'f -1', b'i  a'):
+             b'e 1 0', b'm 1 1 1', b'n ' + b'1' * 70000 + b' 1 a', b'd 1 0 0 65537 0', b'd 1 0 0 1', b'f -1', b'i  a'):
     r = report(head + line + b'\n' + tail)
     assert r.returncode == 1 and ' line ' in r.stderr, (line[:99], r)
-for line in (b'n 1 1 a\nf 1 1 1 0 0 hard r 0 1\nm 5 0 1 0', b'i pages 68719476736\ni frames 4294967295', b'p 1 insert 268435454 68719476735 4294967295', b'p 1 later 0 0 0', b'd 1 68719476735 65536 0',
-             b'p 1 insert 5 5 5\nd 1 0 65536 0', b'l 5 9999999999999999999'):
+for line in (b'n 1 1 a\nf 1 1 1 0 0 hard r 0 1\nm 5 0 1 0', b'i pages 68719476736\ni frames 4294967295', b'p 1 insert 268435454 68719476735 4294967295', b'p 1 later 0 0 0', b'd 1 0 68719476735 65536 0',
+             b'p 1 insert 5 5 5\nd 1 0 0 65536 0', b'l 5 9999999999999999999'):
     assert report(head + line + b'\n' + tail).returncode == 0, line
 END
 }
@@ -198,7 +198,7 @@ for p in range(64):
     add('p', ns, 'insert', 0, 10 + p, p), add('f', ns + 10, 10, 1, 0, 10 + p, 'hard', 'r', p, 1), add('p', ns + 20, 'demote', 0, 10 + p, p)
 for i in range(16):
     add('p', ns + 30, 'touch' if i % 2 else 'late', 2, 7, 3)
-add('d', ns + 40, 90, 4, 0), add('e', 64000000, 0)
+add('d', ns + 40, 0, 90, 4, 0), add('e', 64000000, 0)
 page()
 pages = [5] + list(range(10, 74))
 rows = ['%10d  %s' % (pages[i], ''.join('1' if column + 10 in pages[i:i + 3] else '.' for column in range(64))) for i in range(0, 65, 3)]

@@ -566,15 +566,8 @@ start_trace() {
 	wait_for grep -qx 1 "$instances/vmdemo-tool-${workers[-1]}/events/vmdemo/vmdemo_fault_return/enable"
 }
 
-trace_ends() {
-	local status=0
-	wait "${workers[-1]}" || status=$?
-	unset 'workers[-1]'
-	[ "$status" -eq "$1" ] && no_instance || { echo "status $status" && cat "$work/told" && return 1; }
-}
-
 trace_tells_the_steps() {
-	load 64 && faulting_worker && start_trace --pid "${workers[0]}" && echo >"$work/pipe" && trace_ends 0 || return
+	load 64 && faulting_worker && start_trace --pid "${workers[0]}" && echo >"$work/pipe" && last_ends 0 || return
 	grep -qx "python3 (${workers[0]}) reads page 1000:" "$work/told" && [ "$(grep -cE '^  [1-5]\. ' "$work/told")" -eq 5 ] &&
 		grep -qE '^  2\. it is in no frame: .* us$' "$work/told" && grep -qE '^  4\. the disk has answered .* us$' "$work/told" &&
 		grep -qE '^  5\. the kernel maps frame [0-9]+; .* us$' "$work/told" || { cat "$work/told" && return 1; }
@@ -583,9 +576,9 @@ trace_tells_the_steps() {
 }
 
 trace_streams() {
-	load 64 && faulting_worker && start_trace --stream --count 3 && printf '\n\n\n' >"$work/pipe" && trace_ends 0 || return
+	load 64 && faulting_worker && start_trace --stream --count 3 && printf '\n\n\n' >"$work/pipe" && last_ends 0 || return
 	[ "$(grep -cE "^python3 +${workers[0]} +100[024] read +hard +1 +[0-9]+ +[0-9]+$" "$work/told")" -eq 3 ] || { cat "$work/told" && return 1; }
-	start_trace --json --any -n 2 && printf '\n\n' >"$work/pipe" && trace_ends 0 &&
+	start_trace --json --any -n 2 && printf '\n\n' >"$work/pipe" && last_ends 0 &&
 		python3 -c 'import json, sys
 a, b = [json.loads(line) for line in open(sys.argv[1])]
 assert (a["page"], b["page"]) == (1006, 1008) and 0 < a["us"]["load"] < a["us"]["load_done"] <= a["us"]["fault_return"], a' "$work/told"
@@ -594,25 +587,35 @@ assert (a["page"], b["page"]) == (1006, 1008) and 0 < a["us"]["load"] < a["us"][
 # Any user may give a program a name that looks like an event, and one that steers a terminal.
 trace_of_names_that_lie() {
 	load 64 && faulting_worker && start_trace --stream --count 2 && echo $'\33: vmdemo_load:' >"$work/pipe" && wait_for grep -q 1000 "$work/told" &&
-		echo '[LOST 7 EVENTS]' >"$work/pipe" && trace_ends 0 || return
+		echo '[LOST 7 EVENTS]' >"$work/pipe" && last_ends 0 || return
 	grep -qE '^\?: vmdemo_load: +[0-9]+ +1000 read +hard ' "$work/told" && grep -qE '^\[LOST 7 EVENTS\] +[0-9]+ +1002 read +hard ' "$work/told" &&
 		! grep -q 'were lost' "$work/told" || { cat -v "$work/told" && return 1; }
 }
 
 # It goes when it is told to, with its reader, with its process, with the module; and clears up after one that was killed.
 trace_leaves_nothing() {
-	load 64 && faulting_worker && start_trace --stream && kill "${workers[-1]}" && trace_ends 0 && start_trace --stream && kill -9 "${workers[-1]}" && ! trace_ends 0 && ! no_instance || return
-	start_trace && kill -INT "${workers[-1]}" && trace_ends 1 && grep -q 'no such fault' "$work/told" || return
+	load 64 && faulting_worker && start_trace --stream && kill "${workers[-1]}" && last_ends 0 && start_trace --stream && kill -9 "${workers[-1]}" && ! last_ends 0 && ! no_instance || return
+	start_trace && kill -INT "${workers[-1]}" && last_ends 1 && grep -q 'no such fault' "$work/told" || return
 	(vmdemo trace --stream; :) | head -n 2 >"$work/told" &
 	workers+=($!)
 	wait_for sh -c "grep -qx 1 $instances/*/events/vmdemo/vmdemo_fault_return/enable" && printf '\n\n\n\n' >"$work/pipe" && wait_for no_instance || return
-	start_trace --pid "${workers[0]}" && kill -9 "${workers[0]}" && trace_ends 1 && end_workers &&
-		start_trace --stream && wait_for rmmod vmdemo && trace_ends 0 && grep -q 'was unloaded' "$work/told"
+	start_trace --pid "${workers[0]}" && kill -9 "${workers[0]}" && last_ends 1 && end_workers &&
+		start_trace --stream && wait_for rmmod vmdemo && last_ends 0 && grep -q 'was unloaded' "$work/told"
+}
+
+# With a device, the faults of that only.
+trace_of_one_device() {
+	load 64 && vmdemo bind vmdemo1 "$disk2" && faulting_worker && start_trace --stream --count 1 vmdemo1 && printf '\n\n' >"$work/pipe" || return
+	python3 -c 'import mmap, os
+with mmap.mmap(os.open("/dev/vmdemo1", os.O_RDONLY), 8 << 12, prot=mmap.PROT_READ) as memory:
+    memory[7 << 12]'
+	last_ends 0 && grep -qE '^python3 +[0-9]+ +7 read +hard ' "$work/told" && ! grep -q ' 100[02] ' "$work/told" || { cat "$work/told" && return 1; }
+	start_trace --stream --count 1 vmdemo && echo >"$work/pipe" && last_ends 0 && grep -qE '^python3 +[0-9]+ +1004 read +hard ' "$work/told"
 }
 
 trace_of_bad_input() {
 	load 64 && expect 1 'no process 99999999' vmdemo trace --pid 99999999 && expect 2 'is no process' vmdemo trace --pid x &&
-		expect 2 'no count' vmdemo trace -n 0 && expect 1 'do not tell devices apart' vmdemo trace vmdemo1
+		expect 2 'no count' vmdemo trace -n 0
 }
 
 # --- completion ---
@@ -641,7 +644,7 @@ tests=(each_has_help without_module without_device output_that_fails without_per
 	puts_back bounds_are_the_modules refuses_for_want_of_memory tells_of_held_frames binds bind_says_what_is_wrong
 	bind_says_who_has_it unbind_says_who_uses_it stat_is_right stat_counts_by_the_second stat_as_json stat_of_bad_input
 	stat_while_things_go prometheus_is_parsed latency_is_right latency_of_nothing map_is_right map_of_a_space map_of_bad_input top_shows_the_device
-	top_changes_the_frames top_survives top_without_a_terminal trace_tells_the_steps trace_streams trace_of_names_that_lie
+	top_changes_the_frames top_survives top_without_a_terminal trace_tells_the_steps trace_streams trace_of_one_device trace_of_names_that_lie
 	trace_leaves_nothing trace_of_bad_input completes)
 [ $# -eq 0 ] || tests=("$@")
 run_tests "${tests[@]}"

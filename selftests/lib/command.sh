@@ -77,3 +77,11 @@ wait_for() {
 no_instance() {
 	[ -z "$(ls "$instances")" ]
 }
+
+# last_ends STATUS: of the last worker, a command that has left what it printed in the file `told`.
+last_ends() {
+	local status=0
+	wait "${workers[-1]}" || status=$?
+	unset 'workers[-1]'
+	[ "$status" -eq "$1" ] && no_instance || { echo "status $status" && cat "$work/told" && return 1; }
+}
