@@ -225,13 +225,15 @@ static enum vmdemo_tried vmdemo_access_settle(struct vmdemo_access *acc)
 static bool vmdemo_access_zero(struct vmdemo_access *acc, u64 *slot)
 {
 	struct vmdemo_space *space = acc->space;
+	bool written;
 
 	if (!space->swap)
 		return false;
-	*slot = vmdemo_swap_entry(space, acc->index);
+	written = vmdemo_swap_find(space, acc->index, slot);
 	if (!vmdemo_pager_zero(space, acc->folio, *slot))
 		return false;
-	vmdemo_frame(space->pool, vmdemo_frame_nr(acc->folio))->flags = 0;
+	vmdemo_frame(space->pool, vmdemo_frame_nr(acc->folio))->flags =
+		acc->write && !written ? VMDEMO_FRAME_ZEROS : 0;
 	if (acc->asker == VMDEMO_ASK_FAULT) {
 		vmdemo_stat_inc(space->pool, faults_zero);
 		acc->kind = VMDEMO_LATENCY_ZERO;

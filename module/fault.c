@@ -414,9 +414,10 @@ static noinline vm_fault_t vmdemo_vm_come_again(struct vmdemo_space *space, pgof
 }
 
 /* A page of a sparse space is about to be written: it gets a slot, and the file its times. */
-static int vmdemo_vm_store_sparse(struct vm_fault *vmf, struct vmdemo_space *space)
+static int vmdemo_vm_store_sparse(struct vm_fault *vmf, struct vmdemo_space *space,
+				  struct folio *folio)
 {
-	int err = vmdemo_swap_reserve_slot(space, vmf->pgoff);
+	int err = vmdemo_swap_reserve_slot(space, folio);
 	unsigned long now = jiffies;
 
 	/* The clock of file times moves no faster. */
@@ -461,7 +462,7 @@ static vm_fault_t vmdemo_vm_page_mkwrite(struct vm_fault *vmf)
 		folio_unlock(folio);
 		return lost ? VM_FAULT_HWPOISON : VM_FAULT_NOPAGE;
 	}
-	err = space->swap ? vmdemo_vm_store_sparse(vmf, space) : 0;
+	err = space->swap ? vmdemo_vm_store_sparse(vmf, space, folio) : 0;
 	if (err) {
 		folio_unlock(folio);
 		/* As with anonymous memory: the kernel finds some, or kills somebody. */

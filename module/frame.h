@@ -69,6 +69,7 @@
 #define VMDEMO_FRAME_AHEAD	BIT(1)	/* read ahead and not touched yet */
 #define VMDEMO_FRAME_WRITTEN	BIT(2)	/* was dirty when its turn to go came */
 #define VMDEMO_FRAME_FAILED	BIT(3)	/* a read of this page alone has failed */
+#define VMDEMO_FRAME_ZEROS	BIT(4)	/* zeros, about to be written; no slot was reserved yet */
 
 struct vmdemo_frame {
 	struct folio *folio;	/* pool lock to write; NULL: no such frame now */

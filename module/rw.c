@@ -152,7 +152,7 @@ static ssize_t vmdemo_rw_write_page(struct file *file, loff_t pos, size_t bytes,
 		folio_put(folio);
 		return err;
 	}
-	err = vmdemo_swap_reserve(space, folio->index);
+	err = vmdemo_swap_reserve(space, folio);
 	if (err) {
 		/* Nor may it stay unfilled. */
 		if (!folio_test_uptodate(folio))

@@ -245,17 +245,22 @@ static void vmdemo_swap_give_room(struct vmdemo_space *space, s64 nr)
 /**
  * vmdemo_swap_reserve_slot - a page will be written: see that there is a slot for it
  * @space: a sparse space
- * @index: the page, resident, its folio locked
+ * @folio: the page, resident and locked
  *
  * May sleep. Returns 0; -ENOSPC if the device is full, or the space or its mount may have no more;
  * -EDQUOT if its maker may not; -ENOMEM.
  */
-int vmdemo_swap_reserve_slot(struct vmdemo_space *space, pgoff_t index)
+int vmdemo_swap_reserve_slot(struct vmdemo_space *space, struct folio *folio)
 {
+	struct vmdemo_frame *frame = vmdemo_frame(space->pool, vmdemo_frame_nr(folio));
 	struct vmdemo_swap *swap = space->swap;
+	pgoff_t index = folio->index;
 	int err = -ENOSPC;
 
-	if (vmdemo_swap_written(space, index))
+	/* Its fault has looked already. */
+	if (frame->flags & VMDEMO_FRAME_ZEROS)
+		frame->flags &= ~VMDEMO_FRAME_ZEROS;
+	else if (vmdemo_swap_written(space, index))
 		return 0;
 	if (atomic64_inc_return(&space->nr_written) > space->most_written)
 		goto err_space;
@@ -394,6 +399,22 @@ u64 vmdemo_swap_assign(struct vmdemo_space *space, pgoff_t index)
 }
 
 /**
+ * vmdemo_swap_find - was a page ever written, and where is it?
+ * @space: a sparse space
+ * @index: the page
+ * @slot:  out: as vmdemo_swap_entry() returns it
+ *
+ * Any context. Returns true if a slot is reserved for it at least.
+ */
+bool vmdemo_swap_find(struct vmdemo_space *space, pgoff_t index, u64 *slot)
+{
+	void *entry = xa_load(&space->slots, index);
+
+	*slot = entry ? xa_to_value(entry) : 0;
+	return entry;
+}
+
+/**
  * vmdemo_swap_entry - the slot of a page, or that its data was lost
  * @space: a sparse space
  * @index: the page
@@ -403,9 +424,10 @@ u64 vmdemo_swap_assign(struct vmdemo_space *space, pgoff_t index)
  */
 u64 vmdemo_swap_entry(struct vmdemo_space *space, pgoff_t index)
 {
-	void *entry = xa_load(&space->slots, index);
+	u64 slot;
 
-	return entry ? xa_to_value(entry) : 0;
+	vmdemo_swap_find(space, index, &slot);
+	return slot;
 }
 
 /**

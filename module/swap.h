@@ -13,9 +13,10 @@
 int vmdemo_swap_open(struct vmdemo_swap *swap, const char *path, struct device *dev);
 void vmdemo_swap_close(struct vmdemo_swap *swap);
 
-int vmdemo_swap_reserve_slot(struct vmdemo_space *space, pgoff_t index);
+int vmdemo_swap_reserve_slot(struct vmdemo_space *space, struct folio *folio);
 int vmdemo_swap_reserve_range(struct vmdemo_space *space, pgoff_t first, pgoff_t last);
 u64 vmdemo_swap_assign(struct vmdemo_space *space, pgoff_t index);
+bool vmdemo_swap_find(struct vmdemo_space *space, pgoff_t index, u64 *slot);
 u64 vmdemo_swap_entry(struct vmdemo_space *space, pgoff_t index);
 u64 vmdemo_swap_slot(struct vmdemo_space *space, pgoff_t index);
 bool vmdemo_swap_written(struct vmdemo_space *space, pgoff_t index);
@@ -38,9 +39,9 @@ static inline bool vmdemo_swap_take_many(atomic64_t *left, s64 nr)
 }
 
 /* vmdemo_swap_reserve_slot(), for callers that do not know whether the space swaps. */
-static inline int vmdemo_swap_reserve(struct vmdemo_space *space, pgoff_t index)
+static inline int vmdemo_swap_reserve(struct vmdemo_space *space, struct folio *folio)
 {
-	return space->swap ? vmdemo_swap_reserve_slot(space, index) : 0;
+	return space->swap ? vmdemo_swap_reserve_slot(space, folio) : 0;
 }
 
 /* The page of its backing store that page @index, about to be written, goes to. */
