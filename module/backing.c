@@ -48,7 +48,7 @@ static int vmdemo_backing_quiesce(struct vmdemo_backing *backing)
 	quiesce->job.run = vmdemo_quiesce_run;
 	quiesce->job.drop = vmdemo_quiesce_drop;
 	quiesce->handle = backing->handle;
-	vmdemo_job_start(&quiesce->job);
+	vmdemo_job_start(&vmdemo_binding_jobs, &quiesce->job);
 	if (!vmdemo_job_wait(&quiesce->job)) {
 		backing->handle.bdev = NULL;
 		return -EINTR;

@@ -42,6 +42,7 @@
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 
+#include "job.h"
 #include "policy.h"
 #include "stats.h"
 
@@ -133,6 +134,7 @@ struct vmdemo_pool {
 	u32 max_frames;
 	struct task_struct *thread;
 	struct workqueue_struct *flusher;
+	struct vmdemo_jobs jobs;	/* of its spaces */
 
 	struct bio_set bios;
 	/* Where pages of linear and of sparse spaces go to: by folio_test_swapbacked(). */

@@ -9,6 +9,15 @@
 #include <linux/completion.h>
 #include <linux/workqueue.h>
 
+/* Jobs that wait for the same disks. As many as a queue holds may wait: not for those of others. */
+struct vmdemo_jobs {
+	struct workqueue_struct *queue;
+	atomic_t left;			/* whose waiters have gone */
+};
+
+/* Those of no pool: of devices that are about to be bound. */
+extern struct vmdemo_jobs vmdemo_binding_jobs;
+
 /* Something to do, part of what it is done to. */
 struct vmdemo_job {
 	int (*run)(struct vmdemo_job *job);
@@ -17,15 +26,16 @@ struct vmdemo_job {
 	bool left;			/* the waiter has gone */
 	int err;			/* what run() has returned */
 	/* private */
+	struct vmdemo_jobs *jobs;
 	struct work_struct work;
 	struct completion done;
 	atomic_t met;			/* one of the two has finished */
 };
 
-void vmdemo_job_start(struct vmdemo_job *job);
+void vmdemo_job_start(struct vmdemo_jobs *jobs, struct vmdemo_job *job);
 bool vmdemo_job_wait(struct vmdemo_job *job);
 
-int vmdemo_jobs_init(void);
-void vmdemo_jobs_exit(void);
+int vmdemo_jobs_init(struct vmdemo_jobs *jobs);
+void vmdemo_jobs_exit(struct vmdemo_jobs *jobs);
 
 #endif /* VMDEMO_JOB_H */

@@ -145,7 +145,7 @@ static int __init vmdemo_init(void)
 		return -EINVAL;
 	}
 	vmdemo_registry_init();
-	err = vmdemo_jobs_init();
+	err = vmdemo_jobs_init(&vmdemo_binding_jobs);
 	if (err)
 		return err;
 	err = vmdemo_spaces_init();
@@ -181,7 +181,7 @@ err_region:
 err_spaces:
 	vmdemo_spaces_exit();
 err_jobs:
-	vmdemo_jobs_exit();
+	vmdemo_jobs_exit(&vmdemo_binding_jobs);
 	return err;
 }
 
@@ -200,7 +200,7 @@ static void __exit vmdemo_exit(void)
 	class_unregister(&vmdemo_class);
 	unregister_chrdev_region(vmdemo_devt, num_devices);
 	vmdemo_spaces_exit();
-	vmdemo_jobs_exit();
+	vmdemo_jobs_exit(&vmdemo_binding_jobs);
 }
 
 module_init(vmdemo_init);

@@ -315,7 +315,7 @@ struct vmdemo_pool *vmdemo_pool_create(void)
 	pool->latency = alloc_percpu(struct vmdemo_latency);
 	pool->chunks = kvcalloc(vmdemo_pool_nr_chunks(pool),
 				sizeof(*pool->chunks), GFP_KERNEL);
-	if (!pool->stats || !pool->latency || !pool->chunks) {
+	if (!pool->stats || !pool->latency || !pool->chunks || vmdemo_jobs_init(&pool->jobs)) {
 		vmdemo_pool_destroy(pool);
 		return ERR_PTR(-ENOMEM);
 	}
@@ -382,12 +382,16 @@ void vmdemo_pool_set_dirty_pct(struct vmdemo_pool *pool, u32 pct)
 
 /**
  * vmdemo_pool_destroy - free a pool whose frames are all free, or that has none
- * @pool: the pool; nobody uses it any more
+ * @pool: the pool; nobody uses it any more, but for the ends of jobs
+ *
+ * May sleep.
  */
 void vmdemo_pool_destroy(struct vmdemo_pool *pool)
 {
 	u32 i;
 
+	if (pool->jobs.queue)
+		vmdemo_jobs_exit(&pool->jobs);
 	if (pool->chunks && pool->top) {
 		vmdemo_orphan_forget(pool);
 		vmdemo_pool_resize(pool, 0);

@@ -321,7 +321,7 @@ static int vmdemo_range_zero(struct file *file, struct vmdemo_space *space, pgof
 	zeroing->file = get_file(file);
 	err = vmdemo_range_drop(space, first, last, VMDEMO_DROP_ALL, &dropped);
 	if (!err) {
-		vmdemo_job_start(&zeroing->job);
+		vmdemo_job_start(&space->pool->jobs, &zeroing->job);
 		if (!vmdemo_job_wait(&zeroing->job))
 			return -EINTR;
 		err = zeroing->job.err;

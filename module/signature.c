@@ -247,7 +247,7 @@ static int vmdemo_signature_wait(struct vmdemo_backing *backing, struct vmdemo_l
 {
 	int err;
 
-	vmdemo_job_start(&look->job);
+	vmdemo_job_start(&vmdemo_binding_jobs, &look->job);
 	if (!vmdemo_job_wait(&look->job)) {
 		backing->handle.bdev = NULL;
 		return -EINTR;

@@ -155,7 +155,7 @@ void vmdemo_sparse_iput(struct dentry *dentry, struct inode *inode)
 	vmdemo_closings_start(&closing->device->closings, inode->i_sb, closing->mounted);
 	closing->job.run = vmdemo_closing_run;
 	closing->job.drop = vmdemo_closing_drop;
-	vmdemo_job_start(&closing->job);
+	vmdemo_job_start(&closing->device->pool->jobs, &closing->job);
 	closing->job.brief = replaced;
 	if (vmdemo_job_wait(&closing->job))
 		kfree(closing);
