@@ -5,9 +5,11 @@
  * An open file gets the space's inode as its f_mapping: so all opens, and the kernel's own code for
  * msync and error reporting, see one address space.
  */
+#include <linux/fs.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/splice.h>
+#include <linux/uaccess.h>
 #include <vmdemo.h>
 
 #include "device.h"
@@ -72,6 +74,9 @@ static long vmdemo_chardev_ioctl(struct file *file, unsigned int cmd, unsigned l
 	struct vmdemo_file *vf = file->private_data;
 
 	vmdemo_grow_look(vf->space, true);
+	/* Programs that know the size of a disk know that of this one. */
+	if (cmd == BLKGETSIZE64)
+		return put_user(READ_ONCE(vf->space->size_bytes), (u64 __user *)arg);
 	if (cmd == VMDEMO_IOC_SPACE)
 		return vmdemo_sparse_create(file, (void __user *)arg);
 	return vmdemo_ioctl(file, cmd, arg);

@@ -49,6 +49,10 @@ TEST_F(io, size)
 	close(disk);
 	EXPECT_EQ(self->size, bytes & ~(VT_PAGE - 1));
 	EXPECT_EQ(lseek(self->fd, 0, SEEK_END), self->size);
+	ASSERT_EQ(ioctl(self->fd, BLKGETSIZE64, &bytes), 0);
+	EXPECT_EQ(bytes, self->size);
+	EXPECT_EQ(ioctl(self->fd, BLKGETSIZE64, NULL), -1);
+	EXPECT_EQ(errno, EFAULT);
 }
 
 /* lseek goes anywhere inside, not outside, and the position moves with read and write. */
