@@ -33,7 +33,7 @@ static const char *outcome(const struct fault *f)
 	if (f->result & RESULT_ERROR)
 		return f->result & RESULT_OOM ? "no memory" :
 		       f->result & RESULT_SIGSEGV ? "SIGSEGV" : "SIGBUS";
-	return f->at[EVENT_LOAD] ? "hard" : f->at[EVENT_WAIT] ? "waited" : "not read";
+	return f->read ? "hard" : f->at[EVENT_WAIT] ? "waited" : "not read";
 }
 
 static double took(const struct fault *f)
@@ -70,7 +70,8 @@ static void tell_steps(const struct fault *f)
 	       f->flags & FLAG_WRITE ? "writes to" : "reads", f->page);
 	tell_step(1, "the access traps, and the kernel asks the module", last, last);
 	if (f->at[EVENT_LOAD]) {
-		snprintf(what, sizeof(what), "it is in no frame: it gets one, and %u page%s asked for",
+		snprintf(what, sizeof(what), "%s %u page%s asked for",
+			 f->read ? "it is in no frame: it gets one, and" : "it was read ahead;",
 			 f->nr_read, f->nr_read == 1 ? " is" : "s are");
 		tell_step(2, what, last, f->at[EVENT_LOAD]);
 		last = f->at[EVENT_LOAD];
@@ -142,7 +143,7 @@ static void tell_line(const struct fault *f)
 static void tell(const struct fault *f)
 {
 	/* One that is told in full should be worth it. */
-	if (!stream && !one_any && !f->at[EVENT_LOAD])
+	if (!stream && !one_any && !f->read)
 		return;
 	if (json)
 		tell_json(f);

@@ -584,6 +584,21 @@ a, b = [json.loads(line) for line in open(sys.argv[1])]
 assert (a["page"], b["page"]) == (1006, 1008) and 0 < a["us"]["load"] < a["us"]["load_done"] <= a["us"]["fault_return"], a' "$work/told"
 }
 
+# What a fault asks for ahead is not its page: as many are hard as the module counts.
+trace_of_a_sequence() {
+	local hard
+	load 512 && worker '
+pipe = os.open(os.path.dirname(sys.argv[1]) + "/pipe", os.O_RDWR)
+ready()
+os.read(pipe, 1)
+touch(range(400))
+os.read(pipe, 1)' && start_trace --stream --pid "${workers[0]}" || return
+	hard=$(cat /sys/class/vmdemo/vmdemo/stats/faults_hard)
+	printf 'xy' >"$work/pipe" && last_ends 1 || return
+	hard=$(($(cat /sys/class/vmdemo/vmdemo/stats/faults_hard) - hard))
+	[ "$hard" -gt 0 ] && [ "$(grep -cE ' read +hard ' "$work/told")" -eq "$hard" ] || { echo "$hard hard" && cat "$work/told" && return 1; }
+}
+
 # Any user may give a program a name that looks like an event, and one that steers a terminal.
 trace_of_names_that_lie() {
 	load 64 && faulting_worker && start_trace --stream --count 2 && echo $'\33: vmdemo_load:' >"$work/pipe" && wait_for grep -q 1000 "$work/told" &&
@@ -644,7 +659,7 @@ tests=(each_has_help without_module without_device output_that_fails without_per
 	puts_back bounds_are_the_modules refuses_for_want_of_memory tells_of_held_frames binds bind_says_what_is_wrong
 	bind_says_who_has_it unbind_says_who_uses_it stat_is_right stat_counts_by_the_second stat_as_json stat_of_bad_input
 	stat_while_things_go prometheus_is_parsed latency_is_right latency_of_nothing map_is_right map_of_a_space map_of_bad_input top_shows_the_device
-	top_changes_the_frames top_survives top_without_a_terminal trace_tells_the_steps trace_streams trace_of_one_device trace_of_names_that_lie
+	top_changes_the_frames top_survives top_without_a_terminal trace_tells_the_steps trace_streams trace_of_a_sequence trace_of_one_device trace_of_names_that_lie
 	trace_leaves_nothing trace_of_bad_input completes)
 [ $# -eq 0 ] || tests=("$@")
 run_tests "${tests[@]}"
