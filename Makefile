@@ -69,7 +69,7 @@ clean:
 
 help:
 	@echo 'make             build vmdemo.ko for the running kernel, KVER=RELEASE, or KVER=DIRECTORY with headers'
-	@echo 'make run         a tour of virtual memory, in a virtual machine; CHAPTER=N is one of 8, CMD="..." runs that instead'
+	@echo 'make run         a tour of virtual memory, in a virtual machine; CHAPTER=N is one of 9, CMD="..." runs that instead'
 	@echo 'make run POLICY=mine.c   how often a replacement policy of yours misses, simulated and in the module'
 	@echo 'make test        run all tests in virtual machines, on every supported kernel and on a debug kernel'
 	@echo 'make test-debug  all tests on the debug kernel'

@@ -109,6 +109,7 @@ void chapter_memory(void)
 	check(first < all / 4, "on demand the first result takes less than a quarter as long");
 	munmap(mem, tour_pages * PAGE);
 	close(dev);
+	by_hand("tour 1; vmdemo map");
 	try_this("echo 64 > /sys/class/vmdemo/vmdemo/frames; tour 1",
 		 "With 64 frames: what changes, and what does not?",
 		 "Never more than 64 pages are in frames. The results are the same, and hardly any "

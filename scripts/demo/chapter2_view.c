@@ -160,6 +160,7 @@ void chapter_view(void)
 	    "its code and of its data, run both ways (32 pages a line; # is in a frame, . is "
 	    "not):");
 	by_page_and_by_segment(dev);
+	by_hand("tour 2; vmdemo map --frames");
 	try_this("tour 2 1",
 		 "It then touches every page, not one in 8. When is it better to bring a segment?",
 		 "When most of it will be used: the same pages come, in a few reads instead of 64.");

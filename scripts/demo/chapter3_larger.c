@@ -95,6 +95,7 @@ void chapter_larger(void)
 	close(fd);
 	set_attribute("frames", "512");
 	close(dev);
+	by_hand("tour 3; vmdemo stat");
 	try_this("tour 3 128", "With 128 frames rather than 64: how many pages are on disk?",
 		 "32: those of the 160 that do not fit into frames. It is still the oldest that "
 		 "goes when page 10 comes.");

@@ -188,6 +188,7 @@ void chapter_layout(void)
 	fflush(stdout);
 	check(!system("vmrun -a 33554432 layout 300 40 2>&1"),
 	      "the program ran, and found all its data right");
+	by_hand("tour 4; vmdemo list");
 	try_this("vmrun -a 33554432 layout 3000 40",
 		 "Its heap of 3000 pages is larger than memory. Where does it go, and what is loaded?",
 		 "To slots on the disk. What is used again, of the heap and of the code, is loaded "

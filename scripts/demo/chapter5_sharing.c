@@ -365,6 +365,7 @@ void chapter_sharing(void)
 	share_library(dev);
 	talk(dev);
 	copy_on_write(dev);
+	by_hand("tour 5; vmdemo info");
 	try_this("tour 5 256", "The child then writes to all its pages. Does fork save anything?",
 		 "No: each page is copied after a fault of its own, and that takes longer than a copy "
 		 "of all in one go.");

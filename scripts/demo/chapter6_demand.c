@@ -134,6 +134,7 @@ void chapter_demand(void)
 	set_attribute("read_ahead_pages", "128");
 	set_attribute("frames", "512");
 	close(dev);
+	by_hand("tour 6; vmdemo latency");
 	try_this("tour 6 1",
 		 "It then uses all of its pages. What does paging on demand still win?",
 		 "The first result only. As many pages are read and held, and as each is waited "

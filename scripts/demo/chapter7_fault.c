@@ -281,6 +281,7 @@ void chapter_fault(void)
 	set_attribute("read_ahead_pages", "128");
 	same_result(dev);
 	close(dev);
+	by_hand("tour 7 >/dev/null & vmdemo trace; wait");
 	try_this("tour 7 128",
 		 "The program has 128 frames rather than 8. What changes, and what does not?",
 		 "There are fewer faults, as fewer pages have gone before they are used again. Its "

@@ -131,6 +131,7 @@ void chapter_swapping(void)
 	putchar('\n');
 	thrash(dev);
 	close(dev);
+	by_hand("vmdemo set vmdemo frames=64 policy=fifo; vmdemo info");
 	try_this("echo fifo > /sys/class/vmdemo/vmdemo/policy; tour 8",
 		 "Which line is wrong then, and why?",
 		 "0-3 go first: FIFO does not ask what was used again.");

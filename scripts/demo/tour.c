@@ -110,6 +110,11 @@ void check(bool right, const char *format, ...)
 	failed |= !right;
 }
 
+void by_hand(const char *command)
+{
+	printf("\nBy hand:  make run CMD='%s'", command);
+}
+
 void try_this(const char *command, const char *question, const char *answer)
 {
 	printf("\nTry:      make run CMD='%s'\nQuestion: ", command);
@@ -439,6 +444,7 @@ static const struct {
 	{ "Demand paging", chapter_demand, 1, 64 },
 	{ "When a page is needed", chapter_fault, 8, 512 },
 	{ "Paging against swapping", chapter_swapping, 0, 0 },
+	{ "Your own", chapter_own, 1, 4 },
 };
 
 #define NR_CHAPTERS	(sizeof(chapters) / sizeof(chapters[0]))

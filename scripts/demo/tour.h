@@ -28,6 +28,8 @@ void __attribute__((format(printf, 2, 3))) check(bool right, const char *format,
 void coloured_text(const char *colour, const char *text);
 /* The number after the chapter's on the command line, or the usual one. */
 unsigned long knob(unsigned long usual);
+/* The command vmdemo shows the same. */
+void by_hand(const char *command);
 void try_this(const char *command, const char *question, const char *answer);
 
 /* ---- counters ---- */
@@ -111,5 +113,6 @@ void chapter_sharing(void);
 void chapter_demand(void);
 void chapter_fault(void);
 void chapter_swapping(void);
+void chapter_own(void);
 
 #endif /* TOUR_H */
