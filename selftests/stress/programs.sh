@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# programs.sh - programs that nobody here wrote use /dev/vmdemo: fio, dd, cmp, sha256sum, python3.
+# programs.sh - programs that nobody here wrote use /dev/vmdemo: fio, dd, cmp, sha256sum, python3 with numpy.
 #
 # Loads the module itself, as the other tests do: vmdemo_test.h says with which disks.  Prints TAP.
 
@@ -12,7 +12,7 @@ PATH=$here:$here/../lib:$PATH # kselftest installs all of them in one place
 
 frames=512          # 2 MiB
 size=$((64 << 20))  # what is used of the disk
-need fio python3 cmp dd sha256sum
+need fio python3 cmp dd sha256sum mount
 
 load() {
 	load_module "backing=$disk" "frames=$frames"
@@ -151,8 +151,26 @@ survives_reload() {
 		cmp -n $((size - 8192)) -i 8192 /dev/vmdemo "$work/data"
 }
 
+# python_example ARGUMENT...: its array is eight times as large as the pool, and it says so.
+python_example() {
+	"$here/../../scripts/demo/example.py" "$@" >"$work/said" || return
+	cat "$work/said"
+	[ "$(awk '{ print $1, $NF }' "$work/said")" = '4096 8386560' ] && awk '{ exit !($5 > 0 && $5 <= 512) }' "$work/said"
+}
+
+python_in_a_space() {
+	load_module "backing=$disk" "swap=$disk2" "frames=$frames" && python_example
+}
+
+python_on_a_mount() {
+	mkdir "$work/mounted" && mount -t vmdemo -o device=vmdemo none "$work/mounted" || return
+	python_example "$work/mounted"
+	local status=$?
+	umount "$work/mounted" && [ "$status" -eq 0 ]
+}
+
 tests=(fio_mmap_random fio_mmap_sequential fio_mmap_mixed fio_psync fio_libaio fio_evicted dd_in dd_out dd_seek
-	dd_past_the_end cmp_device cmp_notices sha256 python_mmap python_direct survives_reload)
+	dd_past_the_end cmp_device cmp_notices sha256 python_mmap python_direct survives_reload python_in_a_space python_on_a_mount)
 
 if ! load; then
 	echo "Bail out! the module does not load"
