@@ -9,7 +9,7 @@
 #include <linux/completion.h>
 #include <linux/workqueue.h>
 
-/* Jobs that wait for the same disks. As many as a queue holds may wait: not for those of others. */
+/* Jobs that wait for the same disks, and those of other disks do not wait for them. */
 struct vmdemo_jobs {
 	struct workqueue_struct *queue;
 	atomic_t left;			/* whose waiters have gone */

@@ -28,7 +28,7 @@ void __attribute__((format(printf, 2, 3))) check(bool right, const char *format,
 void coloured_text(const char *colour, const char *text);
 /* The number after the chapter's on the command line, or the usual one. */
 unsigned long knob(unsigned long usual);
-/* The command vmdemo shows the same. */
+/* What to type to look at it with the command vmdemo. */
 void by_hand(const char *command);
 void try_this(const char *command, const char *question, const char *answer);
 

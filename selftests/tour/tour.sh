@@ -156,6 +156,7 @@ by_hand_works() {
 		went_well "hand $n" || return
 	done
 	tried 'hand 1' | grep -q '^/dev/vmdemo: 16384 pages' && tried 'hand 2' | grep -q 'frames, each with' && tried 'hand 3' | grep -q ' evict ' &&
+		tried 'hand 4' | grep -q '/dev/vdb' && tried 'hand 5' | grep -qE '^ +pages_copied +[0-9]' && tried 'hand 9' | grep -q ' evict ' &&
 		tried 'hand 6' | grep -qE '^hard +[0-9]' && tried 'hand 7' | grep -q '  1. the access traps' && tried 'hand 8' | grep -q '\[fifo\]'
 }
 
